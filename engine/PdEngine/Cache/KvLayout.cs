@@ -1,0 +1,43 @@
+namespace PdEngine;
+
+/// <summary>
+/// Where K and V lie. One block is one contiguous run; inside it layers, inside a layer planes, inside a plane
+/// heads, each contiguous. The order inside one head of one block belongs to the backend.
+/// </summary>
+internal sealed class KvLayout
+{
+    public KvLayout(int layerCount, int pageSize, IReadOnlyList<KvPlane> planes)
+    {
+        Check.That(layerCount > 0 && planes.Count > 0);
+        Check.That(pageSize is >= 1 and <= 256 && int.IsPow2(pageSize));
+        LayerCount = layerCount;
+        PageSize = pageSize;
+        Planes = planes;
+        foreach (KvPlane plane in planes)
+            LayerBytes += plane.Heads * HeadBytes(plane);
+    }
+
+    public int LayerCount { get; }
+
+    /// <summary>Positions per block.</summary>
+    public int PageSize { get; }
+
+    public IReadOnlyList<KvPlane> Planes { get; }
+
+    /// <summary>Bytes of one layer of one block.</summary>
+    public long LayerBytes { get; }
+
+    /// <summary>Bytes of one block over all layers.</summary>
+    public long BlockBytes => LayerBytes * LayerCount;
+
+    /// <summary>Bytes of one head of one plane of one block.</summary>
+    public long HeadBytes(KvPlane plane) => (long)PageSize * plane.Width * (int)plane.Element;
+
+    /// <summary>Blocks that hold this many positions.</summary>
+    public int BlocksFor(int tokenCount) => (tokenCount + PageSize - 1) / PageSize;
+
+    /// <summary>The layout of grouped-query attention: a K plane and a V plane.</summary>
+    public static KvLayout GroupedQuery(
+        int layerCount, int pageSize, int kvHeads, int headDim, KvElement element) =>
+        new(layerCount, pageSize, [new(kvHeads, headDim, element), new(kvHeads, headDim, element)]);
+}

@@ -1,0 +1,81 @@
+namespace PdEngine;
+
+/// <summary>
+/// The ops of a decoder on one device. Every op is a function of its inputs alone: a row of its output is bitwise
+/// the same whatever the other rows are and however many threads run it. Not thread-safe; one worker drives it.
+/// </summary>
+internal interface IBackend : IDisposable
+{
+    /// <summary>What computes, for example <c>cpu/avx512</c>.</summary>
+    string Name { get; }
+
+    /// <summary>How this backend stores K and V.</summary>
+    KvElement KvElement { get; }
+
+    Tensor CreateTensor(int rowCapacity, int columns);
+
+    KvStore CreateKvStore(KvLayout layout, int blockCount);
+
+    /// <summary>Takes a weight in, in the backend's own form (the CPU backend rounds it to bf16 and packs it).</summary>
+    Matrix LoadMatrix(int rows, int columns, int segmentCount, MatrixReader reader);
+
+    /// <summary>output[i] = row tokenIds[i] of the table.</summary>
+    void Embed(Matrix table, ReadOnlySpan<int> tokenIds, Tensor output);
+
+    /// <summary>residual += delta (where given); output = residual / rms(residual) * weight, row by row.</summary>
+    void AddRmsNorm(Tensor residual, Tensor? delta, Tensor weight, float epsilon, Tensor output);
+
+    /// <summary>output = input Wᵀ + bias.</summary>
+    /// <param name="input">[rows, W.Columns].</param>
+    /// <param name="weight">[W.Rows, W.Columns].</param>
+    /// <param name="bias">[1, W.Rows], or null.</param>
+    /// <param name="output">[rows, W.Rows].</param>
+    void MatMul(Tensor input, Matrix weight, Tensor? bias, Tensor output);
+
+    /// <summary>
+    /// Normalises each q and k head (where weights are given), turns q in place and k by RoPE, and writes k and v
+    /// of every token of the batch into its block.
+    /// </summary>
+    /// <param name="qkv">[tokens, shape.QkvColumns]; its q part is turned in place.</param>
+    /// <param name="shape">Heads.</param>
+    /// <param name="rope">Cosines and sines for every position of the batch.</param>
+    /// <param name="queryNorm">[1, HeadDim], or null.</param>
+    /// <param name="keyNorm">[1, HeadDim], or null.</param>
+    /// <param name="epsilon">Of those norms.</param>
+    /// <param name="store">Where K and V go.</param>
+    /// <param name="layer">Layer of the store.</param>
+    /// <param name="batch">Slices and blocks.</param>
+    void RotateAndAppend(
+        Tensor qkv, AttentionShape shape, Tensor rope, Tensor? queryNorm, Tensor? keyNorm, float epsilon,
+        KvStore store, int layer, AttentionBatch batch);
+
+    /// <summary>Causal attention of the batch's queries over their sequences' cached K and V.</summary>
+    /// <param name="qkv">[tokens, shape.QkvColumns]; only its q part is read.</param>
+    /// <param name="shape">Heads; the scale is HeadDim^-0.5.</param>
+    /// <param name="store">K and V, this batch's own included.</param>
+    /// <param name="layer">Layer of the store.</param>
+    /// <param name="window">How many of the latest positions a query sees, itself included; 0 is all.</param>
+    /// <param name="batch">Slices and blocks.</param>
+    /// <param name="output">[tokens, shape.QueryColumns].</param>
+    void Attend(
+        Tensor qkv, AttentionShape shape, KvStore store, int layer, int window, AttentionBatch batch,
+        Tensor output);
+
+    /// <summary>output = silu(gate) * up, where a row of gateUp is gate, then up.</summary>
+    /// <param name="gateUp">[rows, 2 * inter].</param>
+    /// <param name="output">[rows, inter].</param>
+    void SwiGlu(Tensor gateUp, Tensor output);
+
+    /// <summary>output[i] = input[rows[i]].</summary>
+    void GatherRows(Tensor input, ReadOnlySpan<int> rows, Tensor output);
+
+    /// <summary>
+    /// Draws and scores sample rows [first, first + count) and writes their results.
+    /// </summary>
+    /// <param name="logits">[rows, vocabulary]; left as it is, since several samples may share a row.</param>
+    /// <param name="firstLogitsRow">The batch's logits row that row 0 of <paramref name="logits"/> is.</param>
+    /// <param name="samples">All rows of the batch; see <see cref="SampleRow"/> for the definition.</param>
+    /// <param name="first">First sample row.</param>
+    /// <param name="count">How many.</param>
+    void Sample(Tensor logits, int firstLogitsRow, SampleBatch samples, int first, int count);
+}

@@ -1,0 +1,84 @@
+namespace PdEngine;
+
+/// <summary>The draws and scores of a batch, their variable-length inputs flat, and their results.</summary>
+internal sealed class SampleBatch
+{
+    private SampleRow[] _rows = new SampleRow[8];
+    private SampleResult[] _results = new SampleResult[8];
+    private TopLogProb[] _tops = [];
+    private int[] _history = [];
+    private int[] _biasIds = [];
+    private float[] _biasValues = [];
+    private int[] _suppressed = [];
+    private int _historyCount;
+    private int _biasCount;
+    private int _suppressedCount;
+
+    public int RowCount { get; private set; }
+
+    public int TopCount { get; private set; }
+
+    /// <summary>Rows in ascending order of <see cref="SampleRow.LogitsRow"/>.</summary>
+    public ReadOnlySpan<SampleRow> Rows => _rows.AsSpan(0, RowCount);
+
+    /// <summary>Results [RowCount], written by the backend.</summary>
+    public Span<SampleResult> Results => _results.AsSpan(0, RowCount);
+
+    /// <summary>Most likely tokens, row after row, written by the backend.</summary>
+    public Span<TopLogProb> Tops => _tops.AsSpan(0, TopCount);
+
+    public ReadOnlySpan<int> History => _history.AsSpan(0, _historyCount);
+
+    public ReadOnlySpan<int> BiasIds => _biasIds.AsSpan(0, _biasCount);
+
+    public ReadOnlySpan<float> BiasValues => _biasValues.AsSpan(0, _biasCount);
+
+    public ReadOnlySpan<int> Suppressed => _suppressed.AsSpan(0, _suppressedCount);
+
+    public void Clear()
+    {
+        RowCount = 0;
+        TopCount = 0;
+        _historyCount = 0;
+        _biasCount = 0;
+        _suppressedCount = 0;
+    }
+
+    /// <summary>Adds a row; its ranges are set here from the spans given.</summary>
+    public void Add(
+        SampleRow row, ReadOnlySpan<int> history, ReadOnlySpan<int> biasIds, ReadOnlySpan<float> biasValues,
+        ReadOnlySpan<int> suppressed)
+    {
+        Check.That(RowCount == 0 || _rows[RowCount - 1].LogitsRow <= row.LogitsRow);
+        Check.That(biasIds.Length == biasValues.Length);
+        row.FirstTop = TopCount;
+        row.FirstHistory = _historyCount;
+        row.HistoryCount = history.Length;
+        row.FirstBias = _biasCount;
+        row.BiasCount = biasIds.Length;
+        row.FirstSuppressed = _suppressedCount;
+        row.SuppressedCount = suppressed.Length;
+        Append(ref _history, ref _historyCount, history);
+        int biasCount = _biasCount;
+        Append(ref _biasIds, ref biasCount, biasIds);
+        Append(ref _biasValues, ref _biasCount, biasValues);
+        Append(ref _suppressed, ref _suppressedCount, suppressed);
+        if (RowCount == _rows.Length)
+        {
+            Array.Resize(ref _rows, RowCount * 2);
+            Array.Resize(ref _results, RowCount * 2);
+        }
+        _rows[RowCount++] = row;
+        TopCount += row.TopCount;
+        if (TopCount > _tops.Length)
+            Array.Resize(ref _tops, Math.Max(_tops.Length * 2, TopCount));
+    }
+
+    private static void Append<T>(ref T[] array, ref int count, ReadOnlySpan<T> items)
+    {
+        if (count + items.Length > array.Length)
+            Array.Resize(ref array, Math.Max(array.Length * 2, count + items.Length));
+        items.CopyTo(array.AsSpan(count));
+        count += items.Length;
+    }
+}

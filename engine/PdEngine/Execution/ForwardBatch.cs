@@ -1,0 +1,70 @@
+namespace PdEngine;
+
+/// <summary>
+/// One step's work, flat and without a phase: a slice of positions per sequence, and the rows whose logits are
+/// wanted. Reused from step to step; it grows and never shrinks.
+/// </summary>
+internal sealed class ForwardBatch
+{
+    private int[] _tokenIds = new int[64];
+    private Sequence[] _sequences = new Sequence[8];
+    private int[] _wantedTokens = new int[8];
+
+    /// <summary>Slices and block tables, as attention takes them.</summary>
+    public AttentionBatch Attention { get; } = new();
+
+    /// <summary>What to draw or score from the wanted rows, and the results.</summary>
+    public SampleBatch Samples { get; } = new();
+
+    public int TokenCount { get; private set; }
+
+    /// <summary>Token ids [TokenCount], slice after slice.</summary>
+    public ReadOnlySpan<int> TokenIds => _tokenIds.AsSpan(0, TokenCount);
+
+    /// <summary>Sequence of each slice [Attention.SliceCount].</summary>
+    public ReadOnlySpan<Sequence> Sequences => _sequences.AsSpan(0, Attention.SliceCount);
+
+    /// <summary>Index in the batch of each token whose logits are wanted; ascending [LogitsRowCount].</summary>
+    public ReadOnlySpan<int> WantedTokens => _wantedTokens.AsSpan(0, LogitsRowCount);
+
+    public int LogitsRowCount { get; private set; }
+
+    public void Clear()
+    {
+        Array.Clear(_sequences, 0, Attention.SliceCount);
+        Attention.Clear();
+        Samples.Clear();
+        TokenCount = 0;
+        LogitsRowCount = 0;
+    }
+
+    /// <summary>Adds positions [start, start + count) of a sequence; its table must hold blocks for them.</summary>
+    /// <returns>Index in the batch of the slice's first token.</returns>
+    public int AddSlice(Sequence sequence, int start, int count, int pageSize)
+    {
+        Check.That(count > 0 && start + count <= sequence.TokenCount);
+        int slice = Attention.SliceCount;
+        if (slice == _sequences.Length)
+            Array.Resize(ref _sequences, slice * 2);
+        _sequences[slice] = sequence;
+        int blockCount = (start + count + pageSize - 1) / pageSize;
+        Attention.Add(TokenCount, start, count, sequence.Blocks.Blocks[..blockCount]);
+        if (TokenCount + count > _tokenIds.Length)
+            Array.Resize(ref _tokenIds, Math.Max(_tokenIds.Length * 2, TokenCount + count));
+        sequence.Tokens.Slice(start, count).CopyTo(_tokenIds.AsSpan(TokenCount));
+        TokenCount += count;
+        return TokenCount - count;
+    }
+
+    /// <summary>Asks for the logits that follow one token of the batch; tokens in ascending order.</summary>
+    /// <returns>The logits row.</returns>
+    public int WantLogits(int tokenIndex)
+    {
+        Check.That(tokenIndex < TokenCount);
+        Check.That(LogitsRowCount == 0 || _wantedTokens[LogitsRowCount - 1] < tokenIndex);
+        if (LogitsRowCount == _wantedTokens.Length)
+            Array.Resize(ref _wantedTokens, LogitsRowCount * 2);
+        _wantedTokens[LogitsRowCount] = tokenIndex;
+        return LogitsRowCount++;
+    }
+}

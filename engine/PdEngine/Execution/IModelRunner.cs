@@ -1,0 +1,15 @@
+namespace PdEngine;
+
+/// <summary>
+/// The seam between scheduling and compute. A step is started, then finished; a CPU does its work in
+/// <see cref="Start"/>, a GPU keeps one step in flight. What comes out lies in the batch's
+/// <see cref="ForwardBatch.Samples"/>: ids and log-probs only.
+/// </summary>
+internal interface IModelRunner : IDisposable
+{
+    /// <summary>Starts computing a batch; the batch must stay as it is until it is finished.</summary>
+    void Start(ForwardBatch batch);
+
+    /// <summary>Waits until the results of a started batch are in its samples.</summary>
+    void Finish(ForwardBatch batch);
+}

@@ -1,0 +1,36 @@
+namespace PdEngine;
+
+/// <summary>What was asked, validated and immutable. Progress lives in <see cref="Sequence"/>.</summary>
+internal sealed record Request
+{
+    public required RequestId Id { get; init; }
+
+    /// <summary>Prompt token ids [promptTokens], at least one.</summary>
+    public required ReadOnlyMemory<int> PromptTokens { get; init; }
+
+    public required SamplingParams Sampling { get; init; }
+
+    /// <summary>Seed of the draws, already settled.</summary>
+    public required ulong Seed { get; init; }
+
+    /// <summary>Ids that end the generation: the checkpoint's (unless ignored) and the request's; ascending.</summary>
+    public required int[] StopTokenIds { get; init; }
+
+    /// <summary>Output log-probs are wanted.</summary>
+    public bool ReturnLogProb { get; init; }
+
+    /// <summary>First prompt position whose log-prob is wanted; null where none is. Its own entry is null.</summary>
+    public int? LogProbStart { get; init; }
+
+    /// <summary>How many of the most likely tokens to report with each log-prob.</summary>
+    public int TopLogProbCount { get; init; }
+
+    /// <summary>
+    /// Tokens before this count as prompt for the penalties; it is the prompt's length for a generation and may
+    /// be less when a finished rollout is scored.
+    /// </summary>
+    public required int PenaltyPromptCount { get; init; }
+
+    /// <summary>Higher runs earlier under the priority policy.</summary>
+    public int Priority { get; init; }
+}

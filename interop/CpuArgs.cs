@@ -1,0 +1,111 @@
+using System.Runtime.InteropServices;
+
+namespace PdEngine.Interop;
+
+// Mirrors of the argument structs in kernels/include/pd_cpu.h, field for field; AbiTests proves their sizes.
+
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct PackArgs
+{
+    public float* Rows;
+    public void* Packed;
+    public long N, K, FirstRow, RowCount;
+    public int Isa, Reserved;
+}
+
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct MatMulArgs
+{
+    public nint Team;
+    public float* X;
+    public void* W;
+    public float* Bias;
+    public float* Y;
+    public void* Scratch;
+    public long Rows, N, K, XStride, YStride;
+    public int Isa, Segments;
+}
+
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct EmbedArgs
+{
+    public nint Team;
+    public void* W;
+    public int* Ids;
+    public float* Y;
+    public long Count, N, K, YStride;
+    public int Isa, Reserved;
+}
+
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct RmsNormArgs
+{
+    public nint Team;
+    public float* Residual;
+    public float* Delta;
+    public float* Weight;
+    public float* Y;
+    public long Rows, Columns, ResidualStride, DeltaStride, YStride;
+    public float Epsilon;
+    public int Isa;
+}
+
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct SwiGluArgs
+{
+    public nint Team;
+    public float* GateUp;
+    public float* Y;
+    public long Rows, Columns, GateUpStride, YStride;
+    public int Isa, Reserved;
+}
+
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct AppendArgs
+{
+    public nint Team;
+    public float* Qkv;
+    public float* Rope;
+    public float* QNorm;
+    public float* KNorm;
+    public byte* Store;
+    public void* Slices;
+    public int* Blocks;
+    public long QkvStride, RopeStride, BlockBytes;
+    public int SliceCount, TokenCount, Heads, KvHeads, HeadDim, PageSize;
+    public float Epsilon;
+    public int Isa;
+}
+
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct AttendArgs
+{
+    public nint Team;
+    public float* Q;
+    public byte* Store;
+    public void* Slices;
+    public int* Blocks;
+    public float* Y;
+    public void* Scratch;
+    public long QStride, YStride, BlockBytes, ScratchBytes;
+    public int SliceCount, TokenCount, Heads, KvHeads, HeadDim, PageSize, Window;
+    public float Scale;
+    public int Isa, Reserved;
+}
+
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct SampleArgs
+{
+    public nint Team;
+    public float* Logits;
+    public void* Rows;
+    public int* History;
+    public int* BiasIds;
+    public float* BiasValues;
+    public int* Suppressed;
+    public void* Results;
+    public void* Tops;
+    public void* Scratch;
+    public long LogitsStride;
+    public int Vocabulary, RowCount, FirstLogitsRow, Isa;
+}

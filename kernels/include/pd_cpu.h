@@ -1,0 +1,192 @@
+// C ABI of the CPU kernels. Every op takes one argument struct, returns a status and never throws or unwinds;
+// the text of a failure is in pd_last_error(). All float data is float32 unless said otherwise; offsets and
+// strides are in elements unless the name says bytes.
+//
+// Determinism: an op's tiles are fixed by its shape alone. Threads take tiles, never parts of a sum, so each
+// output is one fixed chain of operations whatever the thread count or the other rows.
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(__GNUC__)
+#define PD_API __attribute__((visibility("default")))
+#else
+#define PD_API
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef int32_t pd_status;
+enum { PD_OK = 0, PD_INVALID_ARGUMENT = 1, PD_OUT_OF_MEMORY = 2, PD_UNSUPPORTED = 3, PD_FAILED = 4 };
+
+// Instruction sets. The emulated one runs the AMX tile kernels through plain C++ with the hardware's arithmetic.
+enum { PD_ISA_AVX2 = 1, PD_ISA_AVX512 = 2, PD_ISA_AMX = 3, PD_ISA_AMX_EMULATED = 4 };
+
+// Text of the calling thread's last failure; valid until its next one.
+PD_API const char* pd_last_error(void);
+
+// PD_OK if this process can run the instruction set here (AMX permission is requested on first ask).
+PD_API pd_status pd_cpu_isa_supported(int32_t isa);
+
+// ---- Teams: the threads of one device. The caller of an op is thread 0 and works too.
+typedef struct pd_team pd_team;
+// cores[thread_count]: core of each thread, -1 leaves it free. Thread 0 (the caller) is never pinned here.
+PD_API pd_status pd_cpu_team_create(const int32_t* cores, int32_t thread_count, pd_team** team);
+PD_API void pd_cpu_team_destroy(pd_team* team);
+
+// ---- Memory: zeroed, 2 MiB aligned, huge pages advised, committed on first touch.
+PD_API pd_status pd_cpu_map(int64_t bytes, void** memory);
+PD_API void pd_cpu_unmap(void* memory, int64_t bytes);
+
+// ---- Weights: bf16 panels in the instruction set's own order.
+// Bytes of a packed [n, k] weight.
+PD_API int64_t pd_cpu_packed_bytes(int32_t isa, int64_t n, int64_t k);
+typedef struct {
+  const float* rows;  // [row_count, k], row-major
+  void* packed;       // pd_cpu_packed_bytes
+  int64_t n, k;       // the whole weight
+  int64_t first_row;  // a multiple of 32
+  int64_t row_count;  // a multiple of 32, or up to n
+  int32_t isa;
+  int32_t reserved;
+} pd_pack_args;  // rounds to nearest even; single-threaded: callers pack disjoint row ranges in parallel
+PD_API pd_status pd_cpu_pack(const pd_pack_args* args);
+
+typedef struct {
+  pd_team* team;
+  const float* x;     // [rows, k]
+  const void* w;      // packed [n, k]
+  const float* bias;  // [n], or null; added last
+  float* y;           // [rows, n]
+  void* scratch;      // pd_cpu_matmul_scratch_bytes, 64-byte aligned
+  int64_t rows, n, k, x_stride, y_stride;
+  int32_t isa;
+  int32_t segments;  // 1, 2 or 4 equal runs of k, each its own chain, then (s0+s1)+(s2+s3)
+} pd_matmul_args;
+PD_API int64_t pd_cpu_matmul_scratch_bytes(const pd_matmul_args* args);
+PD_API pd_status pd_cpu_matmul(const pd_matmul_args* args);  // y = x w^T + bias
+
+typedef struct {
+  pd_team* team;
+  const void* w;         // packed [n, k]
+  const int32_t* ids;    // [count], each in [0, n)
+  float* y;              // [count, k]
+  int64_t count, n, k, y_stride;
+  int32_t isa;
+  int32_t reserved;
+} pd_embed_args;
+PD_API pd_status pd_cpu_embed(const pd_embed_args* args);  // y[i] = row ids[i] of w, widened
+
+// ---- Rows
+typedef struct {
+  pd_team* team;
+  float* residual;      // [rows, columns]; += delta
+  const float* delta;   // or null
+  const float* weight;  // [columns]
+  float* y;             // [rows, columns]
+  int64_t rows, columns, residual_stride, delta_stride, y_stride;
+  float epsilon;
+  int32_t isa;
+} pd_rms_norm_args;
+PD_API pd_status pd_cpu_add_rms_norm(const pd_rms_norm_args* args);
+
+typedef struct {
+  pd_team* team;
+  const float* gate_up;  // [rows, 2 * columns]: gate, then up
+  float* y;              // [rows, columns] = silu(gate) * up
+  int64_t rows, columns, gate_up_stride, y_stride;
+  int32_t isa;
+  int32_t reserved;
+} pd_swiglu_args;
+PD_API pd_status pd_cpu_swiglu(const pd_swiglu_args* args);
+
+// ---- Attention over paged K and V (bf16).
+// A store is block after block; in a block layer after layer; in a layer the K plane, then the V plane; in a
+// plane head after head. One head of one block is head_elements = page_size * head_dim bf16 values:
+//   page_size >= 64 and head_dim % 16 == 0: tiles of 64 positions, each tile 64 * head_dim values:
+//     K: [4 groups of 16 positions][head_dim / 2][16 positions][2 consecutive dims]
+//     V: [head_dim / 16][32 pairs of positions][16 dims][2 positions of the pair]
+//   otherwise [page_size][head_dim], gathered into such a tile (padded with zeros) before use.
+typedef struct {
+  int32_t first_token;  // index in the batch of the first query
+  int32_t query_count;
+  int32_t start;        // position of the first query
+  int32_t first_block;  // index in blocks of the block with position 0
+} pd_slice;
+
+typedef struct {
+  pd_team* team;
+  float* qkv;              // [tokens, (heads + 2 * kv_heads) * head_dim]; q is turned in place
+  const float* rope;       // [positions, head_dim]: head_dim / 2 cosines, then sines
+  const float* q_norm;     // [head_dim], or null
+  const float* k_norm;     // [head_dim], or null
+  uint8_t* store;          // the layer's K plane of block 0
+  const pd_slice* slices;
+  const int32_t* blocks;
+  int64_t qkv_stride, rope_stride, block_bytes;
+  int32_t slice_count, token_count;
+  int32_t heads, kv_heads, head_dim, page_size;
+  float epsilon;
+  int32_t isa;
+} pd_append_args;
+PD_API pd_status pd_cpu_rotate_and_append(const pd_append_args* args);
+
+typedef struct {
+  pd_team* team;
+  const float* q;        // [tokens, heads * head_dim], rows q_stride apart
+  const uint8_t* store;  // the layer's K plane of block 0
+  const pd_slice* slices;
+  const int32_t* blocks;
+  float* y;              // [tokens, heads * head_dim]
+  void* scratch;         // pd_cpu_attend_scratch_bytes, 64-byte aligned
+  int64_t q_stride, y_stride, block_bytes, scratch_bytes;
+  int32_t slice_count, token_count;
+  int32_t heads, kv_heads, head_dim, page_size;
+  int32_t window;  // latest positions seen, the query's own included; 0 is all
+  float scale;
+  int32_t isa;
+  int32_t reserved;
+} pd_attend_args;
+PD_API int64_t pd_cpu_attend_scratch_bytes(const pd_attend_args* args);
+PD_API pd_status pd_cpu_attend(const pd_attend_args* args);
+
+// ---- Sampling. The definition is in engine/PdEngine/Compute/SampleRow.cs.
+typedef struct {
+  uint64_t seed;
+  int32_t logits_row, position, target, top_count, first_top;
+  float temperature, top_p, min_p;
+  int32_t top_k, top_p_mode, logprob_mode;
+  float repetition_penalty, frequency_penalty, presence_penalty;
+  int32_t first_history, history_count, prompt_count;
+  int32_t first_bias, bias_count, first_suppressed, suppressed_count;
+} pd_sample_row;
+typedef struct {
+  int32_t token;
+  float logprob;
+} pd_token_logprob;
+typedef struct {
+  pd_team* team;
+  const float* logits;  // [rows, vocabulary]; row 0 is logits row first_logits_row; read only
+  const pd_sample_row* rows;
+  const int32_t* history;
+  const int32_t* bias_ids;
+  const float* bias_values;
+  const int32_t* suppressed;
+  pd_token_logprob* results;  // [row_count]
+  pd_token_logprob* tops;     // indexed by first_top
+  void* scratch;              // pd_cpu_sample_scratch_bytes, 64-byte aligned
+  int64_t logits_stride;
+  int32_t vocabulary, row_count, first_logits_row;
+  int32_t isa;
+} pd_sample_args;
+PD_API int64_t pd_cpu_sample_scratch_bytes(const pd_sample_args* args);
+PD_API pd_status pd_cpu_sample(const pd_sample_args* args);
+
+// Size of each struct here, by name, so that the managed side can prove its mirror; -1 for an unknown name.
+PD_API int64_t pd_abi_sizeof(const char* name);
+
+#ifdef __cplusplus
+}
+#endif
