@@ -20,7 +20,6 @@ internal sealed class GoldenHarness : IDisposable
     private readonly Stack<int> _free;
     private readonly int _pageSize;
     private readonly ForwardBatch _batch = new();
-    private long _lastId;
 
     /// <param name="backend">Not owned.</param>
     /// <param name="weights">Of that backend; not owned.</param>
@@ -108,6 +107,17 @@ internal sealed class GoldenHarness : IDisposable
         return (tokens, logProbs);
     }
 
+    /// <summary>A sequence that nobody listens to, with no blocks yet.</summary>
+    public static Sequence NewSequence(int[] prompt)
+    {
+        Request request = new()
+        {
+            Id = new(1), PromptTokens = prompt, Sampling = new(), Seed = 0, StopTokenIds = [],
+            PenaltyPromptCount = prompt.Length,
+        };
+        return new(request, new SilentObserver(), submittedTicks: 0);
+    }
+
     public void Dispose()
     {
         _runner.Dispose();
@@ -174,16 +184,6 @@ internal sealed class GoldenHarness : IDisposable
         for (int block = 0; block < sequence.Blocks.Count; block++)
             _free.Push(sequence.Blocks[block]);
         sequence.Blocks.Clear();
-    }
-
-    private Sequence NewSequence(int[] prompt)
-    {
-        Request request = new()
-        {
-            Id = new(++_lastId), PromptTokens = prompt, Sampling = new(), Seed = 0, StopTokenIds = [],
-            PenaltyPromptCount = prompt.Length,
-        };
-        return new(request, new SilentObserver(), submittedTicks: 0);
     }
 
     private GoldenRun NewRun(Sequence sequence)

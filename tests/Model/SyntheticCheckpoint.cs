@@ -39,6 +39,14 @@ internal sealed class SyntheticCheckpoint(ModelConfig config, int seed) : ICheck
         return name.EndsWith(".bias", StringComparison.Ordinal) ? value * 0.5f : value * 0.4f;
     }
 
+    /// <summary>One row of a matrix.</summary>
+    public float[] Row(string name, int row, int columns)
+    {
+        float[] values = new float[columns];
+        Read(name, (long)row * columns, values);
+        return values;
+    }
+
     /// <summary>A whole tensor.</summary>
     public float[] Tensor(string name, int count)
     {
