@@ -1,0 +1,170 @@
+using System.Runtime.ExceptionServices;
+
+namespace PdEngine;
+
+/// <summary>
+/// The oracle: plain C#, float32, weights exactly as the checkpoint has them, no native library. It is written
+/// to be right and plain first; SIMD only makes a small real model bearable.
+/// </summary>
+/// <param name="threadCount">Most threads that one op uses, the caller's included.</param>
+internal sealed class ReferenceBackend(int threadCount) : IBackend
+{
+    /// <summary>
+    /// Multiply-adds from which an op is worth other threads. Below it an op runs on the caller's thread and
+    /// allocates nothing.
+    /// </summary>
+    internal const long ParallelWork = 1 << 20;
+
+    private const int LoadElements = 1 << 20;
+
+    private readonly ParallelOptions _parallel = new() { MaxDegreeOfParallelism = Math.Max(1, threadCount) };
+
+    public string Name => "reference";
+
+    public KvElement KvElement => KvElement.Float32;
+
+    public Tensor CreateTensor(int rowCapacity, int columns) => new(rowCapacity, columns);
+
+    public KvStore CreateKvStore(KvLayout layout, int blockCount) => new ReferenceKvStore(layout, blockCount);
+
+    public Matrix LoadMatrix(int rows, int columns, int segmentCount, MatrixReader reader)
+    {
+        Check.That(segmentCount is 1 or 2 or 4 && columns % segmentCount == 0);
+        ReferenceMatrix matrix = new(rows, columns, segmentCount);
+        int rowsAtOnce = Math.Clamp(LoadElements / columns, 1, rows);
+        try
+        {
+            Parallel.For(0, (rows + rowsAtOnce - 1) / rowsAtOnce, _parallel, part =>
+            {
+                int first = part * rowsAtOnce;
+                int count = Math.Min(rowsAtOnce, rows - first);
+                reader(first, count, matrix.RowRange(first, count));
+            });
+        }
+        catch (AggregateException faults)
+        {
+            matrix.Dispose();
+            ExceptionDispatchInfo.Throw(faults.InnerExceptions[0]);
+        }
+        return matrix;
+    }
+
+    public void Embed(Matrix table, ReadOnlySpan<int> tokenIds, Tensor output)
+    {
+        ReferenceMatrix rows = (ReferenceMatrix)table;
+        Check.That(output.Rows == tokenIds.Length && output.Columns == table.Columns);
+        for (int index = 0; index < tokenIds.Length; index++)
+            rows.RowRange(tokenIds[index], 1).CopyTo(output.Row(index));
+    }
+
+    public void AddRmsNorm(Tensor residual, Tensor? delta, Tensor weight, float epsilon, Tensor output)
+    {
+        Check.That(output.Rows == residual.Rows && output.Columns == residual.Columns);
+        Check.That(weight.Columns == residual.Columns);
+        Check.That(delta is null || (delta.Rows == residual.Rows && delta.Columns == residual.Columns));
+        for (int row = 0; row < residual.Rows; row++)
+        {
+            Span<float> sum = residual.Row(row);
+            if (delta is not null)
+            {
+                ReadOnlySpan<float> added = delta.Row(row);
+                for (int index = 0; index < sum.Length; index++)
+                    sum[index] += added[index];
+            }
+            ReferenceRows.Normalise(sum, weight.Row(0), epsilon, output.Row(row));
+        }
+    }
+
+    public void MatMul(Tensor input, Matrix weight, Tensor? bias, Tensor output)
+    {
+        Check.That(input.Columns == weight.Columns && output.Columns == weight.Rows);
+        Check.That(output.Rows == input.Rows && (bias is null || bias.Columns == weight.Rows));
+        ReferenceMatMul.Product product = new(input, (ReferenceMatrix)weight, bias, output);
+        if (IsWorthThreads((long)input.Rows * weight.Rows * weight.Columns))
+        {
+            MultiplyInParallel(product);
+            return;
+        }
+        for (int panel = 0; panel < product.PanelCount; panel++)
+            ReferenceMatMul.Panel(product, panel);
+    }
+
+    public void RotateAndAppend(
+        Tensor qkv, AttentionShape shape, Tensor rope, Tensor? queryNorm, Tensor? keyNorm, float epsilon,
+        KvStore store, int layer, AttentionBatch batch)
+    {
+        Check.That(qkv.Columns == shape.QkvColumns && rope.Columns == shape.HeadDim);
+        ReferenceKvStore blocks = (ReferenceKvStore)store;
+        int page = store.Layout.PageSize;
+        ReadOnlySpan<float> queryWeight = queryNorm is null ? default : queryNorm.Row(0);
+        ReadOnlySpan<float> keyWeight = keyNorm is null ? default : keyNorm.Row(0);
+        foreach (AttentionSlice slice in batch.Slices)
+        {
+            for (int index = 0; index < slice.QueryCount; index++)
+            {
+                int position = slice.Start + index;
+                int block = batch.Blocks[slice.FirstBlock + (position / page)];
+                blocks.Commit(block);
+                ReferenceAttention.Append(
+                    qkv.Row(slice.FirstToken + index), shape, rope.Row(position), queryWeight, keyWeight, epsilon,
+                    blocks, layer, block, position % page);
+            }
+        }
+    }
+
+    public void Attend(
+        Tensor qkv, AttentionShape shape, KvStore store, int layer, int window, AttentionBatch batch,
+        Tensor output)
+    {
+        Check.That(qkv.Columns == shape.QkvColumns && output.Columns == shape.QueryColumns);
+        Check.That(output.Rows == qkv.Rows);
+        ReferenceAttention.Layer operands =
+            new(qkv, shape, (ReferenceKvStore)store, layer, window, batch, output);
+        long work = 0;
+        foreach (AttentionSlice slice in batch.Slices)
+            work += (long)slice.QueryCount * (slice.Start + slice.QueryCount) * shape.QueryColumns * 2;
+        if (IsWorthThreads(work))
+        {
+            AttendInParallel(operands);
+            return;
+        }
+        for (int token = 0; token < qkv.Rows; token++)
+            ReferenceAttention.Token(operands, token);
+    }
+
+    public void SwiGlu(Tensor gateUp, Tensor output)
+    {
+        Check.That(gateUp.Rows == output.Rows && gateUp.Columns == output.Columns * 2);
+        for (int row = 0; row < gateUp.Rows; row++)
+        {
+            ReadOnlySpan<float> both = gateUp.Row(row);
+            ReferenceRows.SwiGlu(both[..output.Columns], both[output.Columns..], output.Row(row));
+        }
+    }
+
+    public void GatherRows(Tensor input, ReadOnlySpan<int> rows, Tensor output)
+    {
+        Check.That(output.Rows == rows.Length && output.Columns == input.Columns);
+        for (int index = 0; index < rows.Length; index++)
+        {
+            Check.That((uint)rows[index] < (uint)input.Rows);
+            input.Row(rows[index]).CopyTo(output.Row(index));
+        }
+    }
+
+    public void Sample(Tensor logits, int firstLogitsRow, SampleBatch samples, int first, int count) =>
+        ReferenceSampler.Sample(logits, firstLogitsRow, samples, first, count);
+
+    public void Dispose()
+    {
+    }
+
+    private bool IsWorthThreads(long work) => _parallel.MaxDegreeOfParallelism > 1 && work >= ParallelWork;
+
+    // Apart from their callers, so that a small op does not pay for the closure.
+    private void MultiplyInParallel(ReferenceMatMul.Product product) =>
+        Parallel.For(0, product.PanelCount, _parallel, panel => ReferenceMatMul.Panel(product, panel));
+
+    private void AttendInParallel(ReferenceAttention.Layer operands) =>
+        Parallel.For(0, operands.Qkv.Rows, _parallel, token => ReferenceAttention.Token(operands, token));
+}

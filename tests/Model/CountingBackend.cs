@@ -1,0 +1,75 @@
+namespace PdEngine.Tests;
+
+/// <summary>Computes nothing; counts what it is asked for, so that its callers' own doing can be looked at.</summary>
+internal sealed class CountingBackend : IBackend
+{
+    public string Name => "counting";
+
+    public KvElement KvElement => KvElement.Float32;
+
+    public int OpCount { get; private set; }
+
+    public int LiveMatrices { get; private set; }
+
+    /// <summary>Most logits rows that one product gave.</summary>
+    public int MostLogitsRows { get; private set; }
+
+    /// <summary>What <see cref="Sample"/> was asked for: (first logits row, rows, first sample, samples).</summary>
+    public List<(int FirstRow, int Rows, int First, int Count)> Sampled { get; } = new(64);
+
+    public Tensor CreateTensor(int rowCapacity, int columns) => new(rowCapacity, columns);
+
+    public KvStore CreateKvStore(KvLayout layout, int blockCount) => new EmptyStore(layout, blockCount);
+
+    public Matrix LoadMatrix(int rows, int columns, int segmentCount, MatrixReader reader)
+    {
+        reader(0, rows, new float[rows * columns]);
+        LiveMatrices++;
+        return new EmptyMatrix(this, rows, columns, segmentCount);
+    }
+
+    public void Embed(Matrix table, ReadOnlySpan<int> tokenIds, Tensor output) => OpCount++;
+
+    public void AddRmsNorm(Tensor residual, Tensor? delta, Tensor weight, float epsilon, Tensor output) => OpCount++;
+
+    public void MatMul(Tensor input, Matrix weight, Tensor? bias, Tensor output)
+    {
+        OpCount++;
+        if (weight.Rows == TestConfigs.Everything.VocabularySize)
+            MostLogitsRows = Math.Max(MostLogitsRows, output.Rows);
+    }
+
+    public void RotateAndAppend(
+        Tensor qkv, AttentionShape shape, Tensor rope, Tensor? queryNorm, Tensor? keyNorm, float epsilon,
+        KvStore store, int layer, AttentionBatch batch) => OpCount++;
+
+    public void Attend(
+        Tensor qkv, AttentionShape shape, KvStore store, int layer, int window, AttentionBatch batch,
+        Tensor output) => OpCount++;
+
+    public void SwiGlu(Tensor gateUp, Tensor output) => OpCount++;
+
+    public void GatherRows(Tensor input, ReadOnlySpan<int> rows, Tensor output) => OpCount++;
+
+    public void Sample(Tensor logits, int firstLogitsRow, SampleBatch samples, int first, int count) =>
+        Sampled.Add((firstLogitsRow, logits.Rows, first, count));
+
+    public void Dispose()
+    {
+    }
+
+    private sealed class EmptyMatrix(CountingBackend owner, int rows, int columns, int segmentCount)
+        : Matrix(rows, columns, segmentCount)
+    {
+        public override long Bytes => 0;
+
+        public override void Dispose() => owner.LiveMatrices--;
+    }
+
+    private sealed class EmptyStore(KvLayout layout, int blockCount) : KvStore(layout, blockCount)
+    {
+        public override void Dispose()
+        {
+        }
+    }
+}

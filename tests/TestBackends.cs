@@ -1,0 +1,73 @@
+namespace PdEngine.Tests;
+
+/// <summary>A backend that tests run on, and how near it must come to the goldens.</summary>
+/// <param name="Name">As test names show it.</param>
+/// <param name="Open">Makes one; null where this machine cannot run it.</param>
+/// <param name="Missing">Why it cannot be run here.</param>
+/// <param name="Bounds">What its log-probs are held to.</param>
+internal sealed record TestBackend(string Name, Func<IBackend>? Open, string? Missing, GoldenBounds Bounds)
+{
+    public override string ToString() => Name;
+}
+
+/// <summary>Bounds on |log-prob - golden|, in nats.</summary>
+internal sealed record GoldenBounds
+{
+    /// <summary>Weights and cache are float32, so logits and every greedy token must agree too.</summary>
+    public required bool IsExact { get; init; }
+
+    /// <summary>Mean over a tiny model's golden positions.</summary>
+    public required double TinyMean { get; init; }
+
+    public required double TinyMax { get; init; }
+
+    /// <summary>Greedy tokens must agree on tiny models whose least margin is over this.</summary>
+    public required double TinyGreedyMargin { get; init; }
+
+    /// <summary>The variant of SmolLM2's goldens to compare with.</summary>
+    public required string RealVariant { get; init; }
+
+    /// <summary>Mean over all of SmolLM2's golden positions.</summary>
+    public required double RealMean { get; init; }
+
+    public required double RealMax { get; init; }
+
+    /// <summary>SmolLM2's greedy tokens must agree up to the first margin under this.</summary>
+    public required double RealGreedyMargin { get; init; }
+
+    /// <summary>SmolLM2 texts longer than this are left out: an oracle need not be fast.</summary>
+    public required int RealLongestTokens { get; init; }
+
+    public static GoldenBounds Float32 { get; } = new()
+    {
+        IsExact = true, TinyMean = 1e-4, TinyMax = 1e-4, TinyGreedyMargin = 0, RealVariant = "dequantised",
+        RealMean = 1e-3, RealMax = 1e-3, RealGreedyMargin = 1e-3, RealLongestTokens = 255,
+    };
+
+    public static GoldenBounds BFloat16 { get; } = new()
+    {
+        IsExact = false, TinyMean = 0.02, TinyMax = 0.1, TinyGreedyMargin = 0.05, RealVariant = "bf16",
+        RealMean = 0.025, RealMax = 0.5, RealGreedyMargin = 0.1, RealLongestTokens = int.MaxValue,
+    };
+}
+
+/// <summary>Every backend that the tests know, runnable here or not.</summary>
+internal static class TestBackends
+{
+    public static IEnumerable<TestBackend> All()
+    {
+        yield return new("reference", () => new ReferenceBackend(Environment.ProcessorCount), null, GoldenBounds.Float32);
+    }
+
+    /// <summary>Names of all, for case sources.</summary>
+    public static IEnumerable<string> Names() => All().Select(backend => backend.Name);
+
+    /// <summary>The named backend; the test is skipped where this machine cannot run it.</summary>
+    public static TestBackend Require(string name)
+    {
+        TestBackend backend = All().Single(backend => backend.Name == name);
+        if (backend.Open is null)
+            Assert.Ignore($"backend '{name}' cannot run here: {backend.Missing}");
+        return backend;
+    }
+}
