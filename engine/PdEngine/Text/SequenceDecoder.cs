@@ -9,10 +9,14 @@ internal sealed class SequenceDecoder : ISequenceObserver
     private readonly StopText _text;
     private readonly TokenStream _stream;
     private readonly TimeProvider _clock;
+    private readonly Action<RequestId> _onFinished;
     private int _published;
 
-    public SequenceDecoder(Tokenizer? tokenizer, SamplingParams sampling, TokenStream stream, TimeProvider clock)
+    public SequenceDecoder(
+        Tokenizer? tokenizer, SamplingParams sampling, TokenStream stream, TimeProvider clock,
+        Action<RequestId> onFinished)
     {
+        _onFinished = onFinished;
         _decoder = tokenizer is null ? null : new TokenDecoder(tokenizer, sampling.SkipSpecialTokens);
         _text = new StopText(sampling.Stop, sampling.NoStopTrim);
         _stream = stream;
@@ -38,6 +42,7 @@ internal sealed class SequenceDecoder : ISequenceObserver
             _text.Settle();
         }
         string last = TakeSettled();
+        _onFinished(sequence.Request.Id);
         _stream.Complete(ToGeneration(sequence), last);
     }
 

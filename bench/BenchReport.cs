@@ -1,0 +1,60 @@
+using System.Text.Json;
+using Spectre.Console;
+
+namespace PdEngine.Bench;
+
+/// <summary>Prints rows as a table for people and writes them as JSON for machines.</summary>
+internal static class BenchReport
+{
+    public static void Print(IAnsiConsole console, string title, IReadOnlyList<BenchRow> rows, string peer)
+    {
+        Table table = new() { Title = new TableTitle(title) };
+        foreach (string column in new[]
+        {
+            "phase", "batch", "tokens", "context", "tokens/s", "GFLOP/s", "GB/s", "limits", "bound by",
+            "share of limit", peer, "ratio",
+        })
+        {
+            table.AddColumn(column, column => column.NoWrap().RightAligned());
+        }
+        foreach (BenchRow row in rows)
+        {
+            bool hasPeer = row.PeerTokensPerSecond > 0;
+            table.AddRow(
+                row.Phase, $"{row.Batch}", $"{row.Tokens}", $"{row.Context}", $"{row.TokensPerSecond:F1}",
+                $"{row.FlopsPerSecond / 1e9:F1}", $"{row.BytesPerSecond / 1e9:F1}",
+                $"{row.LimitFlopsPerSecond / 1e9:F0} GFLOP/s, {row.LimitBytesPerSecond / 1e9:F1} GB/s", row.BoundBy,
+                $"{row.ShareOfLimit * 100:F0}%", hasPeer ? $"{row.PeerTokensPerSecond:F1}" : "peer missing",
+                hasPeer ? $"{row.TokensPerSecond / row.PeerTokensPerSecond:F2}x" : "");
+        }
+        console.Write(table);
+    }
+
+    /// <summary>Writes an array of rows; absent numbers are 0.</summary>
+    public static void WriteJson(Stream target, IReadOnlyList<BenchRow> rows)
+    {
+        using Utf8JsonWriter json = new(target, new JsonWriterOptions { Indented = true });
+        json.WriteStartArray();
+        foreach (BenchRow row in rows)
+        {
+            json.WriteStartObject();
+            json.WriteString("phase", row.Phase);
+            json.WriteString("dtype", row.Dtype);
+            json.WriteString("isa", row.Isa);
+            json.WriteNumber("threads", row.Threads);
+            json.WriteNumber("batch", row.Batch);
+            json.WriteNumber("tokens", row.Tokens);
+            json.WriteNumber("context", row.Context);
+            json.WriteNumber("tokens_per_second", row.TokensPerSecond);
+            json.WriteNumber("flops_per_second", row.FlopsPerSecond);
+            json.WriteNumber("bytes_per_second", row.BytesPerSecond);
+            json.WriteNumber("limit_flops_per_second", row.LimitFlopsPerSecond);
+            json.WriteNumber("limit_bytes_per_second", row.LimitBytesPerSecond);
+            json.WriteString("bound_by", row.BoundBy);
+            json.WriteNumber("share_of_limit", row.ShareOfLimit);
+            json.WriteNumber("peer_tokens_per_second", row.PeerTokensPerSecond);
+            json.WriteEndObject();
+        }
+        json.WriteEndArray();
+    }
+}
