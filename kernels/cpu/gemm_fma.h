@@ -63,8 +63,6 @@ template <class V, int R, int P, int S, int H>
   const uint8_t* b = w + k0 * 64;
   for (int64_t k = 0; k < length; k++, a += R, b += 64) {
     PD_UNROLL for (int s = 0; s < S; s++) {
-      typename V::F v[R];
-      PD_UNROLL for (int r = 0; r < R; r++) v[r] = V::broadcast(a + s * length * R + r);
       PD_UNROLL for (int p = 0; p < P; p++) {
         const uint8_t* line = b + p * unit_bytes + s * length * 64;
         _mm_prefetch(reinterpret_cast<const char*>(line + kAhead * 64), _MM_HINT_T0);
@@ -72,8 +70,9 @@ template <class V, int R, int P, int S, int H>
           typename V::F low, high;
           V::widen(line + h * V::kBytes, low, high);
           PD_UNROLL for (int r = 0; r < R; r++) {
-            x.at[s][p][h][r][0] = V::fma(v[r], low, x.at[s][p][h][r][0]);
-            x.at[s][p][h][r][1] = V::fma(v[r], high, x.at[s][p][h][r][1]);
+            const typename V::F v = V::broadcast(a + s * length * R + r);
+            x.at[s][p][h][r][0] = V::fma(v, low, x.at[s][p][h][r][0]);
+            x.at[s][p][h][r][1] = V::fma(v, high, x.at[s][p][h][r][1]);
           }
         }
       }
