@@ -1,0 +1,333 @@
+using System.Runtime.CompilerServices;
+using PdEngine.Interop;
+
+namespace PdEngine;
+
+/// <summary>The kernels of libpd_cpu on a team of threads: bf16 weights and KV, float32 activations.</summary>
+internal sealed unsafe class CpuBackend : IBackend
+{
+    private readonly CpuTeam _team;
+    private readonly CpuScratch _scratch = new();
+    private readonly CpuIsa _isa;
+
+    /// <summary>Starts the threads.</summary>
+    /// <exception cref="BackendException">The library, the instruction set or the threads are not to be had.</exception>
+    public CpuBackend(CpuBackendOptions options)
+    {
+        _isa = CpuIsaSupport.Resolve(options.Isa);
+        ThreadCount = options.ThreadCount ?? options.Cores?.Count ?? Environment.ProcessorCount;
+        if (ThreadCount < 1 || (options.Cores is { } all && all.Count < ThreadCount))
+        {
+            throw new BackendException(
+                $"A CPU backend of {ThreadCount} threads on {options.Cores?.Count ?? 0} cores: name a core for " +
+                "each thread, or leave the cores out.");
+        }
+        int[] cores = new int[ThreadCount];
+        for (int thread = 0; thread < cores.Length; thread++)
+            cores[thread] = options.Cores?[thread] ?? -1;
+        _team = Make(() => CpuTeam.Create(cores));
+    }
+
+    /// <summary>Threads that an op may use, the caller's included.</summary>
+    public int ThreadCount { get; }
+
+    public string Name => $"cpu/{CpuIsaSupport.NameOf(_isa)}";
+
+    public KvElement KvElement => KvElement.BFloat16;
+
+    public Tensor CreateTensor(int rowCapacity, int columns) => new(rowCapacity, columns);
+
+    public KvStore CreateKvStore(KvLayout layout, int blockCount)
+    {
+        Check.That(blockCount > 0 && layout.Planes.Count == 2);
+        foreach (KvPlane plane in layout.Planes)
+            Check.That(plane.Element == KvElement.BFloat16);
+        CpuMemory memory = Make(() => CpuMemory.Map(layout.BlockBytes * blockCount));
+        return new CpuKvStore(layout, blockCount, memory);
+    }
+
+    public Matrix LoadMatrix(int rows, int columns, int segmentCount, MatrixReader reader)
+    {
+        Check.That(rows > 0 && columns > 0 && segmentCount is 1 or 2 or 4 && columns % segmentCount == 0);
+        return Make(() => CpuWeightLoader.Load(_isa, ThreadCount, rows, columns, segmentCount, reader));
+    }
+
+    public void Embed(Matrix table, ReadOnlySpan<int> tokenIds, Tensor output)
+    {
+        CpuMatrix weight = Own(table);
+        Check.That(output.Rows == tokenIds.Length && output.Columns == table.Columns);
+        fixed (int* ids = tokenIds)
+        {
+            EmbedArgs args = new()
+            {
+                Team = _team.Address,
+                W = (void*)weight.Address,
+                Ids = ids,
+                Y = (float*)output.Address,
+                Count = tokenIds.Length,
+                N = weight.Rows,
+                K = weight.Columns,
+                YStride = output.Stride,
+                Isa = (int)_isa,
+            };
+            Run(CpuNative.pd_cpu_embed(&args));
+        }
+    }
+
+    public void AddRmsNorm(Tensor residual, Tensor? delta, Tensor weight, float epsilon, Tensor output)
+    {
+        Check.That(output.Rows == residual.Rows && output.Columns == residual.Columns);
+        Check.That(weight.Columns == residual.Columns);
+        Check.That(delta is null || (delta.Rows == residual.Rows && delta.Columns == residual.Columns));
+        RmsNormArgs args = new()
+        {
+            Team = _team.Address,
+            Residual = (float*)residual.Address,
+            Delta = AddressOrNull(delta),
+            Weight = (float*)weight.Address,
+            Y = (float*)output.Address,
+            Rows = residual.Rows,
+            Columns = residual.Columns,
+            ResidualStride = residual.Stride,
+            DeltaStride = delta?.Stride ?? 0,
+            YStride = output.Stride,
+            Epsilon = epsilon,
+            Isa = (int)_isa,
+        };
+        Run(CpuNative.pd_cpu_add_rms_norm(&args));
+    }
+
+    public void MatMul(Tensor input, Matrix weight, Tensor? bias, Tensor output)
+    {
+        CpuMatrix own = Own(weight);
+        Check.That(input.Columns == weight.Columns && output.Columns == weight.Rows);
+        Check.That(output.Rows == input.Rows && (bias is null || bias.Columns == weight.Rows));
+        MatMulArgs args = new()
+        {
+            Team = _team.Address,
+            X = (float*)input.Address,
+            W = (void*)own.Address,
+            Bias = AddressOrNull(bias),
+            Y = (float*)output.Address,
+            Rows = input.Rows,
+            N = weight.Rows,
+            K = weight.Columns,
+            XStride = input.Stride,
+            YStride = output.Stride,
+            Isa = (int)_isa,
+            Segments = weight.SegmentCount,
+        };
+        args.Scratch = _scratch.Require(CpuNative.pd_cpu_matmul_scratch_bytes(&args));
+        Run(CpuNative.pd_cpu_matmul(&args));
+    }
+
+    public void RotateAndAppend(
+        Tensor qkv, AttentionShape shape, Tensor rope, Tensor? queryNorm, Tensor? keyNorm, float epsilon,
+        KvStore store, int layer, AttentionBatch batch)
+    {
+        CpuKvStore blocks = Fitting(store, shape);
+        Check.That(qkv.Columns == shape.QkvColumns && rope.Columns == shape.HeadDim);
+        Check.That(queryNorm is null || queryNorm.Columns == shape.HeadDim);
+        Check.That(keyNorm is null || keyNorm.Columns == shape.HeadDim);
+        CheckBatch(batch, store, qkv.Rows);
+        fixed (AttentionSlice* slices = batch.Slices)
+        fixed (int* blockIds = batch.Blocks)
+        {
+            AppendArgs args = new()
+            {
+                Team = _team.Address,
+                Qkv = (float*)qkv.Address,
+                Rope = (float*)rope.Address,
+                QNorm = AddressOrNull(queryNorm),
+                KNorm = AddressOrNull(keyNorm),
+                Store = (byte*)blocks.LayerAddress(layer),
+                Slices = slices,
+                Blocks = blockIds,
+                QkvStride = qkv.Stride,
+                RopeStride = rope.Stride,
+                BlockBytes = store.Layout.BlockBytes,
+                SliceCount = batch.SliceCount,
+                TokenCount = qkv.Rows,
+                Heads = shape.HeadCount,
+                KvHeads = shape.KvHeadCount,
+                HeadDim = shape.HeadDim,
+                PageSize = store.Layout.PageSize,
+                Epsilon = epsilon,
+                Isa = (int)_isa,
+            };
+            Run(CpuNative.pd_cpu_rotate_and_append(&args));
+        }
+    }
+
+    public void Attend(
+        Tensor qkv, AttentionShape shape, KvStore store, int layer, int window, AttentionBatch batch,
+        Tensor output)
+    {
+        CpuKvStore blocks = Fitting(store, shape);
+        Check.That(qkv.Columns == shape.QkvColumns && output.Columns == shape.QueryColumns);
+        Check.That(output.Rows == qkv.Rows && window >= 0);
+        CheckBatch(batch, store, qkv.Rows);
+        fixed (AttentionSlice* slices = batch.Slices)
+        fixed (int* blockIds = batch.Blocks)
+        {
+            AttendArgs args = new()
+            {
+                Team = _team.Address,
+                Q = (float*)qkv.Address,
+                Store = (byte*)blocks.LayerAddress(layer),
+                Slices = slices,
+                Blocks = blockIds,
+                Y = (float*)output.Address,
+                QStride = qkv.Stride,
+                YStride = output.Stride,
+                BlockBytes = store.Layout.BlockBytes,
+                SliceCount = batch.SliceCount,
+                TokenCount = qkv.Rows,
+                Heads = shape.HeadCount,
+                KvHeads = shape.KvHeadCount,
+                HeadDim = shape.HeadDim,
+                PageSize = store.Layout.PageSize,
+                Window = window,
+                Scale = (float)(1 / Math.Sqrt(shape.HeadDim)),
+                Isa = (int)_isa,
+            };
+            args.ScratchBytes = CpuNative.pd_cpu_attend_scratch_bytes(&args);
+            args.Scratch = _scratch.Require(args.ScratchBytes);
+            Run(CpuNative.pd_cpu_attend(&args));
+        }
+    }
+
+    public void SwiGlu(Tensor gateUp, Tensor output)
+    {
+        Check.That(gateUp.Rows == output.Rows && gateUp.Columns == output.Columns * 2);
+        SwiGluArgs args = new()
+        {
+            Team = _team.Address,
+            GateUp = (float*)gateUp.Address,
+            Y = (float*)output.Address,
+            Rows = gateUp.Rows,
+            Columns = output.Columns,
+            GateUpStride = gateUp.Stride,
+            YStride = output.Stride,
+            Isa = (int)_isa,
+        };
+        Run(CpuNative.pd_cpu_swiglu(&args));
+    }
+
+    public void GatherRows(Tensor input, ReadOnlySpan<int> rows, Tensor output)
+    {
+        Check.That(output.Rows == rows.Length && output.Columns == input.Columns);
+        for (int index = 0; index < rows.Length; index++)
+        {
+            Check.That((uint)rows[index] < (uint)input.Rows);
+            input.Row(rows[index]).CopyTo(output.Row(index));
+        }
+    }
+
+    public void Sample(Tensor logits, int firstLogitsRow, SampleBatch samples, int first, int count)
+    {
+        Check.That(first >= 0 && count >= 0 && first + count <= samples.RowCount);
+        if (count == 0)
+            return;
+        CheckSamples(logits, firstLogitsRow, samples.Rows.Slice(first, count));
+        fixed (SampleRow* rows = samples.Rows)
+        fixed (int* history = samples.History)
+        fixed (int* biasIds = samples.BiasIds)
+        fixed (float* biasValues = samples.BiasValues)
+        fixed (int* suppressed = samples.Suppressed)
+        fixed (SampleResult* results = samples.Results)
+        fixed (TopLogProb* tops = samples.Tops)
+        {
+            SampleArgs args = new()
+            {
+                Team = _team.Address,
+                Logits = (float*)logits.Address,
+                Rows = rows + first,
+                History = history,
+                BiasIds = biasIds,
+                BiasValues = biasValues,
+                Suppressed = suppressed,
+                Results = results + first,
+                Tops = tops,
+                LogitsStride = logits.Stride,
+                Vocabulary = logits.Columns,
+                RowCount = count,
+                FirstLogitsRow = firstLogitsRow,
+                Isa = (int)_isa,
+            };
+            args.Scratch = _scratch.Require(CpuNative.pd_cpu_sample_scratch_bytes(&args));
+            Run(CpuNative.pd_cpu_sample(&args));
+        }
+    }
+
+    public void Dispose()
+    {
+        _team.Dispose();
+        _scratch.Dispose();
+    }
+
+    private static float* AddressOrNull(Tensor? tensor) => tensor is null ? null : (float*)tensor.Address;
+
+    private static CpuKvStore Fitting(KvStore store, AttentionShape shape)
+    {
+        foreach (KvPlane plane in store.Layout.Planes)
+            Check.That(plane.Heads == shape.KvHeadCount && plane.Width == shape.HeadDim);
+        return (CpuKvStore)store;
+    }
+
+    // The kernels trust these indices with their memory.
+    private static void CheckBatch(AttentionBatch batch, KvStore store, int tokenCount)
+    {
+        foreach (AttentionSlice slice in batch.Slices)
+        {
+            Check.That(slice.FirstToken >= 0 && slice.QueryCount > 0 && slice.Start >= 0);
+            Check.That(slice.FirstToken + slice.QueryCount <= tokenCount);
+            int blockCount = store.Layout.BlocksFor(slice.Start + slice.QueryCount);
+            Check.That(slice.FirstBlock >= 0 && slice.FirstBlock + blockCount <= batch.BlockCount);
+        }
+        foreach (int block in batch.Blocks)
+            Check.That((uint)block < (uint)store.BlockCount);
+    }
+
+    private static void CheckSamples(Tensor logits, int firstLogitsRow, ReadOnlySpan<SampleRow> rows)
+    {
+        foreach (ref readonly SampleRow row in rows)
+        {
+            Check.That((uint)(row.LogitsRow - firstLogitsRow) < (uint)logits.Rows);
+            Check.That(row.Target < logits.Columns);
+        }
+    }
+
+    private static T Make<T>(Func<T> make)
+    {
+        try
+        {
+            return make();
+        }
+        catch (NativeException refused)
+        {
+            throw new BackendException($"The CPU backend: {refused.Message}", refused);
+        }
+    }
+
+    private static void Run(NativeStatus status, [CallerArgumentExpression(nameof(status))] string operation = "")
+    {
+        if (status != NativeStatus.Ok)
+            Fail(status, operation);
+    }
+
+    // Apart from Run, which would otherwise allocate the closure on every op.
+    private static void Fail(NativeStatus status, string operation) =>
+        Make(() =>
+        {
+            NativeCalls.ThrowIfFailed(status, operation);
+            return 0;
+        });
+
+    private CpuMatrix Own(Matrix weight)
+    {
+        CpuMatrix own = (CpuMatrix)weight;
+        Check.That(own.Isa == _isa);
+        return own;
+    }
+}

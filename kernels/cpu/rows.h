@@ -1,0 +1,18 @@
+// Ops on single rows: one row is one chain of operations, the same on every vector width.
+#pragma once
+#include <cstdint>
+
+namespace pd {
+
+struct RowKernels {
+  // residual += delta (or null); y = residual / rms(residual) * weight
+  void (*add_rms_norm)(float* residual, const float* delta, const float* weight, float* y, int64_t columns,
+                       float epsilon);
+  // y = gate / (1 + e^-gate) * up
+  void (*swiglu)(const float* gate, const float* up, float* y, int64_t columns);
+};
+
+extern const RowKernels kRowsAvx2;
+extern const RowKernels kRowsAvx512;
+
+}  // namespace pd
