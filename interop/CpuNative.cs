@@ -65,5 +65,8 @@ internal static unsafe partial class CpuNative
     internal static partial NativeStatus pd_cpu_sample(SampleArgs* args);
 
     [LibraryImport(Library)]
+    internal static partial NativeStatus pd_cpu_probe(nint team, int what, int milliseconds, double* rate);
+
+    [LibraryImport(Library)]
     internal static partial long pd_abi_sizeof(byte* name);
 }

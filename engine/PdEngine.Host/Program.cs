@@ -1,1 +1,4 @@
-return 0;
+using System.CommandLine;
+using PdEngine.Host;
+
+return await CommandLine.RunAsync(args);

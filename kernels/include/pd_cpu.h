@@ -184,6 +184,16 @@ typedef struct {
 PD_API int64_t pd_cpu_sample_scratch_bytes(const pd_sample_args* args);
 PD_API pd_status pd_cpu_sample(const pd_sample_args* args);
 
+// ---- Limits of the machine, for benchmarks: all threads of the team at once, for so many milliseconds.
+enum {
+  PD_PROBE_FMA = 1,   // float32 fused multiply-adds, widest vectors: FLOP/s
+  PD_PROBE_VNNI = 2,  // int8 dot products, 512-bit: OP/s
+  PD_PROBE_AMX = 3,   // bf16 tile products: FLOP/s
+  PD_PROBE_READ = 4,  // memory reads, 8 interleaved streams a thread, past the caches: bytes/s
+};
+// PD_UNSUPPORTED where the CPU lacks the instructions.
+PD_API pd_status pd_cpu_probe(pd_team* team, int32_t what, int32_t milliseconds, double* rate);
+
 // Size of each struct here, by name, so that the managed side can prove its mirror; -1 for an unknown name.
 PD_API int64_t pd_abi_sizeof(const char* name);
 

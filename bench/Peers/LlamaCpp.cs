@@ -1,0 +1,165 @@
+using System.Runtime.InteropServices;
+
+namespace PdEngine.Bench;
+
+/// <summary>
+/// llama.cpp through its own C API, as the peer that a benchmark runs beside us: <c>llama_decode</c> with no
+/// sampling. Its parameter structs are opaque here but for the leading fields of the context's, whose defaults
+/// are checked, so that another version is refused rather than misread.
+/// </summary>
+internal sealed unsafe class LlamaCpp : IDisposable
+{
+    private const int DefaultBatch = 2048;
+    private const int DefaultMicroBatch = 512;
+    private readonly nint _library;
+    private readonly nint _model;
+    private nint _context;
+
+    private LlamaCpp(nint library, nint model)
+    {
+        _library = library;
+        _model = model;
+    }
+
+    /// <summary>Loads the library from a folder and a GGUF model.</summary>
+    /// <exception cref="PeerException">The library or model cannot be used.</exception>
+    public static LlamaCpp Load(string folder, string ggufPath)
+    {
+        string file = Directory.Exists(folder)
+            ? Directory.GetFiles(folder, "libllama.v*.so").Append("").First()
+            : "";
+        if (file == "" || !NativeLibrary.TryLoad(file, out nint library))
+            throw new PeerException($"no loadable libllama.v*.so in '{folder}'");
+        LlamaCpp peer = new(library, 0);
+        SetLog(library);
+        nint ggml = NativeLibrary.Load(Directory.GetFiles(folder, "libggml.v*.so").First());
+        nint folderText = Marshal.StringToCoTaskMemUTF8(folder);
+        nint pathText = Marshal.StringToCoTaskMemUTF8(ggufPath);
+        try
+        {
+            ((delegate* unmanaged<nint, void>)NativeLibrary.GetExport(ggml, "ggml_backend_load_all_from_path"))(
+                folderText);
+            ((delegate* unmanaged<void>)peer.Export("llama_backend_init"))();
+            Opaque parameters = ((delegate* unmanaged<Opaque>)peer.Export("llama_model_default_params"))();
+            nint model = ((delegate* unmanaged<nint, Opaque, nint>)peer.Export("llama_model_load_from_file"))(
+                pathText, parameters);
+            return model == 0 ? throw new PeerException($"it refused '{ggufPath}'") : new LlamaCpp(library, model);
+        }
+        finally
+        {
+            Marshal.FreeCoTaskMem(folderText);
+            Marshal.FreeCoTaskMem(pathText);
+        }
+    }
+
+    /// <summary>Opens a context, closing the one before.</summary>
+    /// <param name="contextTokens">Tokens over all sequences.</param>
+    /// <param name="sequences">Most sequences.</param>
+    /// <param name="threads">Threads for prefill and decode.</param>
+    public void OpenContext(int contextTokens, int sequences, int threads)
+    {
+        CloseContext();
+        Opaque parameters = ((delegate* unmanaged<Opaque>)Export("llama_context_default_params"))();
+        ContextHead* head = (ContextHead*)&parameters;
+        if (head->BatchTokens != DefaultBatch || head->MicroBatchTokens != DefaultMicroBatch)
+            throw new PeerException("its context parameters are laid out in a way this benchmark does not know");
+        head->ContextTokens = (uint)contextTokens;
+        head->Sequences = (uint)sequences;
+        head->Threads = threads;
+        head->BatchThreads = threads;
+        _context = ((delegate* unmanaged<nint, Opaque, nint>)Export("llama_init_from_model"))(_model, parameters);
+        if (_context == 0)
+            throw new PeerException($"it has no context of {contextTokens} tokens");
+    }
+
+    /// <summary>Forgets all sequences.</summary>
+    public void Clear()
+    {
+        nint memory = ((delegate* unmanaged<nint, nint>)Export("llama_get_memory"))(_context);
+        ((delegate* unmanaged<nint, byte, void>)Export("llama_memory_clear"))(memory, 1);
+    }
+
+    /// <summary>Computes one batch: token i goes to sequences[i] at positions[i]; logits where wanted.</summary>
+    public void Decode(ReadOnlySpan<int> tokens, ReadOnlySpan<int> positions, ReadOnlySpan<int> sequences,
+        ReadOnlySpan<byte> wanted)
+    {
+        int* counts = (int*)NativeMemory.Alloc((nuint)tokens.Length, sizeof(int));
+        int** ids = (int**)NativeMemory.Alloc((nuint)tokens.Length, (nuint)sizeof(int*));
+        try
+        {
+            fixed (int* token = tokens, position = positions, sequence = sequences)
+            fixed (byte* logits = wanted)
+            {
+                for (int i = 0; i < tokens.Length; i++)
+                {
+                    counts[i] = 1;
+                    ids[i] = sequence + i;
+                }
+                Batch batch = new()
+                {
+                    Count = tokens.Length, Tokens = token, Positions = position, SequenceCounts = counts,
+                    SequenceIds = ids, Logits = logits,
+                };
+                int status = ((delegate* unmanaged<nint, Batch, int>)Export("llama_decode"))(_context, batch);
+                if (status != 0)
+                    throw new PeerException($"llama_decode returned {status}");
+            }
+        }
+        finally
+        {
+            NativeMemory.Free(counts);
+            NativeMemory.Free(ids);
+        }
+    }
+
+    public void Dispose()
+    {
+        CloseContext();
+        if (_model != 0)
+            ((delegate* unmanaged<nint, void>)Export("llama_model_free"))(_model);
+    }
+
+    private void CloseContext()
+    {
+        if (_context != 0)
+            ((delegate* unmanaged<nint, void>)Export("llama_free"))(_context);
+        _context = 0;
+    }
+
+    private void* Export(string name) => (void*)NativeLibrary.GetExport(_library, name);
+
+    private static void SetLog(nint library) =>
+        ((delegate* unmanaged<delegate* unmanaged<int, byte*, void*, void>, void*, void>)
+            NativeLibrary.GetExport(library, "llama_log_set"))(&Ignore, null);
+
+    [UnmanagedCallersOnly]
+    private static void Ignore(int level, byte* text, void* user)
+    {
+    }
+
+    /// <summary>At least as large as either parameter struct; passed last, so a larger copy does no harm.</summary>
+    [StructLayout(LayoutKind.Sequential, Size = 512)]
+    private struct Opaque
+    {
+        public long First;
+    }
+
+    [StructLayout(LayoutKind.Sequential)]
+    private struct ContextHead
+    {
+        public uint ContextTokens, BatchTokens, MicroBatchTokens, Sequences, RecurrentStates, Outputs;
+        public int Threads, BatchThreads;
+    }
+
+    [StructLayout(LayoutKind.Sequential)]
+    private struct Batch
+    {
+        public int Count;
+        public int* Tokens;
+        public float* Embeddings;
+        public int* Positions;
+        public int* SequenceCounts;
+        public int** SequenceIds;
+        public byte* Logits;
+    }
+}

@@ -1,0 +1,124 @@
+using System.CommandLine;
+
+namespace PdEngine.Host;
+
+/// <summary>The flags of every verb that loads weights.</summary>
+internal sealed class EngineFlags
+{
+    private readonly Option<string?> _model = new("--model", "-m", "--hf-checkpoint")
+    {
+        Description = "Hugging Face folder or GGUF file; random:SHAPE makes random weights "
+            + $"({string.Join(", ", RandomModel.Shapes)}).",
+        HelpName = "PATH",
+    };
+
+    private readonly Option<string> _backend = new("--backend")
+    {
+        Description = "auto, cpu or reference.", DefaultValueFactory = _ => "auto", HelpName = "NAME",
+    };
+
+    private readonly Option<string> _isa = new("--isa")
+    {
+        Description = "Instruction set of the CPU backend: auto, amx, amx-emulated, avx512 or avx2.",
+        DefaultValueFactory = _ => "auto",
+        HelpName = "NAME",
+    };
+
+    private readonly Option<int?> _threads = new("--threads")
+    {
+        Description = "Cores to compute on; absent: all that the process may use.", HelpName = "N",
+    };
+
+    private readonly Option<int> _pageSize = new("--page-size")
+    {
+        Description = "Positions per KV block, a power of two from 1 to 256.",
+        DefaultValueFactory = _ => 64,
+        HelpName = "N",
+    };
+
+    private readonly Option<int?> _maxTotalTokens = new("--max-total-tokens")
+    {
+        Description = "Most tokens in the KV cache; absent: a quarter of free memory.", HelpName = "N",
+    };
+
+    private readonly Option<float> _memFraction = new("--mem-fraction-static")
+    {
+        Description = "Share of free memory for weights and KV cache.",
+        DefaultValueFactory = _ => 0.8f,
+        HelpName = "F",
+    };
+
+    private readonly Option<int> _maxRunning = new("--max-running-requests")
+    {
+        Description = "Most sequences computed at once.", DefaultValueFactory = _ => 256, HelpName = "N",
+    };
+
+    private readonly Option<int> _chunk = new("--chunked-prefill-size")
+    {
+        Description = "Prompt tokens per step.", DefaultValueFactory = _ => 512, HelpName = "N",
+    };
+
+    private readonly Option<int?> _context = new("--context-length")
+    {
+        Description = "Longest sequence in tokens; absent: the checkpoint's.", HelpName = "N",
+    };
+
+    private readonly Option<bool> _noRadix = new("--disable-radix-cache") { Description = "No prefix cache." };
+
+    private readonly Option<ulong> _seed = new("--seed")
+    {
+        Description = "Seed of requests that bring none.", DefaultValueFactory = _ => 0, HelpName = "N",
+    };
+
+    public void AddTo(Command verb)
+    {
+        foreach (Option option in new Option[]
+        {
+            _model, _backend, _isa, _threads, _pageSize, _maxTotalTokens, _memFraction, _maxRunning, _chunk,
+            _context, _noRadix, _seed,
+        })
+        {
+            verb.Options.Add(option);
+        }
+    }
+
+    public ulong Seed(ParseResult parsed) => parsed.GetValue(_seed);
+
+    /// <summary>The engine as the flags ask for it; bad values are <see cref="OptionsException"/>.</summary>
+    public EngineOptions Read(ParseResult parsed, IProgress<LoadProgress>? progress)
+    {
+        string model = parsed.GetValue(_model)
+            ?? throw new OptionsException("--model", "no checkpoint was named; give a Hugging Face folder, a GGUF "
+                + "file, or random:tiny for random weights");
+        return new EngineOptions
+        {
+            ModelPath = RandomModel.Resolve(model, parsed.GetValue(_seed)),
+            Backend = Choice("--backend", parsed.GetValue(_backend)!, ("auto", BackendKind.Auto),
+                ("cpu", BackendKind.Cpu), ("reference", BackendKind.Reference)),
+            Isa = Choice("--isa", parsed.GetValue(_isa)!, ("auto", CpuIsa.Auto), ("amx", CpuIsa.Amx),
+                ("amx-emulated", CpuIsa.AmxEmulated), ("avx512", CpuIsa.Avx512), ("avx2", CpuIsa.Avx2)),
+            ThreadCount = parsed.GetValue(_threads),
+            PageSize = parsed.GetValue(_pageSize),
+            MaxTotalTokens = parsed.GetValue(_maxTotalTokens),
+            MemFractionStatic = parsed.GetValue(_memFraction),
+            MaxRunningRequests = parsed.GetValue(_maxRunning),
+            ChunkedPrefillSize = parsed.GetValue(_chunk),
+            ContextLength = parsed.GetValue(_context),
+            DisableRadixCache = parsed.GetValue(_noRadix),
+            Seed = parsed.GetValue(_seed),
+            Progress = progress,
+        };
+    }
+
+    private static T Choice<T>(string flag, string given, params ReadOnlySpan<(string Name, T Value)> choices)
+    {
+        List<string> names = [];
+        foreach ((string name, T value) in choices)
+        {
+            if (name == given)
+                return value;
+            names.Add(name);
+        }
+        throw new OptionsException(flag, $"'{given}' is none of {string.Join(", ", names)}");
+    }
+}

@@ -1,0 +1,116 @@
+using System.CommandLine;
+using System.Text;
+using System.Text.Json;
+
+namespace PdEngine.Host;
+
+/// <summary>Where a single prompt comes from: an argument, a file, standard input, or token ids.</summary>
+internal sealed class PromptFlags
+{
+    private static readonly UTF8Encoding StrictUtf8 = new(false, throwOnInvalidBytes: true);
+
+    private readonly Argument<string?> _prompt = new("prompt")
+    {
+        Description = "The prompt.", Arity = ArgumentArity.ZeroOrOne,
+    };
+
+    private readonly Option<string?> _file = new("--prompt-file")
+    {
+        Description = "Reads the prompt from a file; - is standard input.", HelpName = "FILE",
+    };
+
+    private readonly Option<string?> _ids = new("--input-ids")
+    {
+        Description = "The prompt as token ids, comma-separated.", HelpName = "IDS",
+    };
+
+    private readonly Option<bool> _plain = new("--plain-text")
+    {
+        Description = "Reads added tokens such as <|im_end|> in the prompt as plain text.",
+    };
+
+    public void AddTo(Command verb)
+    {
+        verb.Arguments.Add(_prompt);
+        verb.Options.Add(_file);
+        verb.Options.Add(_ids);
+        verb.Options.Add(_plain);
+    }
+
+    public bool IsGiven(ParseResult parsed) =>
+        parsed.GetValue(_prompt) is not null || parsed.GetValue(_file) is not null
+        || parsed.GetValue(_ids) is not null;
+
+    /// <summary>The prompt as text or ids, not yet a chat.</summary>
+    public GenerateRequest Read(ParseResult parsed)
+    {
+        string? text = parsed.GetValue(_prompt);
+        string? file = parsed.GetValue(_file);
+        string? ids = parsed.GetValue(_ids);
+        int given = (text is null ? 0 : 1) + (file is null ? 0 : 1) + (ids is null ? 0 : 1);
+        if (given != 1)
+        {
+            throw new OptionsException("prompt", given == 0
+                ? "no prompt; give it as an argument, with --prompt-file FILE (- is stdin) or --input-ids"
+                : "give only one of the argument, --prompt-file and --input-ids");
+        }
+        bool parseAddedTokens = !parsed.GetValue(_plain);
+        return ids is null
+            ? new GenerateRequest { Text = text ?? ReadFile(file!), ParseAddedTokens = parseAddedTokens }
+            : new GenerateRequest { InputIds = ParseIds(ids), ParseAddedTokens = parseAddedTokens };
+    }
+
+    /// <summary>A chat of one user message, with a system message where given.</summary>
+    public static JsonElement ToMessages(string user, string? system)
+    {
+        using MemoryStream stream = new();
+        using (Utf8JsonWriter json = new(stream))
+        {
+            json.WriteStartArray();
+            if (system is not null)
+                WriteMessage(json, "system", system);
+            WriteMessage(json, "user", user);
+            json.WriteEndArray();
+        }
+        using JsonDocument document = JsonDocument.Parse(stream.ToArray());
+        return document.RootElement.Clone();
+    }
+
+    private static void WriteMessage(Utf8JsonWriter json, string role, string content)
+    {
+        json.WriteStartObject();
+        json.WriteString("role", role);
+        json.WriteString("content", content);
+        json.WriteEndObject();
+    }
+
+    private static string ReadFile(string file)
+    {
+        try
+        {
+            using Stream stream = file == "-" ? Console.OpenStandardInput() : File.OpenRead(file);
+            using StreamReader reader = new(stream, StrictUtf8);
+            return reader.ReadToEnd();
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw new OptionsException("--prompt-file", $"'{file}' cannot be read: {error.Message}");
+        }
+        catch (DecoderFallbackException)
+        {
+            throw new OptionsException("--prompt-file", $"'{file}' is not UTF-8 text");
+        }
+    }
+
+    private static int[] ParseIds(string list)
+    {
+        string[] parts = list.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
+        int[] ids = new int[parts.Length];
+        for (int i = 0; i < parts.Length; i++)
+        {
+            if (!int.TryParse(parts[i], out ids[i]))
+                throw new OptionsException("--input-ids", $"'{parts[i]}' is not a token id");
+        }
+        return ids;
+    }
+}

@@ -1,0 +1,77 @@
+using System.Text.Json;
+
+namespace PdEngine.Host;
+
+/// <summary>A request in the shape of SGLang's <c>/generate</c> body, read from JSON.</summary>
+/// <param name="Id">The line's own <c>id</c>, whatever it is; undefined where absent.</param>
+/// <param name="RequestName"><c>rid</c>, or null.</param>
+/// <param name="Request">What to generate; its seed is the body's, where it has one.</param>
+/// <param name="SampleCount"><c>n</c>: samples of the same prompt.</param>
+/// <param name="ReturnText">Log-prob entries carry their token's text.</param>
+internal sealed record GenerateBody(
+    JsonElement Id, string? RequestName, GenerateRequest Request, int SampleCount, bool ReturnText)
+{
+    public const int MaxSamples = 128;
+
+    private static readonly string[] Known =
+    [
+        "id", "rid", "text", "input_ids", "messages", "tools", "chat_template_kwargs", "parse_added_tokens",
+        "sampling_params", "return_logprob", "logprob_start_len", "top_logprobs_num",
+        "return_text_in_logprobs", "priority", "stream",
+    ];
+
+    /// <summary>Fields that would change the answer and that this engine does not serve; null and false pass.</summary>
+    private static readonly string[] Unsupported =
+    [
+        "image_data", "audio_data", "video_data", "modalities", "input_embeds", "lora_path", "session_params",
+        "return_hidden_states", "return_routed_experts", "custom_logit_processor", "token_ids_logprob",
+        "response_format", "json_schema", "regex", "ebnf", "min_weight_version", "weight_version",
+    ];
+
+    /// <summary>Reads a body; <see cref="RequestException"/> names the field at fault.</summary>
+    public static GenerateBody Read(JsonElement body)
+    {
+        if (body.ValueKind != JsonValueKind.Object)
+            throw new RequestException("body", $"a JSON object is needed, not {Fields.KindName(body)}");
+        foreach (JsonProperty property in body.EnumerateObject())
+            CheckName(property);
+        (SamplingParams sampling, int sampleCount) =
+            body.TryGetProperty("sampling_params", out JsonElement parameters)
+            && parameters.ValueKind != JsonValueKind.Null
+                ? SamplingBody.Read(parameters)
+                : (new SamplingParams(), 1);
+        GenerateRequest request = new()
+        {
+            Text = Fields.String(body, "text"),
+            InputIds = Fields.Ids(body, "input_ids") is { } ids ? ids : null,
+            Messages = Fields.Element(body, "messages", JsonValueKind.Array),
+            Tools = Fields.Element(body, "tools", JsonValueKind.Array),
+            ChatTemplateArguments = Fields.Element(body, "chat_template_kwargs", JsonValueKind.Object),
+            ParseAddedTokens = Fields.Boolean(body, "parse_added_tokens") ?? true,
+            Sampling = sampling,
+            ReturnLogProb = Fields.Boolean(body, "return_logprob") ?? false,
+            LogProbStartLen = Fields.Integer(body, "logprob_start_len") ?? -1,
+            TopLogProbsNum = Fields.Integer(body, "top_logprobs_num") ?? 0,
+            Priority = Fields.Integer(body, "priority") ?? 0,
+        };
+        JsonElement id = body.TryGetProperty("id", out JsonElement given) ? given : default;
+        return new GenerateBody(
+            id, Fields.String(body, "rid"), request, sampleCount,
+            Fields.Boolean(body, "return_text_in_logprobs") ?? false);
+    }
+
+    private static void CheckName(JsonProperty property)
+    {
+        if (Array.IndexOf(Known, property.Name) >= 0)
+            return;
+        if (Array.IndexOf(Unsupported, property.Name) >= 0)
+        {
+            bool off = property.Value.ValueKind is JsonValueKind.Null or JsonValueKind.False;
+            if (!off)
+                throw new RequestException(property.Name, "it is not served here; leave it out");
+            return;
+        }
+        if (NearestName.Of(property.Name, Known, within: 2) is { } near)
+            throw new RequestException(property.Name, $"there is no such field; did you mean '{near}'?");
+    }
+}

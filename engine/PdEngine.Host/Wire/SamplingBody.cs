@@ -1,0 +1,109 @@
+using System.Text.Json;
+
+namespace PdEngine.Host;
+
+/// <summary>Reads <c>sampling_params</c>. An unknown key is an error: it could change the answer.</summary>
+internal static class SamplingBody
+{
+    private static readonly string[] Known =
+    [
+        "temperature", "top_p", "top_k", "min_p", "repetition_penalty", "frequency_penalty", "presence_penalty",
+        "max_new_tokens", "min_new_tokens", "stop", "stop_token_ids", "ignore_eos", "skip_special_tokens",
+        "spaces_between_special_tokens", "no_stop_trim", "n", "sampling_seed", "logit_bias", "top_p_mode",
+        "logprob_mode",
+    ];
+
+    private static readonly string[] Unsupported =
+    [
+        "json_schema", "regex", "ebnf", "structural_tag", "stop_regex", "custom_params", "beam_width", "stream_interval",
+    ];
+
+    public static (SamplingParams Sampling, int SampleCount) Read(JsonElement body)
+    {
+        if (body.ValueKind != JsonValueKind.Object)
+        {
+            throw new RequestException("sampling_params",
+                $"an object is needed, not {Fields.KindName(body)}; send a batch as one request each");
+        }
+        foreach (JsonProperty property in body.EnumerateObject())
+            CheckName(property);
+        int sampleCount = Fields.Integer(body, "n") ?? 1;
+        if (sampleCount is < 1 or > GenerateBody.MaxSamples)
+            throw new RequestException("n", $"{sampleCount} is not in 1 to {GenerateBody.MaxSamples}");
+        SamplingParams absent = new();
+        SamplingParams sampling = new()
+        {
+            Temperature = Fields.Number(body, "temperature") ?? absent.Temperature,
+            TopP = Fields.Number(body, "top_p") ?? absent.TopP,
+            TopK = Fields.Integer(body, "top_k") ?? absent.TopK,
+            MinP = Fields.Number(body, "min_p") ?? absent.MinP,
+            RepetitionPenalty = Fields.Number(body, "repetition_penalty") ?? absent.RepetitionPenalty,
+            FrequencyPenalty = Fields.Number(body, "frequency_penalty") ?? absent.FrequencyPenalty,
+            PresencePenalty = Fields.Number(body, "presence_penalty") ?? absent.PresencePenalty,
+            MaxNewTokens = Fields.Integer(body, "max_new_tokens") ?? absent.MaxNewTokens,
+            MinNewTokens = Fields.Integer(body, "min_new_tokens") ?? absent.MinNewTokens,
+            Stop = Fields.Strings(body, "stop"),
+            StopTokenIds = Fields.Ids(body, "stop_token_ids") ?? [],
+            IgnoreEos = Fields.Boolean(body, "ignore_eos") ?? absent.IgnoreEos,
+            SkipSpecialTokens = Fields.Boolean(body, "skip_special_tokens") ?? absent.SkipSpecialTokens,
+            NoStopTrim = Fields.Boolean(body, "no_stop_trim") ?? absent.NoStopTrim,
+            SamplingSeed = Seed(body),
+            LogitBias = LogitBias(body),
+            TopPMode = Choice(body, "top_p_mode", ("joint", TopPMode.Joint), ("sequential", TopPMode.Sequential)),
+            LogProbMode = Choice(body, "logprob_mode", ("tempered", LogProbMode.Tempered),
+                ("raw", LogProbMode.Raw), ("processed", LogProbMode.Processed)),
+        };
+        return (sampling, sampleCount);
+    }
+
+    private static void CheckName(JsonProperty property)
+    {
+        if (Array.IndexOf(Known, property.Name) >= 0 || property.Value.ValueKind == JsonValueKind.Null)
+            return;
+        if (Array.IndexOf(Unsupported, property.Name) >= 0)
+            throw new RequestException($"sampling_params.{property.Name}", "it is not served here; leave it out");
+        string hint = NearestName.Of(property.Name, Known, within: 3) is { } near ? $"; did you mean '{near}'?" : "";
+        throw new RequestException($"sampling_params.{property.Name}", $"there is no such parameter{hint}");
+    }
+
+    private static ulong? Seed(JsonElement body)
+    {
+        if (!body.TryGetProperty("sampling_seed", out JsonElement seed) || seed.ValueKind == JsonValueKind.Null)
+            return null;
+        if (seed.ValueKind == JsonValueKind.Number && seed.TryGetInt64(out long signed))
+            return unchecked((ulong)signed);
+        if (seed.ValueKind == JsonValueKind.Number && seed.TryGetUInt64(out ulong value))
+            return value;
+        throw new RequestException("sampling_seed", "an integer of 64 bits is needed");
+    }
+
+    private static Dictionary<int, float> LogitBias(JsonElement body)
+    {
+        Dictionary<int, float> bias = [];
+        if (Fields.Element(body, "logit_bias", JsonValueKind.Object) is not { } given)
+            return bias;
+        foreach (JsonProperty entry in given.EnumerateObject())
+        {
+            if (!int.TryParse(entry.Name, out int token))
+                throw new RequestException("logit_bias", $"'{entry.Name}' is not a token id");
+            if (entry.Value.ValueKind != JsonValueKind.Number)
+                throw new RequestException("logit_bias", $"the bias of token {token} must be a number");
+            bias[token] = Fields.ToFloat(entry.Value, "logit_bias");
+        }
+        return bias;
+    }
+
+    private static T Choice<T>(JsonElement body, string name, params ReadOnlySpan<(string Name, T Value)> choices)
+    {
+        if (Fields.String(body, name) is not { } given)
+            return choices[0].Value;
+        List<string> names = [];
+        foreach ((string choice, T value) in choices)
+        {
+            if (choice == given)
+                return value;
+            names.Add(choice);
+        }
+        throw new RequestException(name, $"'{given}' is none of {string.Join(", ", names)}");
+    }
+}

@@ -1,0 +1,53 @@
+namespace PdEngine;
+
+/// <summary>How an engine is started. Every field has a default except the model.</summary>
+public sealed record EngineOptions
+{
+    /// <summary>A Hugging Face folder or a GGUF file.</summary>
+    public required string ModelPath { get; init; }
+
+    /// <summary>What computes.</summary>
+    public BackendKind Backend { get; init; } = BackendKind.Auto;
+
+    /// <summary>Instruction set of the CPU backend; <see cref="CpuIsa.Auto"/> takes the best this CPU has.</summary>
+    public CpuIsa Isa { get; init; } = CpuIsa.Auto;
+
+    /// <summary>Threads, one a core, that compute; absent: one for every core the process may use.</summary>
+    public int? ThreadCount { get; init; }
+
+    /// <summary>Positions per KV block, a power of two from 1 to 256.</summary>
+    public int PageSize { get; init; } = 64;
+
+    /// <summary>Share of free host memory that weights and KV cache may take, in (0, 1].</summary>
+    public float MemFractionStatic { get; init; } = 0.8f;
+
+    /// <summary>Most tokens the KV cache holds; absent: a quarter of free memory.</summary>
+    public int? MaxTotalTokens { get; init; }
+
+    /// <summary>Most sequences that hold blocks at once.</summary>
+    public int MaxRunningRequests { get; init; } = 256;
+
+    /// <summary>Most requests that wait; one more is refused.</summary>
+    public int MaxQueuedRequests { get; init; } = 65536;
+
+    /// <summary>Prompt tokens computed in one step, over all sequences; longer prompts go in chunks.</summary>
+    public int ChunkedPrefillSize { get; init; } = 512;
+
+    /// <summary>Longest sequence in tokens; absent: the checkpoint's own limit.</summary>
+    public int? ContextLength { get; init; }
+
+    /// <summary>Neither reads nor fills the prefix cache.</summary>
+    public bool DisableRadixCache { get; init; }
+
+    /// <summary>Which waiting request goes first.</summary>
+    public SchedulePolicy SchedulePolicy { get; init; } = SchedulePolicy.Fcfs;
+
+    /// <summary>Seed of requests that bring none.</summary>
+    public ulong Seed { get; init; }
+
+    /// <summary>Clock of all timings.</summary>
+    public TimeProvider Clock { get; init; } = TimeProvider.System;
+
+    /// <summary>Hears how far loading is; called on the loading thread.</summary>
+    public IProgress<LoadProgress>? Progress { get; init; }
+}

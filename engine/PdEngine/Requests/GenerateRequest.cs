@@ -1,0 +1,43 @@
+using System.Text.Json;
+
+namespace PdEngine;
+
+/// <summary>One generation to make. Exactly one of <see cref="Text"/>, <see cref="InputIds"/> and
+/// <see cref="Messages"/> is given. For n samples of a prompt submit n requests: the prompt is computed once.
+/// </summary>
+public sealed record GenerateRequest
+{
+    /// <summary>The prompt as text; needs a checkpoint with a tokenizer.</summary>
+    public string? Text { get; init; }
+
+    /// <summary>The prompt as token ids, each in [0, vocabulary).</summary>
+    public ReadOnlyMemory<int>? InputIds { get; init; }
+
+    /// <summary>The prompt as a JSON array of chat messages, rendered by the checkpoint's chat template.</summary>
+    public JsonElement? Messages { get; init; }
+
+    /// <summary>Tools offered to the chat template, a JSON array; only with <see cref="Messages"/>.</summary>
+    public JsonElement? Tools { get; init; }
+
+    /// <summary>Further variables of the chat template, a JSON object; only with <see cref="Messages"/>.</summary>
+    public JsonElement? ChatTemplateArguments { get; init; }
+
+    /// <summary>Reads added tokens such as <c>&lt;|im_end|&gt;</c> in text as tokens, not as plain text.</summary>
+    public bool ParseAddedTokens { get; init; } = true;
+
+    /// <summary>How tokens are drawn and when to stop.</summary>
+    public SamplingParams Sampling { get; init; } = new();
+
+    /// <summary>Reports the log-prob of every output token, and of prompt tokens from
+    /// <see cref="LogProbStartLen"/> on.</summary>
+    public bool ReturnLogProb { get; init; }
+
+    /// <summary>First prompt position in the prompt's log-probs; -1 is the last prompt token.</summary>
+    public int LogProbStartLen { get; init; } = -1;
+
+    /// <summary>How many of the most likely tokens to report with each log-prob; 0 to 64.</summary>
+    public int TopLogProbsNum { get; init; }
+
+    /// <summary>Higher runs earlier under the priority policy.</summary>
+    public int Priority { get; init; }
+}

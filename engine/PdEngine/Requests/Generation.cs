@@ -1,0 +1,53 @@
+namespace PdEngine;
+
+/// <summary>A finished generation: everything that was made, however it ended.</summary>
+public sealed record Generation
+{
+    /// <summary>The request's id.</summary>
+    public required RequestId Id { get; init; }
+
+    /// <summary>The prompt as it was computed.</summary>
+    public required ReadOnlyMemory<int> PromptIds { get; init; }
+
+    /// <summary>Generated ids, a stop id included.</summary>
+    public required IReadOnlyList<int> OutputIds { get; init; }
+
+    /// <summary>Generated text up to the stop; empty where the checkpoint has no tokenizer.</summary>
+    public required string Text { get; init; }
+
+    /// <summary>Why it ended.</summary>
+    public required FinishReason FinishReason { get; init; }
+
+    /// <summary>The stop id that was met, if one was.</summary>
+    public int? MatchedStopId { get; init; }
+
+    /// <summary>The stop string that was met, if one was.</summary>
+    public string? MatchedStopText { get; init; }
+
+    /// <summary>What went wrong, where <see cref="FinishReason"/> is <see cref="FinishReason.Error"/>.</summary>
+    public Exception? Error { get; init; }
+
+    /// <summary>Log-probs of the output, one for each output id; empty where not asked for.</summary>
+    public required IReadOnlyList<TokenLogProb> OutputLogProbs { get; init; }
+
+    /// <summary>Log-probs of the prompt from the asked position on; its first has none.</summary>
+    public required IReadOnlyList<TokenLogProb> InputLogProbs { get; init; }
+
+    /// <summary>Prompt tokens that the prefix cache supplied.</summary>
+    public int CachedTokens { get; init; }
+
+    /// <summary>How often it gave its blocks back and was computed anew.</summary>
+    public int RetractionCount { get; init; }
+
+    /// <summary>Weight version of the last token.</summary>
+    public string WeightVersion { get; init; } = "default";
+
+    /// <summary>From submission to first admission.</summary>
+    public TimeSpan QueueTime { get; init; }
+
+    /// <summary>From submission to the first output token; null where there is none.</summary>
+    public TimeSpan? TimeToFirstToken { get; init; }
+
+    /// <summary>From submission to the end.</summary>
+    public TimeSpan EndToEndTime { get; init; }
+}

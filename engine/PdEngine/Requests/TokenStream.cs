@@ -1,0 +1,95 @@
+using System.Threading.Channels;
+
+namespace PdEngine;
+
+/// <summary>
+/// The output of one request as it is made. Enumerate it for chunks, or await <see cref="Completion"/>; a slow
+/// reader costs no memory beyond the output itself, since what it has not read yet comes as one chunk.
+/// </summary>
+public sealed class TokenStream : IAsyncEnumerable<TokenChunk>
+{
+    private readonly AppendLog<int> _tokens = new();
+    private readonly AppendLog<float> _logProbs = new();
+    private readonly AppendLog<char> _text = new();
+    private readonly TaskCompletionSource<Generation> _completion =
+        new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly Channel<bool> _news = Channel.CreateBounded<bool>(
+        new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite, SingleWriter = true });
+    private readonly Action<RequestId> _abort;
+
+    internal TokenStream(RequestId id, Action<RequestId> abort)
+    {
+        Id = id;
+        _abort = abort;
+    }
+
+    /// <summary>The request's id.</summary>
+    public RequestId Id { get; }
+
+    /// <summary>
+    /// The whole result, however it ended; it never faults: a failure is <see cref="FinishReason.Error"/> with
+    /// <see cref="Generation.Error"/> and the output made before it.
+    /// </summary>
+    public Task<Generation> Completion => _completion.Task;
+
+    /// <summary>Asks for an end at the next step; <see cref="Completion"/> then has the output so far.</summary>
+    public void Abort() => _abort(Id);
+
+    /// <summary>
+    /// Yields what is made until the end. Cancelling aborts the request and throws; every enumeration starts at
+    /// the first token.
+    /// </summary>
+    public async IAsyncEnumerator<TokenChunk> GetAsyncEnumerator(CancellationToken cancellationToken = default)
+    {
+        int tokens = 0, text = 0;
+        using CancellationTokenRegistration registration = cancellationToken.Register(Abort);
+        while (true)
+        {
+            bool ended = _completion.Task.IsCompleted;
+            if (TakeNew(ref tokens, ref text) is { } chunk)
+                yield return chunk;
+            else if (ended)
+                yield break;
+            else
+                await AwaitNewsAsync(cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Adds one token and the text it settled; the owner's thread only.</summary>
+    internal void Publish(int token, float? logProb, ReadOnlySpan<char> text)
+    {
+        if (logProb is { } value)
+            _logProbs.Add(value);
+        _text.AddRange(text);
+        _tokens.Add(token);
+        _news.Writer.TryWrite(true);
+    }
+
+    /// <summary>Ends the stream; the owner's thread only.</summary>
+    internal void Complete(Generation generation, ReadOnlySpan<char> lastText)
+    {
+        _text.AddRange(lastText);
+        _completion.SetResult(generation);
+        _news.Writer.TryComplete();
+    }
+
+    private async ValueTask AwaitNewsAsync(CancellationToken cancellationToken)
+    {
+        if (await _news.Reader.WaitToReadAsync(cancellationToken).ConfigureAwait(false))
+            _news.Reader.TryRead(out _);
+    }
+
+    private TokenChunk? TakeNew(ref int tokens, ref int text)
+    {
+        ReadOnlySpan<int> newTokens = _tokens.From(tokens);
+        ReadOnlySpan<char> newText = _text.From(text);
+        if (newTokens.IsEmpty && newText.IsEmpty)
+            return null;
+        int[] ids = newTokens.ToArray();
+        float[] logProbs = _logProbs.Count == 0 ? [] : _logProbs.From(tokens)[..ids.Length].ToArray();
+        TokenChunk chunk = new(ids, logProbs, newText.ToString());
+        tokens += ids.Length;
+        text += newText.Length;
+        return chunk;
+    }
+}

@@ -1,0 +1,86 @@
+using System.Text.Json;
+using PdEngine.Host;
+
+namespace PdEngine.Tests;
+
+public sealed class GenerateBodyTests
+{
+    [Test]
+    public void Absent_parameters_are_SGLangs_defaults()
+    {
+        GenerateBody body = Read("""{"text": "hi"}""");
+        SamplingParams sampling = body.Request.Sampling;
+        Assert.That(sampling.Temperature, Is.EqualTo(1));
+        Assert.That(sampling.TopP, Is.EqualTo(1));
+        Assert.That(sampling.TopK, Is.EqualTo(-1));
+        Assert.That(sampling.MaxNewTokens, Is.EqualTo(128));
+        Assert.That(body.SampleCount, Is.EqualTo(1));
+        Assert.That(body.Request.LogProbStartLen, Is.EqualTo(-1));
+    }
+
+    [Test]
+    public void Every_parameter_is_read()
+    {
+        GenerateBody body = Read("""
+            {"id": [1], "rid": "r", "input_ids": [3, 4], "return_logprob": true, "logprob_start_len": 1,
+             "top_logprobs_num": 2, "parse_added_tokens": false, "sampling_params": {
+               "temperature": 0.5, "top_p": 0.9, "top_k": 7, "min_p": 0.1, "repetition_penalty": 1.1,
+               "frequency_penalty": 0.2, "presence_penalty": 0.3, "max_new_tokens": 9, "min_new_tokens": 2,
+               "stop": "x", "stop_token_ids": [5], "ignore_eos": true, "skip_special_tokens": false,
+               "no_stop_trim": true, "n": 3, "sampling_seed": -1, "logit_bias": {"8": -1.5},
+               "top_p_mode": "sequential", "logprob_mode": "raw", "regex": null}}
+            """);
+        SamplingParams sampling = body.Request.Sampling;
+        Assert.That(body.Id.GetRawText(), Is.EqualTo("[1]"));
+        Assert.That(body.RequestName, Is.EqualTo("r"));
+        Assert.That(body.Request.InputIds!.Value.ToArray(), Is.EqualTo(new[] { 3, 4 }));
+        Assert.That(body.Request.ReturnLogProb, Is.True);
+        Assert.That(body.Request.LogProbStartLen, Is.EqualTo(1));
+        Assert.That(body.Request.TopLogProbsNum, Is.EqualTo(2));
+        Assert.That(body.Request.ParseAddedTokens, Is.False);
+        Assert.That(body.SampleCount, Is.EqualTo(3));
+        Assert.That(sampling, Is.EqualTo(new SamplingParams
+        {
+            Temperature = 0.5f, TopP = 0.9f, TopK = 7, MinP = 0.1f, RepetitionPenalty = 1.1f,
+            FrequencyPenalty = 0.2f, PresencePenalty = 0.3f, MaxNewTokens = 9, MinNewTokens = 2,
+            Stop = sampling.Stop, StopTokenIds = sampling.StopTokenIds, IgnoreEos = true, SkipSpecialTokens = false,
+            NoStopTrim = true, SamplingSeed = ulong.MaxValue, LogitBias = sampling.LogitBias,
+            TopPMode = TopPMode.Sequential, LogProbMode = LogProbMode.Raw,
+        }));
+        Assert.That(sampling.Stop, Is.EqualTo(new[] { "x" }));
+        Assert.That(sampling.StopTokenIds, Is.EqualTo(new[] { 5 }));
+        Assert.That(sampling.LogitBias[8], Is.EqualTo(-1.5f));
+    }
+
+    [TestCase("""[1]""", "body")]
+    [TestCase("""{"text": 5}""", "text")]
+    [TestCase("""{"input_ids": [1.5]}""", "input_ids")]
+    [TestCase("""{"input_ids": [99999999999]}""", "input_ids")]
+    [TestCase("""{"input_ids": [[1]]}""", "input_ids")]
+    [TestCase("""{"text": "x", "sampling_params": [{}]}""", "sampling_params")]
+    [TestCase("""{"text": "x", "sampling_parms": {}}""", "sampling_parms")]
+    [TestCase("""{"text": "x", "sampling_params": {"temprature": 1}}""", "sampling_params.temprature")]
+    [TestCase("""{"text": "x", "sampling_params": {"regex": "a*"}}""", "sampling_params.regex")]
+    [TestCase("""{"text": "x", "sampling_params": {"n": 0}}""", "n")]
+    [TestCase("""{"text": "x", "sampling_params": {"top_p": 1e99}}""", "top_p")]
+    [TestCase("""{"text": "x", "sampling_params": {"logit_bias": {"a": 1}}}""", "logit_bias")]
+    [TestCase("""{"text": "x", "sampling_params": {"logprob_mode": "cooked"}}""", "logprob_mode")]
+    [TestCase("""{"text": "x", "lora_path": "a"}""", "lora_path")]
+    [TestCase("""{"text": "\ud800"}""", "text")]
+    public void What_would_change_the_answer_is_refused_by_name(string json, string field)
+    {
+        RequestException error = Assert.Throws<RequestException>(() => Read(json))!;
+        Assert.That(error.Field, Is.EqualTo(field));
+    }
+
+    [TestCase("""{"text": "x", "source": "corpus 7", "label": 3}""")]
+    [TestCase("""{"text": "x", "lora_path": null, "return_hidden_states": false, "stream": true}""")]
+    [TestCase("""{"text": "x", "sampling_params": null}""")]
+    public void What_changes_nothing_is_ignored(string json) => Assert.DoesNotThrow(() => Read(json));
+
+    private static GenerateBody Read(string json)
+    {
+        using JsonDocument document = JsonDocument.Parse(json);
+        return GenerateBody.Read(document.RootElement.Clone());
+    }
+}
