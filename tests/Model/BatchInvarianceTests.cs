@@ -1,8 +1,8 @@
 namespace PdEngine.Tests;
 
 /// <summary>
-/// However a sequence's work is cut up, and whatever is computed beside it, its logits and log-probs keep their
-/// bits. Other tests run the same check on golden models.
+/// However a sequence's work is cut up, and whatever is computed beside it, its logits and log-probs keep
+/// their bits. Other tests run the same check on golden models.
 /// </summary>
 public sealed class BatchInvarianceTests
 {
@@ -21,7 +21,9 @@ public sealed class BatchInvarianceTests
         AssertInvariant(model, TestPrompts.Random(new Random(5), 200, config.VocabularySize));
     }
 
-    /// <summary>Fails unless a prompt comes to the same bits whole, cut up, batched, cached, on any page size.</summary>
+    /// <summary>
+    /// Fails unless a prompt comes to the same bits whole, cut up, batched, cached, on any page size.
+    /// </summary>
     internal static void AssertInvariant(TestModel model, int[] prompt)
     {
         GoldenRun? whole = null;
@@ -63,7 +65,8 @@ public sealed class BatchInvarianceTests
     private static void AssertSame(GoldenRun run, GoldenRun whole, string what)
     {
         int first = Math.Max(run.First + 1, 1);
-        TestTensors.AssertSameBits(run.LogProbs.AsSpan(first), whole.LogProbs.AsSpan(first), $"{what}: log-probs");
+        TestTensors.AssertSameBits(
+            run.LogProbs.AsSpan(first), whole.LogProbs.AsSpan(first), $"{what}: log-probs");
         for (int position = run.First; position < whole.Logits.Length; position++)
             TestTensors.AssertSameBits(
                 run.Logits[position], whole.Logits[position], $"{what}: logits at {position}");

@@ -1,6 +1,8 @@
 namespace PdEngine.Tests;
 
-/// <summary>Computes nothing; counts what it is asked for, so that its callers' own doing can be looked at.</summary>
+/// <summary>
+/// Computes nothing; counts what it is asked for, so that its callers' own doing can be looked at.
+/// </summary>
 internal sealed class CountingBackend : IBackend
 {
     public string Name => "counting";
@@ -14,7 +16,9 @@ internal sealed class CountingBackend : IBackend
     /// <summary>Most logits rows that one product gave.</summary>
     public int MostLogitsRows { get; private set; }
 
-    /// <summary>What <see cref="Sample"/> was asked for: (first logits row, rows, first sample, samples).</summary>
+    /// <summary>
+    /// What <see cref="Sample"/> was asked for: (first logits row, rows, first sample, samples).
+    /// </summary>
     public List<(int FirstRow, int Rows, int First, int Count)> Sampled { get; } = new(64);
 
     public Tensor CreateTensor(int rowCapacity, int columns) => new(rowCapacity, columns);
@@ -30,7 +34,8 @@ internal sealed class CountingBackend : IBackend
 
     public void Embed(Matrix table, ReadOnlySpan<int> tokenIds, Tensor output) => OpCount++;
 
-    public void AddRmsNorm(Tensor residual, Tensor? delta, Tensor weight, float epsilon, Tensor output) => OpCount++;
+    public void AddRmsNorm(Tensor residual, Tensor? delta, Tensor weight, float epsilon, Tensor output) =>
+        OpCount++;
 
     public void MatMul(Tensor input, Matrix weight, Tensor? bias, Tensor output)
     {

@@ -2,14 +2,16 @@ namespace PdEngine.Tests;
 
 /// <summary>What scoring a prompt came to.</summary>
 /// <param name="First">First position that was computed; those before came from cached blocks.</param>
-/// <param name="LogProbs">Log-prob of each token given those before it [tokens]; NaN where not computed.</param>
+/// <param name="LogProbs">
+/// Log-prob of each token given those before it [tokens]; NaN where not computed.
+/// </param>
 /// <param name="Logits">Logits at each computed position [tokens][vocabulary]; empty where not kept.</param>
 internal sealed record GoldenRun(int First, float[] LogProbs, float[][] Logits);
 
 /// <summary>
-/// Drives a model through <see cref="ForwardBatch"/> without a scheduler: a prompt whole, in chunks, token by
-/// token, beside others, or on another sequence's blocks. Blocks are handed out in shuffled order and come back
-/// dirty, so that nothing can lean on their ids or on what they held.
+/// Drives a model through <see cref="ForwardBatch"/> without a scheduler: a prompt whole, in chunks, token
+/// by token, beside others, or on another sequence's blocks. Blocks are handed out in shuffled order and
+/// come back dirty, so that nothing can lean on their ids or on what they held.
 /// </summary>
 internal sealed class GoldenHarness : IDisposable
 {
@@ -27,7 +29,8 @@ internal sealed class GoldenHarness : IDisposable
     /// <param name="poolTokens">Positions that all sequences alive at once may take.</param>
     /// <param name="batchTokens">Most tokens of a step.</param>
     public GoldenHarness(
-        IBackend backend, ModelWeights weights, int pageSize = 16, int poolTokens = 2048, int batchTokens = 1024)
+        IBackend backend, ModelWeights weights, int pageSize = 16, int poolTokens = 2048,
+        int batchTokens = 1024)
     {
         ModelConfig config = weights.Config;
         _weights = weights;
@@ -51,7 +54,9 @@ internal sealed class GoldenHarness : IDisposable
     public GoldenRun Score(int[] prompt, int chunkTokens = int.MaxValue) =>
         Score([prompt], _ => chunkTokens)[0];
 
-    /// <summary>Scores prompts side by side; each step takes from each so many tokens as the function says.</summary>
+    /// <summary>
+    /// Scores prompts side by side; each step takes from each so many tokens as the function says.
+    /// </summary>
     /// <param name="prompts">Prompts.</param>
     /// <param name="chunkOf">Tokens to take of prompt i in the next step; 0 leaves it out.</param>
     public IReadOnlyList<GoldenRun> Score(IReadOnlyList<int[]> prompts, Func<int, int> chunkOf)
@@ -65,7 +70,9 @@ internal sealed class GoldenHarness : IDisposable
         return runs;
     }
 
-    /// <summary>Scores a prompt whose leading blocks another sequence, with another ending, has computed.</summary>
+    /// <summary>
+    /// Scores a prompt whose leading blocks another sequence, with another ending, has computed.
+    /// </summary>
     public GoldenRun ScoreOnCachedBlocks(int[] prompt, int cachedBlocks)
     {
         int cached = cachedBlocks * _pageSize;
@@ -144,8 +151,9 @@ internal sealed class GoldenHarness : IDisposable
                 if (position + 1 == sequence.TokenCount)
                     continue;
                 scored.Add((index, position + 1));
+                int target = sequence.Tokens[position + 1];
                 _batch.Samples.Add(
-                    NewRow(_batch.WantLogits(token), position + 1, sequence.Tokens[position + 1]), [], [], [], []);
+                    NewRow(_batch.WantLogits(token), position + 1, target), [], [], [], []);
             }
         }
         if (computed.Count == 0)

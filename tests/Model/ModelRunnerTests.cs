@@ -15,7 +15,8 @@ public sealed class ModelRunnerTests
         setting.Runner.Start(batch);
         setting.Runner.Finish(batch);
         Assert.That(backend.MostLogitsRows, Is.EqualTo(64));
-        Assert.That(backend.Sampled, Is.EqualTo(new[] { (0, 64, 0, 63), (64, 64, 63, 64), (128, 22, 127, 23) }));
+        (int, int, int, int)[] expected = [(0, 64, 0, 63), (64, 64, 63, 64), (128, 22, 127, 23)];
+        Assert.That(backend.Sampled, Is.EqualTo(expected));
     }
 
     [Test]
@@ -99,7 +100,8 @@ public sealed class ModelRunnerTests
             int blocks = (start + count + PageSize - 1) / PageSize;
             for (int index = 0; index < sequences; index++)
             {
-                Sequence sequence = GoldenHarness.NewSequence([.. Enumerable.Range(0, start + count).Select(i => i % 77)]);
+                int[] prompt = [.. Enumerable.Range(0, start + count).Select(id => id % 77)];
+                Sequence sequence = GoldenHarness.NewSequence(prompt);
                 for (int block = 0; block < blocks; block++)
                     sequence.Blocks.Add((index * blocks) + block);
                 batch.AddSlice(sequence, start, count, PageSize);

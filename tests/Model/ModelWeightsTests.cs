@@ -12,15 +12,17 @@ public sealed class ModelWeightsTests
         LayerWeights layer = weights.Layers[1];
         string attention = "model.layers.1.self_attn.";
         string mlp = "model.layers.1.mlp.";
-        int hidden = config.HiddenSize;
-        Assert.That(Row(backend, layer.Qkv, 119), Is.EqualTo(checkpoint.Row(attention + "q_proj.weight", 119, hidden)));
-        Assert.That(Row(backend, layer.Qkv, 120), Is.EqualTo(checkpoint.Row(attention + "k_proj.weight", 0, hidden)));
-        Assert.That(Row(backend, layer.Qkv, 239), Is.EqualTo(checkpoint.Row(attention + "v_proj.weight", 59, hidden)));
-        Assert.That(Row(backend, layer.GateUp, 49), Is.EqualTo(checkpoint.Row(mlp + "gate_proj.weight", 49, hidden)));
-        Assert.That(Row(backend, layer.GateUp, 51), Is.EqualTo(checkpoint.Row(mlp + "up_proj.weight", 1, hidden)));
+        AssertRow(layer.Qkv, 119, attention + "q_proj.weight", 119);
+        AssertRow(layer.Qkv, 120, attention + "k_proj.weight", 0);
+        AssertRow(layer.Qkv, 239, attention + "v_proj.weight", 59);
+        AssertRow(layer.GateUp, 49, mlp + "gate_proj.weight", 49);
+        AssertRow(layer.GateUp, 51, mlp + "up_proj.weight", 1);
         Assert.That(layer.QkvBias!.Row(0)[180], Is.EqualTo(checkpoint.Element(attention + "v_proj.bias", 0)));
         Assert.That(layer.GateUpBias!.Row(0)[99], Is.EqualTo(checkpoint.Element(mlp + "up_proj.bias", 49)));
         Assert.That(layer.DownBias!.Row(0)[35], Is.EqualTo(checkpoint.Element(mlp + "down_proj.bias", 35)));
+
+        void AssertRow(Matrix matrix, int row, string name, int sourceRow) => Assert.That(
+            Row(backend, matrix, row), Is.EqualTo(checkpoint.Row(name, sourceRow, config.HiddenSize)), name);
     }
 
     [Test]
@@ -28,7 +30,8 @@ public sealed class ModelWeightsTests
     {
         using ReferenceBackend backend = new(1);
         using ModelWeights tied = ModelWeights.Load(new SyntheticCheckpoint(TestConfigs.Plain, 3), backend);
-        using ModelWeights apart = ModelWeights.Load(new SyntheticCheckpoint(TestConfigs.Everything, 3), backend);
+        using ModelWeights apart =
+            ModelWeights.Load(new SyntheticCheckpoint(TestConfigs.Everything, 3), backend);
         Assert.That(tied.Head, Is.SameAs(tied.Embedding));
         Assert.That(apart.Head, Is.Not.SameAs(apart.Embedding));
         Assert.That(tied.Layers[0].QkvBias, Is.Null);

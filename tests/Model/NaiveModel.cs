@@ -1,6 +1,8 @@
 namespace PdEngine.Tests;
 
-/// <summary>A decoder in double precision, one loop after another, straight from the checkpoint's tensors.</summary>
+/// <summary>
+/// A decoder in double precision, one loop after another, straight from the checkpoint's tensors.
+/// </summary>
 internal sealed class NaiveModel(SyntheticCheckpoint checkpoint)
 {
     private readonly ModelConfig _config = checkpoint.Config;
@@ -48,7 +50,8 @@ internal sealed class NaiveModel(SyntheticCheckpoint checkpoint)
     }
 
     /// <summary>One query head over keys and values [positions][headDim].</summary>
-    public static double[] Attend(double[] query, IReadOnlyList<double[]> keys, IReadOnlyList<double[]> values)
+    public static double[] Attend(
+        double[] query, IReadOnlyList<double[]> keys, IReadOnlyList<double[]> values)
     {
         double[] weights = new double[keys.Count];
         for (int k = 0; k < keys.Count; k++)

@@ -5,7 +5,9 @@ public sealed class ReferenceAttentionTests
     private const int LayerCount = 2;
     private const int Layer = 1;
 
-    /// <summary>Slices of each step: (sequence, start, count), over sequences computed in that order.</summary>
+    /// <summary>
+    /// Slices of each step: (sequence, start, count), over sequences computed in that order.
+    /// </summary>
     private static readonly (int Sequence, int Start, int Count)[][] Steps =
     [
         [(0, 0, 5), (1, 0, 17)],
@@ -35,7 +37,8 @@ public sealed class ReferenceAttentionTests
                 rows[sequence] ??= [];
                 for (int index = 0; index < count; index++, token++)
                 {
-                    double[] row = NaiveModel.Widen(before.AsSpan(token * shape.QkvColumns, shape.QkvColumns));
+                    double[] row =
+                        NaiveModel.Widen(before.AsSpan(token * shape.QkvColumns, shape.QkvColumns));
                     rows[sequence] = [.. rows[sequence], setting.Turned(row, start + index)];
                     double[] expected = Naive(shape, rows[sequence], window);
                     TestTensors.AssertNear(
@@ -133,9 +136,9 @@ public sealed class ReferenceAttentionTests
             int token = 0;
             foreach ((int sequence, int start, int count) in slices)
             {
-                int blocks = (start + count + _pageSize - 1) / _pageSize;
-                _batch.Add(
-                    token, start, count, [.. Enumerable.Range(0, blocks).Select(block => (block * 3) + sequence)]);
+                int blockCount = (start + count + _pageSize - 1) / _pageSize;
+                int[] blocks = [.. Enumerable.Range(0, blockCount).Select(block => (block * 3) + sequence)];
+                _batch.Add(token, start, count, blocks);
                 token += count;
             }
             _qkv.SetRows(token);
@@ -149,7 +152,8 @@ public sealed class ReferenceAttentionTests
         {
             using Tensor output = _backend.CreateTensor(_qkv.Rows, _shape.QueryColumns);
             _backend.RotateAndAppend(
-                _qkv, _shape, _table.Require(MaxPositions), _queryNorm, _keyNorm, 1e-6f, _store, Layer, _batch);
+                _qkv, _shape, _table.Require(MaxPositions), _queryNorm, _keyNorm, 1e-6f, _store, Layer,
+                _batch);
             _backend.Attend(_qkv, _shape, _store, Layer, window, _batch, output);
             return TestTensors.Copy(output);
         }

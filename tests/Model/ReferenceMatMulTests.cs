@@ -29,7 +29,8 @@ public sealed class ReferenceMatMulTests
                     expected[cell] += (double)x[(i * columns) + k] * w[(row * columns) + k];
             }
             TestTensors.AssertNear(
-                TestTensors.Copy(output), expected, 1e-5, $"{inputs} x {rows} x {columns}, {segments} segments");
+                TestTensors.Copy(output), expected, 1e-5,
+                $"{inputs} x {rows} x {columns}, {segments} segments");
         }
     }
 

@@ -43,8 +43,8 @@ public sealed class ReferenceRowTests
             {
                 double gate = gateUp.Row(row)[index];
                 double expected = gate / (1 + Math.Exp(-gate)) * gateUp.Row(row)[Columns + index];
-                Assert.That(
-                    output.Row(row)[index], Is.EqualTo(expected).Within(1e-6 * Math.Max(1, Math.Abs(expected))));
+                double bound = 1e-6 * Math.Max(1, Math.Abs(expected));
+                Assert.That(output.Row(row)[index], Is.EqualTo(expected).Within(bound));
             }
         }
     }

@@ -1,6 +1,8 @@
 namespace PdEngine.Tests;
 
-/// <summary>A checkpoint whose weights are a function of (seed, tensor name, element); norms lie around 1.</summary>
+/// <summary>
+/// A checkpoint whose weights are a function of (seed, tensor name, element); norms lie around 1.
+/// </summary>
 internal sealed class SyntheticCheckpoint(ModelConfig config, int seed) : ICheckpoint
 {
     /// <summary>Reading this tensor fails.</summary>

@@ -3,7 +3,9 @@ namespace PdEngine.Tests;
 /// <summary>Small model shapes that no golden has.</summary>
 internal static class TestConfigs
 {
-    /// <summary>Every option on: all biases, q and k norms, a sliding window in odd layers, ragged widths.</summary>
+    /// <summary>
+    /// Every option on: all biases, q and k norms, a sliding window in odd layers, ragged widths.
+    /// </summary>
     public static ModelConfig Everything { get; } = Config(6, 3, 20, 36, 50) with
     {
         QkvBias = true, OutputBias = true, MlpBias = true, QkNorm = true, SlidingWindows = [0, 5, 0],

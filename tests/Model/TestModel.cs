@@ -16,7 +16,9 @@ internal sealed class TestModel : IDisposable
 
     public ModelWeights Weights { get; }
 
-    /// <summary>The named backend with a checkpoint's weights; the test is skipped where it cannot run.</summary>
+    /// <summary>
+    /// The named backend with a checkpoint's weights; the test is skipped where it cannot run.
+    /// </summary>
     public static TestModel Load(string backend, ICheckpoint checkpoint)
     {
         using (checkpoint)

@@ -43,8 +43,8 @@ internal static class TestTensors
         Assert.That(actual.Length, Is.EqualTo(expected.Length), what);
         for (int index = 0; index < actual.Length; index++)
         {
-            if (BitConverter.SingleToInt32Bits(actual[index]) != BitConverter.SingleToInt32Bits(expected[index])
-                || float.IsNaN(actual[index]))
+            int bits = BitConverter.SingleToInt32Bits(actual[index]);
+            if (bits != BitConverter.SingleToInt32Bits(expected[index]) || float.IsNaN(actual[index]))
                 Assert.Fail($"{what}: element {index} is {actual[index]:R}, expected {expected[index]:R}");
         }
     }

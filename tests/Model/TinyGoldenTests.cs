@@ -66,7 +66,11 @@ public sealed class TinyGoldenTests
             ? [.. Directory.GetDirectories(Path.Combine(TestFiles.GoldensFolder, "models")).Order()
                 .Select(folder => Path.GetFileName(folder))]
             : ["absent"];
-        return TestBackends.Names().SelectMany(backend => names.Select(name => new object[] { backend, name }));
+        foreach (string backend in TestBackends.Names())
+        {
+            foreach (string name in names)
+                yield return [backend, name];
+        }
     }
 
     private static TestModel Open(string backend, string name, out JsonElement golden)

@@ -5,7 +5,8 @@ public sealed class TransformerTests
     private const int VocabularySize = 77;
 
     [Test]
-    public void Every_option_of_a_decoder_agrees_with_the_naive_model([Values(1, 2, 3)] int seed, [Values] bool everything)
+    public void Every_option_of_a_decoder_agrees_with_the_naive_model(
+        [Values(1, 2, 3)] int seed, [Values] bool everything)
     {
         SyntheticCheckpoint checkpoint = new(everything ? TestConfigs.Everything : TestConfigs.Plain, seed);
         int[] prompt = TestPrompts.Random(new Random(seed), 23, VocabularySize);

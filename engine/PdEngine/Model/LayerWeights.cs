@@ -1,6 +1,8 @@
 namespace PdEngine;
 
-/// <summary>One decoder layer. Matrices are [out, in]; norms and biases [1, out]; null where the model has none.</summary>
+/// <summary>
+/// One decoder layer. Matrices are [out, in]; norms and biases [1, out]; null where the model has none.
+/// </summary>
 internal sealed class LayerWeights
 {
     public required Tensor InputNorm { get; init; }

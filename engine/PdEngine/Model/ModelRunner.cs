@@ -1,6 +1,8 @@
 namespace PdEngine;
 
-/// <summary>Runs batches on a backend that computes where it is called: all work is done in <see cref="Start"/>.</summary>
+/// <summary>
+/// Runs batches on a backend that computes where it is called: all work is done in <see cref="Start"/>.
+/// </summary>
 /// <param name="backend">Computes; not owned.</param>
 /// <param name="weights">Loaded by that backend; not owned.</param>
 /// <param name="store">K and V of the worker's sequences; not owned.</param>

@@ -1,6 +1,8 @@
 namespace PdEngine;
 
-/// <summary>A model's weights in a backend's own form; immutable, shared by every worker on that backend.</summary>
+/// <summary>
+/// A model's weights in a backend's own form; immutable, shared by every worker on that backend.
+/// </summary>
 internal sealed class ModelWeights : IDisposable
 {
     private const int MaxSegments = 4;
@@ -8,8 +10,8 @@ internal sealed class ModelWeights : IDisposable
     private readonly IReadOnlyList<IDisposable> _owned;
 
     private ModelWeights(
-        ModelConfig config, Matrix embedding, IReadOnlyList<LayerWeights> layers, Tensor finalNorm, Matrix head,
-        WeightLoader loader)
+        ModelConfig config, Matrix embedding, IReadOnlyList<LayerWeights> layers, Tensor finalNorm,
+        Matrix head, WeightLoader loader)
     {
         Config = config;
         Embedding = embedding;
@@ -39,15 +41,18 @@ internal sealed class ModelWeights : IDisposable
     /// <param name="checkpoint">May be disposed afterwards.</param>
     /// <param name="backend">Whose form the weights take.</param>
     /// <param name="progress">
-    /// Hears the bytes read so far, counted as float32, after each weight; the last is <see cref="LoadBytes"/>.
+    /// Hears the bytes read so far, counted as float32, after each weight; the last is <see
+    /// cref="LoadBytes"/>.
     /// </param>
-    public static ModelWeights Load(ICheckpoint checkpoint, IBackend backend, IProgress<long>? progress = null)
+    public static ModelWeights Load(
+        ICheckpoint checkpoint, IBackend backend, IProgress<long>? progress = null)
     {
         ModelConfig config = checkpoint.Config;
         WeightLoader loader = new(checkpoint, backend, progress);
         try
         {
-            Matrix embedding = loader.Matrix(config.HiddenSize, 1, ("model.embed_tokens", config.VocabularySize));
+            Matrix embedding =
+                loader.Matrix(config.HiddenSize, 1, ("model.embed_tokens", config.VocabularySize));
             LayerWeights[] layers = new LayerWeights[config.LayerCount];
             for (int layer = 0; layer < layers.Length; layer++)
                 layers[layer] = LoadLayer(loader, config, $"model.layers.{layer}.");
@@ -82,8 +87,8 @@ internal sealed class ModelWeights : IDisposable
     }
 
     /// <summary>
-    /// Segments of a row-parallel product whose input features come in <paramref name="units"/> equal parts: 4,
-    /// or as many as divide them, so that 1, 2 and 4 devices add up the same partial sums.
+    /// Segments of a row-parallel product whose input features come in <paramref name="units"/> equal parts:
+    /// 4, or as many as divide them, so that 1, 2 and 4 devices add up the same partial sums.
     /// </summary>
     public static int SegmentsFor(int units)
     {
@@ -108,7 +113,9 @@ internal sealed class ModelWeights : IDisposable
         string attention = prefix + "self_attn.";
         string mlp = prefix + "mlp.";
         (string, int)[] qkv =
-            [(attention + "q_proj", queryRows), (attention + "k_proj", kvRows), (attention + "v_proj", kvRows)];
+        [
+            (attention + "q_proj", queryRows), (attention + "k_proj", kvRows), (attention + "v_proj", kvRows),
+        ];
         (string, int)[] gateUp = [(mlp + "gate_proj", inner), (mlp + "up_proj", inner)];
         return new()
         {

@@ -6,7 +6,9 @@ namespace PdEngine;
 /// </summary>
 internal sealed class Transformer : IDisposable
 {
-    /// <summary>Logits rows that are held at once; scoring a long prompt never takes [tokens, vocabulary].</summary>
+    /// <summary>
+    /// Logits rows that are held at once; scoring a long prompt never takes [tokens, vocabulary].
+    /// </summary>
     public const int LogitsRowCapacity = 64;
 
     private readonly IBackend _backend;

@@ -1,7 +1,10 @@
 namespace PdEngine;
 
-/// <summary>Copies weights from a checkpoint into a backend and remembers what it made, so that it can be undone.</summary>
-internal sealed class WeightLoader(ICheckpoint checkpoint, IBackend backend, IProgress<long>? progress) : IDisposable
+/// <summary>
+/// Copies weights from a checkpoint into a backend and remembers what it made, so that it can be undone.
+/// </summary>
+internal sealed class WeightLoader(ICheckpoint checkpoint, IBackend backend, IProgress<long>? progress)
+    : IDisposable
 {
     private readonly List<IDisposable> _loaded = [];
     private long _readBytes;
@@ -17,20 +20,9 @@ internal sealed class WeightLoader(ICheckpoint checkpoint, IBackend backend, IPr
     /// <param name="parts">Names, less <c>.weight</c>, and rows.</param>
     public Matrix Matrix(int columns, int segmentCount, params (string Name, int Rows)[] parts)
     {
-        Matrix matrix = backend.LoadMatrix(RowsOf(parts), columns, segmentCount, (firstRow, rowCount, destination) =>
-        {
-            int partStart = 0;
-            foreach ((string name, int rows) in parts)
-            {
-                int from = Math.Max(firstRow, partStart);
-                int end = Math.Min(firstRow + rowCount, partStart + rows);
-                if (from < end)
-                    checkpoint.Read(
-                        name + ".weight", (long)(from - partStart) * columns,
-                        destination.Slice((from - firstRow) * columns, (end - from) * columns));
-                partStart += rows;
-            }
-        });
+        Matrix matrix = backend.LoadMatrix(
+            RowsOf(parts), columns, segmentCount,
+            (firstRow, rowCount, destination) => ReadRows(parts, columns, firstRow, rowCount, destination));
         Keep(matrix, matrix.Bytes, (long)matrix.Rows * columns);
         return matrix;
     }
@@ -62,6 +54,22 @@ internal sealed class WeightLoader(ICheckpoint checkpoint, IBackend backend, IPr
     {
         foreach (IDisposable weight in _loaded)
             weight.Dispose();
+    }
+
+    private void ReadRows(
+        (string Name, int Rows)[] parts, int columns, int firstRow, int rowCount, Span<float> destination)
+    {
+        int partStart = 0;
+        foreach ((string name, int rows) in parts)
+        {
+            int from = Math.Max(firstRow, partStart);
+            int end = Math.Min(firstRow + rowCount, partStart + rows);
+            if (from < end)
+                checkpoint.Read(
+                    name + ".weight", (long)(from - partStart) * columns,
+                    destination.Slice((from - firstRow) * columns, (end - from) * columns));
+            partStart += rows;
+        }
     }
 
     private static int RowsOf((string Name, int Rows)[] parts)

@@ -4,8 +4,9 @@ using System.Runtime.Intrinsics;
 namespace PdEngine;
 
 /// <summary>
-/// Attention in two passes over a query's keys, oldest first: all scores, then softmax weights and the weighted
-/// sum of V. Positions alone set the order, so neither pages nor chunks nor neighbours show in a result.
+/// Attention in two passes over a query's keys, oldest first: all scores, then softmax weights and the
+/// weighted sum of V. Positions alone set the order, so neither pages nor chunks nor neighbours show in a
+/// result.
 /// </summary>
 internal static unsafe class ReferenceAttention
 {
@@ -14,7 +15,9 @@ internal static unsafe class ReferenceAttention
         Tensor Qkv, AttentionShape Shape, ReferenceKvStore Store, int Index, int Window, AttentionBatch Batch,
         Tensor Output);
 
-    /// <summary>Normalises and turns one token's q and k heads, and puts its k and v into its block.</summary>
+    /// <summary>
+    /// Normalises and turns one token's q and k heads, and puts its k and v into its block.
+    /// </summary>
     public static void Append(
         Span<float> row, AttentionShape shape, ReadOnlySpan<float> rope, ReadOnlySpan<float> queryNorm,
         ReadOnlySpan<float> keyNorm, float epsilon, ReferenceKvStore store, int layer, int block, int slot)
@@ -31,7 +34,8 @@ internal static unsafe class ReferenceAttention
         for (int head = 0; head < shape.KvHeadCount; head++)
         {
             ReadOnlySpan<float> key = row.Slice(shape.QueryColumns + (head * width), width);
-            ReadOnlySpan<float> value = row.Slice(shape.QueryColumns + shape.KvColumns + (head * width), width);
+            ReadOnlySpan<float> value =
+                row.Slice(shape.QueryColumns + shape.KvColumns + (head * width), width);
             key.CopyTo(new(store.Head(block, layer, 0, head) + ((long)slot * width), width));
             value.CopyTo(new(store.Head(block, layer, 1, head) + ((long)slot * width), width));
         }
@@ -72,8 +76,9 @@ internal static unsafe class ReferenceAttention
             int position = first + index;
             float* key = layer.Store.Head(blocks[position / page], layer.Index, 0, kvHead)
                 + ((long)(position % page) * width);
-            for (int left = page - (position % page); left > 0 && index < scores.Length; left--, key += width)
-                scores[index++] = ReferenceMatMul.Dot(query, key, width) * scale;
+            int end = Math.Min(scores.Length, index + page - (position % page));
+            for (; index < end; index++, key += width)
+                scores[index] = ReferenceMatMul.Dot(query, key, width) * scale;
         }
     }
 
@@ -104,8 +109,9 @@ internal static unsafe class ReferenceAttention
             int position = first + index;
             float* value = layer.Store.Head(blocks[position / page], layer.Index, 1, kvHead)
                 + ((long)(position % page) * width);
-            for (int left = page - (position % page); left > 0 && index < weights.Length; left--, value += width)
-                Accumulate(weights[index++], value, output, width);
+            int end = Math.Min(weights.Length, index + page - (position % page));
+            for (; index < end; index++, value += width)
+                Accumulate(weights[index], value, output, width);
         }
         for (int j = 0; j < width; j++)
             output[j] *= inverse;

@@ -3,8 +3,8 @@ using System.Runtime.ExceptionServices;
 namespace PdEngine;
 
 /// <summary>
-/// The oracle: plain C#, float32, weights exactly as the checkpoint has them, no native library. It is written
-/// to be right and plain first; SIMD only makes a small real model bearable.
+/// The oracle: plain C#, float32, weights exactly as the checkpoint has them, no native library. It is
+/// written to be right and plain first; SIMD only makes a small real model bearable.
 /// </summary>
 /// <param name="threadCount">Most threads that one op uses, the caller's included.</param>
 internal sealed class ReferenceBackend(int threadCount) : IBackend
@@ -13,7 +13,7 @@ internal sealed class ReferenceBackend(int threadCount) : IBackend
     /// Multiply-adds from which an op is worth other threads. Below it an op runs on the caller's thread and
     /// allocates nothing.
     /// </summary>
-    internal const long ParallelWork = 1 << 20;
+    internal const long ParallelWork = 1 << 18;
 
     private const int LoadElements = 1 << 20;
 
@@ -106,8 +106,8 @@ internal sealed class ReferenceBackend(int threadCount) : IBackend
                 int block = batch.Blocks[slice.FirstBlock + (position / page)];
                 blocks.Commit(block);
                 ReferenceAttention.Append(
-                    qkv.Row(slice.FirstToken + index), shape, rope.Row(position), queryWeight, keyWeight, epsilon,
-                    blocks, layer, block, position % page);
+                    qkv.Row(slice.FirstToken + index), shape, rope.Row(position), queryWeight, keyWeight,
+                    epsilon, blocks, layer, block, position % page);
             }
         }
     }

@@ -38,7 +38,9 @@ internal sealed unsafe class ReferenceKvStore : KvStore
         _blocks[block] = buffer;
     }
 
-    /// <summary>Address of one head of one plane of one layer of a committed block [PageSize, Width].</summary>
+    /// <summary>
+    /// Address of one head of one plane of one layer of a committed block [PageSize, Width].
+    /// </summary>
     public float* Head(int block, int layer, int plane, int head)
     {
         HostBuffer? buffer = _blocks[block];

@@ -4,9 +4,9 @@ using System.Runtime.Intrinsics;
 namespace PdEngine;
 
 /// <summary>
-/// y = x Wᵀ + bias. Whatever the tile that computes it, an output element is one chain: for each segment, lane j
-/// sums the products of columns j, j+8, ... in order, the eight lanes are added in a tree, then the columns past
-/// the last whole vector; segments are added pairwise; the bias comes last.
+/// y = x Wᵀ + bias. Whatever the tile that computes it, an output element is one chain: for each segment,
+/// lane j sums the products of columns j, j+8, ... in order, the eight lanes are added in a tree, then the
+/// columns past the last whole vector; segments are added pairwise; the bias comes last.
 /// </summary>
 /// <remarks>
 /// A panel of weight rows stays in the second-level cache while all input rows pass over it; inside, tiles of
@@ -138,8 +138,10 @@ internal static unsafe class ReferenceMatMul
     {
         float* x1 = x + xStride;
         float* x2 = x1 + xStride;
-        Vector256<float> s00 = default, s01 = default, s02 = default, s10 = default, s11 = default, s12 = default;
-        Vector256<float> s20 = default, s21 = default, s22 = default, s30 = default, s31 = default, s32 = default;
+        Vector256<float> s00 = default, s01 = default, s02 = default;
+        Vector256<float> s10 = default, s11 = default, s12 = default;
+        Vector256<float> s20 = default, s21 = default, s22 = default;
+        Vector256<float> s30 = default, s31 = default, s32 = default;
         float* w1 = w + wStride;
         float* w2 = w1 + wStride;
         float* w3 = w2 + wStride;
@@ -173,8 +175,8 @@ internal static unsafe class ReferenceMatMul
     }
 
     private static void Finish3(
-        Vector256<float> s0, Vector256<float> s1, Vector256<float> s2, float* x, int xStride, float* w, int whole,
-        int length, float* sums)
+        Vector256<float> s0, Vector256<float> s1, Vector256<float> s2, float* x, int xStride, float* w,
+        int whole, int length, float* sums)
     {
         sums[0] = Finish(s0, x, w, whole, length);
         sums[1] = Finish(s1, x + xStride, w, whole, length);
