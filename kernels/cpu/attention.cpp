@@ -1,0 +1,138 @@
+// pd_cpu_attend: checks, the cut into units, and the choice of kernels.
+#include "attention.h"
+
+#include "last_error.h"
+#include "team.h"
+
+namespace {
+
+int64_t round_up(int64_t value, int64_t step) { return (value + step - 1) / step * step; }
+
+// The cut of one slice, its first unit and the like being those of the sums so far, which it moves on.
+pd::AttendSlice cut(const pd_attend_args& args, const pd_slice& slice, pd::AttendSlice& sums) {
+  const int64_t rows = int64_t(slice.query_count) * (args.heads / args.kv_heads);
+  const int32_t oldest = args.window > 0 && slice.start >= args.window ? slice.start - args.window + 1 : 0;
+  const int32_t last = slice.start + slice.query_count - 1;
+  pd::AttendSlice made = sums;
+  made.row_blocks = int32_t((rows + pd::kUnitRows - 1) / pd::kUnitRows);
+  made.first_split = oldest / pd::kSplitKeys;
+  made.split_count = last / pd::kSplitKeys + 1 - made.first_split;
+  made.apart = made.split_count > 1 && slice.query_count <= pd::kApartQueries;
+  const int64_t whole = int64_t(args.kv_heads) * made.row_blocks;
+  sums.first_unit += made.apart ? whole * made.split_count : whole;
+  if (made.apart) {
+    sums.first_merge += whole;
+    sums.first_partial += args.kv_heads * rows * made.split_count;
+  }
+  return made;
+}
+
+pd_status check(const pd_attend_args* args) {
+  if (!args || !args->team) return pd::fail(PD_INVALID_ARGUMENT, "attend: no arguments or no team");
+  if (args->slice_count < 0 || args->token_count < 0)
+    return pd::fail(PD_INVALID_ARGUMENT, "attend: %d slices of %d tokens", args->slice_count,
+                    args->token_count);
+  if (pd_status status =
+          pd::check_heads(args->heads, args->kv_heads, args->head_dim, args->page_size, args->block_bytes))
+    return status;
+  if (args->window < 0)
+    return pd::fail(PD_INVALID_ARGUMENT, "attend: a window of %d positions", args->window);
+  if (args->slice_count == 0) return PD_OK;
+  return pd::check_slices(args->slices, args->blocks, args->slice_count, args->token_count);
+}
+
+pd_status check_buffers(const pd_attend_args& args) {
+  const int64_t columns = int64_t(args.heads) * args.head_dim;
+  if (args.q_stride < columns || args.y_stride < columns)
+    return pd::fail(PD_INVALID_ARGUMENT, "attend: rows of %lld columns have strides of %lld (q) and %lld (y)",
+                    (long long)columns, (long long)args.q_stride, (long long)args.y_stride);
+  if (!args.q || !args.y || !args.store || !args.scratch || uintptr_t(args.scratch) % 64 != 0)
+    return pd::fail(PD_INVALID_ARGUMENT,
+                    "attend: q, y, store or scratch is null, or scratch is not 64-byte aligned");
+  return PD_OK;
+}
+
+int64_t slices_bytes(const pd_attend_args& args) {
+  return round_up(int64_t(sizeof(pd::AttendSlice)) * (args.slice_count + 1), 64);
+}
+
+// Bytes of scratch; args are checked.
+int64_t scratch_bytes(const pd_attend_args& args) {
+  const int32_t padded_dim = int32_t(round_up(args.head_dim, 16));
+  pd::AttendSlice sums = {};
+  for (int32_t i = 0; i < args.slice_count; i++) cut(args, args.slices[i], sums);
+  return slices_bytes(args) + pd::attend_area(args.head_dim, padded_dim).bytes * pd::team_size(args.team) +
+         sums.first_partial * (pd::kPartialHead + padded_dim) * int64_t(sizeof(float));
+}
+
+int32_t last_not_above(const pd::AttendWork& work, int64_t wanted, int64_t pd::AttendSlice::*first) {
+  int32_t low = 0, high = work.args->slice_count;
+  while (high - low > 1) {
+    const int32_t middle = low + (high - low) / 2;
+    (work.slices[middle].*first <= wanted ? low : high) = middle;
+  }
+  return low;
+}
+
+}  // namespace
+
+namespace pd {
+
+AttendArea attend_area(int32_t head_dim, int32_t padded_dim) {
+  AttendArea area;
+  area.queries = 0;
+  area.scores = round_up(int64_t(kUnitRows) * head_dim, 16);
+  area.sums = area.scores + kBandSlots * kTileKeys;
+  area.total = area.sums + kUnitRows * padded_dim;
+  area.stats = area.total + kUnitRows * padded_dim;
+  area.k_tile = area.stats + 4 * kMaxBands * kBandSlots;
+  area.v_tile = area.k_tile + kTileKeys * padded_dim / 2;
+  area.bytes = (area.v_tile + kTileKeys * padded_dim / 2) * int64_t(sizeof(float));
+  return area;
+}
+
+int32_t slice_of_unit(const AttendWork& work, int64_t unit) {
+  return last_not_above(work, unit, &AttendSlice::first_unit);
+}
+
+int32_t slice_of_merge(const AttendWork& work, int64_t merge) {
+  return last_not_above(work, merge, &AttendSlice::first_merge);
+}
+
+}  // namespace pd
+
+int64_t pd_cpu_attend_scratch_bytes(const pd_attend_args* args) {
+  return check(args) == PD_OK ? scratch_bytes(*args) : -1;
+}
+
+pd_status pd_cpu_attend(const pd_attend_args* args) {
+  if (pd_status status = check(args)) return status;
+  pd::FloatPath path;
+  if (pd_status status = pd::float_path(args->isa, &path)) return status;
+  if (args->slice_count == 0) return PD_OK;
+  if (pd_status status = check_buffers(*args)) return status;
+  const int64_t need = scratch_bytes(*args);
+  if (args->scratch_bytes < need)
+    return pd::fail(PD_INVALID_ARGUMENT, "attend: scratch has %lld bytes and needs %lld",
+                    (long long)args->scratch_bytes, (long long)need);
+
+  pd::AttendWork work;
+  work.args = args;
+  work.group = args->heads / args->kv_heads;
+  work.padded_dim = int32_t(round_up(args->head_dim, 16));
+  work.places = pd::kv_places(args->head_dim, args->page_size);
+  work.slices = static_cast<pd::AttendSlice*>(args->scratch);
+  work.threads = static_cast<uint8_t*>(args->scratch) + slices_bytes(*args);
+  work.thread_bytes = pd::attend_area(args->head_dim, work.padded_dim).bytes;
+  work.partials = reinterpret_cast<float*>(work.threads + work.thread_bytes * pd::team_size(args->team));
+  pd::AttendSlice sums = {};
+  for (int32_t i = 0; i < args->slice_count; i++) work.slices[i] = cut(*args, args->slices[i], sums);
+  work.slices[args->slice_count] = sums;
+
+  const bool wide = path == pd::FloatPath::kAvx512;
+  const auto unit = wide ? pd::attend_unit_avx512 : pd::attend_unit_avx2;
+  const auto merge = wide ? pd::attend_merge_avx512 : pd::attend_merge_avx2;
+  pd::parallel(args->team, sums.first_unit, [&](int64_t tile, int32_t slot) { unit(work, tile, slot); });
+  pd::parallel(args->team, sums.first_merge, [&](int64_t tile, int32_t slot) { merge(work, tile, slot); });
+  return PD_OK;
+}

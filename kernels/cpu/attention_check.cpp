@@ -1,0 +1,61 @@
+// What append and attend have in common: checks, the layout of a head, and which float kernels run.
+#include <climits>
+
+#include "attention.h"
+#include "last_error.h"
+
+namespace pd {
+
+// The one place that maps an instruction set to float kernels. The AMX sets run them too.
+pd_status float_path(int32_t isa, FloatPath* path) {
+  if (isa < PD_ISA_AVX2 || isa > PD_ISA_AMX_EMULATED)
+    return fail(PD_INVALID_ARGUMENT, "no instruction set has the number %d", isa);
+  const bool narrow = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  const bool wide = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                    __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+  *path = wide && isa != PD_ISA_AVX2 ? FloatPath::kAvx512 : FloatPath::kAvx2;
+  if ((isa == PD_ISA_AVX512 || isa == PD_ISA_AMX) && !wide)
+    return fail(PD_UNSUPPORTED, "this processor has no AVX-512 (f, bw, dq, vl)");
+  if (!narrow) return fail(PD_UNSUPPORTED, "this processor has no AVX2 and FMA");
+  return PD_OK;
+}
+
+pd_status check_heads(int32_t heads, int32_t kv_heads, int32_t head_dim, int32_t page_size,
+                      int64_t block_bytes) {
+  if (heads < 1 || kv_heads < 1 || heads % kv_heads != 0)
+    return fail(PD_INVALID_ARGUMENT, "%d query heads do not share %d KV heads evenly", heads, kv_heads);
+  if (head_dim < 2 || head_dim > 256 || head_dim % 2 != 0)
+    return fail(PD_INVALID_ARGUMENT, "a head of %d dims: only even numbers from 2 to 256", head_dim);
+  if (page_size < 1 || page_size > 256 || (page_size & (page_size - 1)) != 0)
+    return fail(PD_INVALID_ARGUMENT, "a page of %d positions: only powers of two from 1 to 256", page_size);
+  const int64_t layer_bytes = 2 * kv_heads * kv_places(head_dim, page_size).head_bytes;
+  if (block_bytes < layer_bytes)
+    return fail(PD_INVALID_ARGUMENT, "blocks are %lld bytes apart and one layer takes %lld",
+                (long long)block_bytes, (long long)layer_bytes);
+  return PD_OK;
+}
+
+pd_status check_slices(const pd_slice* slices, const int32_t* blocks, int32_t slice_count,
+                       int32_t token_count) {
+  if (!slices || !blocks) return fail(PD_INVALID_ARGUMENT, "slices or blocks are null");
+  int64_t next = 0;
+  for (int32_t i = 0; i < slice_count; i++) {
+    const pd_slice& slice = slices[i];
+    if (slice.query_count < 1 || slice.start < 0 || slice.first_block < 0 ||
+        int64_t(slice.start) + slice.query_count > INT32_MAX)
+      return fail(PD_INVALID_ARGUMENT, "slice %d has %d queries at position %d and its first block at %d", i,
+                  slice.query_count, slice.start, slice.first_block);
+    const int64_t end = int64_t(slice.first_token) + slice.query_count;
+    if (slice.first_token < next || end > token_count)
+      return fail(PD_INVALID_ARGUMENT, "slice %d has tokens %d to %lld of %d; slices lie in order and apart",
+                  i, slice.first_token, (long long)end - 1, token_count);
+    next = end;
+  }
+  return PD_OK;
+}
+
+KvPlaces kv_places(int32_t head_dim, int32_t page_size) {
+  return {int64_t(page_size) * head_dim * 2, page_size >= kTileKeys && head_dim % 16 == 0};
+}
+
+}  // namespace pd

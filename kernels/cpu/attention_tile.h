@@ -1,0 +1,170 @@
+// Arithmetic of one tile of keys, for the lanes of either instruction set. Included inside an anonymous
+// namespace, after the lanes.
+//
+// A K load is 16 positions x 2 consecutive dims, a V load 16 dims x 2 consecutive positions; the first of
+// each pair is the low half of its 32 bits. A band of rows keeps R x groups accumulators in registers: every
+// load of K or V serves R rows, every spread of q or p serves `groups` registers.
+
+// 2^x for x <= 0, within 1 ulp: 2^x = 2^n * (1 + f * poly(f)), |f| <= 1/2. -infinity and all below -127 give
+// 0, and 2^0 is exactly 1.
+inline Vec power(Vec x) {
+  const Vec clamped = larger(spread(-127.0f), x);
+  const Vec n = nearest(clamped);
+  const Vec f = sub(clamped, n);
+  Vec p = spread(0.00015353360504377633f);
+  p = fma(p, f, spread(0.0013398875016719103f));
+  p = fma(p, f, spread(0.00961843691766262f));
+  p = fma(p, f, spread(0.055503323674201965f));
+  p = fma(p, f, spread(0.24022647738456726f));
+  p = fma(p, f, spread(0.6931471824645996f));
+  p = fma(p, f, spread(1.0f));
+  return mul(p, power_of_two(n));
+}
+
+inline float first_lane(__m128 x) { return _mm_cvtss_f32(x); }
+// Lane sums pair up 8 apart, then 4, 2 and 1.
+inline float sum_of(Vec x) {
+  const __m256 eight = _mm256_add_ps(low_lanes(x), high_lanes(x));
+  const __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+  const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+  return first_lane(_mm_add_ss(two, _mm_movehdup_ps(two)));
+}
+inline float largest_of(Vec x) {
+  const __m256 eight = _mm256_max_ps(low_lanes(x), high_lanes(x));
+  const __m128 four = _mm_max_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+  const __m128 two = _mm_max_ps(four, _mm_movehl_ps(four, four));
+  return first_lane(_mm_max_ss(two, _mm_movehdup_ps(two)));
+}
+
+// scores[R][64], groups [0, G) of 16 keys at k; q is [dims][R]. Lines as far from `ahead` are prefetched.
+template <int R, int G>
+void score_groups(const float* q, const uint16_t* k, int64_t pairs, float* scores, const char* ahead) {
+  Vec sums[R][G];
+#pragma GCC unroll 16
+  for (int r = 0; r < R; r++)
+#pragma GCC unroll 4
+    for (int g = 0; g < G; g++) sums[r][g] = spread(0.0f);
+  for (int64_t j = 0; j < pairs; j++, q += 2 * R) {
+    Raw raw[G];
+    Vec keys[G];
+#pragma GCC unroll 4
+    for (int g = 0; g < G; g++) {
+      raw[g] = load_raw(k + (g * pairs + j) * 32);
+      if (R <= 6) _mm_prefetch(ahead + (g * pairs + j) * 64, _MM_HINT_T0);
+    }
+#pragma GCC unroll 2
+    for (int half = 0; half < 2; half++) {
+#pragma GCC unroll 4
+      for (int g = 0; g < G; g++) keys[g] = half ? second_of(raw[g]) : first_of(raw[g]);
+#pragma GCC unroll 16
+      for (int r = 0; r < R; r++) {
+        const Vec x = spread(q[half * R + r]);
+#pragma GCC unroll 4
+        for (int g = 0; g < G; g++) sums[r][g] = fma(x, keys[g], sums[r][g]);
+      }
+    }
+  }
+#pragma GCC unroll 16
+  for (int r = 0; r < R; r++)
+#pragma GCC unroll 4
+    for (int g = 0; g < G; g++) store(scores + r * kTileKeys + g * 16, sums[r][g]);
+}
+
+// Scores of the keys [first, end) of a tile, and of others that share their registers.
+template <int R>
+void score_tile(const float* q, const uint16_t* k, int64_t pairs, float* scores, int first, int end,
+                const char* ahead) {
+  constexpr int G = groups_for(R);
+  for (int g = first / (16 * G) * G; g * 16 < end; g += G)
+    score_groups<R, G>(q, k + g * pairs * 32, pairs, scores + g * 16, ahead + g * pairs * 64);
+}
+
+// sums[R][G groups of 16 dims] += p[R][keys first to end] * v, key after key.
+template <int R, int G>
+void add_groups(const float* p, const uint16_t* v, float* sums, int64_t stride, int first, int end,
+                const char* ahead) {
+  Vec s[R][G];
+#pragma GCC unroll 16
+  for (int r = 0; r < R; r++)
+#pragma GCC unroll 4
+    for (int g = 0; g < G; g++) s[r][g] = load(sums + r * stride + g * 16);
+  const auto take = [&](int key, const Vec(&values)[G]) __attribute__((always_inline)) {
+#pragma GCC unroll 16
+    for (int r = 0; r < R; r++) {
+      const Vec x = spread(p[r * kTileKeys + key]);
+#pragma GCC unroll 4
+      for (int g = 0; g < G; g++) s[r][g] = fma(x, values[g], s[r][g]);
+    }
+  };
+  Vec values[G];
+  int key = first;
+  if (key % 2 != 0 && key < end) {
+#pragma GCC unroll 4
+    for (int g = 0; g < G; g++) values[g] = second_of(load_raw(v + g * kTileKeys * 16 + key / 2 * 32));
+    take(key++, values);
+  }
+  for (; key + 1 < end; key += 2) {
+    Raw raw[G];
+#pragma GCC unroll 4
+    for (int g = 0; g < G; g++) {
+      raw[g] = load_raw(v + g * kTileKeys * 16 + key * 16);
+      if (R <= 6) _mm_prefetch(ahead + (g * kTileKeys + key) * 32, _MM_HINT_T0);
+    }
+#pragma GCC unroll 4
+    for (int g = 0; g < G; g++) values[g] = first_of(raw[g]);
+    take(key, values);
+#pragma GCC unroll 4
+    for (int g = 0; g < G; g++) values[g] = second_of(raw[g]);
+    take(key + 1, values);
+  }
+  if (key < end) {
+#pragma GCC unroll 4
+    for (int g = 0; g < G; g++) values[g] = first_of(load_raw(v + g * kTileKeys * 16 + key * 16));
+    take(key, values);
+  }
+#pragma GCC unroll 16
+  for (int r = 0; r < R; r++)
+#pragma GCC unroll 4
+    for (int g = 0; g < G; g++) store(sums + r * stride + g * 16, s[r][g]);
+}
+
+template <int R>
+void add_tile(const float* p, const uint16_t* v, float* sums, int64_t stride, int first, int end,
+              const char* ahead) {
+  constexpr int G = groups_for(R);
+  const int groups = int(stride / 16);
+  int g = 0;
+  const auto at = [&](auto kernel) {
+    kernel(p, v + g * kTileKeys * 16, sums + g * 16, stride, first, end, ahead + g * kTileKeys * 32);
+  };
+  for (; g + G <= groups; g += G) at(add_groups<R, G>);
+  if (G == 4 && g + 2 <= groups) {
+    at(add_groups<R, 2>);
+    g += 2;
+  }
+  if (g < groups) at(add_groups<R, 1>);
+}
+
+using ScoreTile = void (*)(const float*, const uint16_t*, int64_t, float*, int, int, const char*);
+using AddTile = void (*)(const float*, const uint16_t*, float*, int64_t, int, int, const char*);
+
+struct BandKernels {
+  ScoreTile score;
+  AddTile add;
+};
+
+template <int R>
+constexpr BandKernels kernels_of() {
+  return {score_tile<R>, add_tile<R>};
+}
+
+inline const BandKernels& kernels_for(int rows) {
+  static constexpr BandKernels table[] = {
+      kernels_of<1>(), kernels_of<2>(), kernels_of<3>(), kernels_of<4>(),  kernels_of<5>(),  kernels_of<6>(),
+#ifdef PD_WIDE_BANDS
+      kernels_of<7>(), kernels_of<8>(), kernels_of<9>(), kernels_of<10>(), kernels_of<11>(), kernels_of<12>(),
+#endif
+  };
+  static_assert(sizeof table / sizeof table[0] == kBandRows);
+  return table[rows - 1];
+}

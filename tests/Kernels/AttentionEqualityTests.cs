@@ -1,0 +1,135 @@
+using System.Runtime.InteropServices;
+
+namespace PdEngine.Tests;
+
+/// <summary>A query's result has the same bits however it is computed.</summary>
+public sealed class AttentionEqualityTests
+{
+    private const int Length = 1100;
+
+    [Test]
+    public void Chunks_equal_the_whole_prefill(
+        [Values(AttentionIsa.Avx2, AttentionIsa.Avx512)] int isa,
+        [Values(1, 7, 64)] int chunkTokens,
+        [Values(0, 1, 7, 100, 600)] int window,
+        [Values(32, 20)] int headDim)
+    {
+        AttentionIsa.Require(isa);
+        AttentionSetup setup = new(isa, 6, 2, headDim, 64, window);
+        AttentionSequence sequence = new(setup, 11, Length);
+        float[] whole = Whole(setup, sequence);
+        using AttentionStore store = new(setup, sequence);
+        for (int start = 0; start < Length; start += chunkTokens)
+        {
+            int count = Math.Min(chunkTokens, Length - start);
+            float[] chunk = store.Attend(new AttentionAsk(0, start, count))[0];
+            AssertSame(chunk, whole.AsSpan(start * setup.QueryColumns, chunk.Length), $"chunk at {start}");
+        }
+    }
+
+    [Test]
+    public void Page_sizes_and_threads_change_no_bit(
+        [Values(AttentionIsa.Avx2, AttentionIsa.Avx512)] int isa,
+        [Values(1, 2, 16, 32, 64, 128, 256)] int pageSize,
+        [Values(1, 2, 5)] int threads,
+        [Values(0, 100)] int window)
+    {
+        AttentionIsa.Require(isa);
+        AttentionSetup setup = new(isa, 4, 2, 48, 64, window);
+        AttentionSequence sequence = new(setup, 12, Length);
+        float[] whole = Whole(setup, sequence);
+        using AttentionStore store = new(setup with { PageSize = pageSize, Threads = threads }, sequence);
+        AttentionAsk[] asks = [new(0, 0, Length), new(0, 1023, 1), new(0, 1024, 5), new(0, 449, 130)];
+        float[][] results = store.Attend(asks);
+        for (int i = 0; i < asks.Length; i++)
+            AssertSame(
+                results[i], whole.AsSpan(asks[i].Start * setup.QueryColumns, results[i].Length), $"slice {i}");
+    }
+
+    [Test]
+    public void Other_company_changes_no_bit(
+        [Values(AttentionIsa.Avx2, AttentionIsa.Avx512)] int isa, [Values(16, 64)] int pageSize)
+    {
+        AttentionIsa.Require(isa);
+        AttentionSetup setup = new(isa, 7, 1, 64, pageSize, Threads: 2);
+        Random random = new(13);
+        AttentionSequence[] sequences = new AttentionSequence[6];
+        for (int i = 0; i < sequences.Length; i++)
+            sequences[i] = new(setup, 100 + i, random.Next(1, 900));
+        using AttentionStore store = new(setup, sequences);
+        for (int round = 0; round < 20; round++)
+        {
+            AttentionAsk[] asks = new AttentionAsk[random.Next(1, 9)];
+            for (int i = 0; i < asks.Length; i++)
+            {
+                int sequence = random.Next(sequences.Length), start = random.Next(sequences[sequence].Length);
+                int most = sequences[sequence].Length - start;
+                asks[i] = new(sequence, start, random.Next(2) == 0 ? 1 : random.Next(1, most + 1));
+            }
+            float[][] together = store.Attend(asks);
+            for (int i = 0; i < asks.Length; i++)
+            {
+                using AttentionStore alone = new(setup, sequences);
+                AssertSame(alone.Attend(asks[i])[0], together[i], $"seed 13, round {round}, {asks[i]}");
+            }
+        }
+    }
+
+    // Only the kernels' registers differ: both sets are sixteen lanes with the same order of sums.
+    [Test]
+    public void Avx2_and_avx512_give_the_same_bits([Values(64, 80, 128)] int headDim, [Values(0, 100)] int window)
+    {
+        AttentionIsa.Require(AttentionIsa.Avx512);
+        AttentionSetup wide = new(AttentionIsa.Avx512, 4, 2, headDim, 64, window);
+        AttentionSetup narrow = wide with { Isa = AttentionIsa.Avx2 };
+        AttentionSequence sequence = new(wide, 14, Length, amplitude: 2);
+        AssertSame(Whole(narrow, sequence), Whole(wide, sequence), "whole prefill");
+    }
+
+    [Test]
+    public void Infinite_values_a_query_does_not_see_change_no_bit(
+        [Values(AttentionIsa.Avx2, AttentionIsa.Avx512)] int isa, [Values(16, 64)] int pageSize)
+    {
+        AttentionIsa.Require(isa);
+        AttentionSetup setup = new(isa, 4, 2, 32, pageSize, Window: 50);
+        AttentionSequence clean = new(setup, 15, 300), spoiled = new(setup, 15, 300);
+        foreach (int position in new[] { 40, 100, 101, 250 })
+        {
+            spoiled.Keys.AsSpan(position * setup.KvColumns, setup.KvColumns).Fill(float.PositiveInfinity);
+            spoiled.Values.AsSpan(position * setup.KvColumns, setup.KvColumns).Fill(float.NegativeInfinity);
+        }
+        float[] expected = Whole(setup, clean), actual = Whole(setup, spoiled);
+        int compared = 0;
+        for (int position = 0; position < 300; position++)
+        {
+            int oldest = setup.Oldest(position);
+            if (new[] { 40, 100, 101, 250 }.Any(bad => bad >= oldest && bad <= position))
+                continue;
+            Range row = (position * setup.QueryColumns)..((position + 1) * setup.QueryColumns);
+            AssertSame(actual.AsSpan(row), expected.AsSpan(row), $"position {position}");
+            compared++;
+        }
+        Assert.That(compared, Is.GreaterThan(50));
+    }
+
+    private static float[] Whole(AttentionSetup setup, AttentionSequence sequence)
+    {
+        using AttentionStore store = new(setup, sequence);
+        return store.Attend(new AttentionAsk(0, 0, sequence.Length))[0];
+    }
+
+    private static void AssertSame(ReadOnlySpan<float> actual, ReadOnlySpan<float> expected, string what)
+    {
+        ReadOnlySpan<uint> left = MemoryMarshal.Cast<float, uint>(actual);
+        ReadOnlySpan<uint> right = MemoryMarshal.Cast<float, uint>(expected);
+        Assert.That(left.Length, Is.EqualTo(right.Length), what);
+        int same = left.CommonPrefixLength(right);
+        if (same < left.Length)
+            Assert.Fail($"{what}: element {same} is {actual[same]:R} here and {expected[same]:R} there");
+        foreach (float value in actual)
+        {
+            if (!float.IsFinite(value))
+                Assert.Fail($"{what}: holds {value}");
+        }
+    }
+}

@@ -1,0 +1,66 @@
+namespace PdEngine.Tests;
+
+/// <summary>Attention by its definition, in double.</summary>
+internal static class AttentionOracle
+{
+    /// <summary>Asserts that every row of a result is within rounding of the definition.</summary>
+    public static void Check(
+        AttentionSetup setup, AttentionSequence sequence, int start, int count, float[] actual, string what)
+    {
+        double[] row = new double[setup.HeadDim];
+        for (int query = 0; query < count; query++)
+        {
+            for (int head = 0; head < setup.Heads; head++)
+            {
+                double tolerance = Row(setup, sequence, start + query, head, row);
+                int at = (query * setup.QueryColumns) + (head * setup.HeadDim);
+                for (int dim = 0; dim < setup.HeadDim; dim++)
+                {
+                    if (!(Math.Abs(actual[at + dim] - row[dim]) <= tolerance))
+                        Assert.Fail(
+                            $"{what}, {setup}: position {start + query}, head {head}, dim {dim} is "
+                            + $"{actual[at + dim]:R}, not {row[dim]:R} +- {tolerance:g3}");
+                }
+            }
+        }
+    }
+
+    /// <summary>One row; returns what float32 chains over the head and the keys may be off by.</summary>
+    private static double Row(AttentionSetup setup, AttentionSequence sequence, int position, int head, double[] row)
+    {
+        int oldest = setup.Oldest(position), count = position + 1 - oldest, dims = setup.HeadDim;
+        int column = head / setup.Group * dims;
+        ReadOnlySpan<float> query = sequence.Queries.AsSpan(
+            (position * setup.QueryColumns) + (head * dims), dims);
+        double[] weights = new double[count];
+        double largest = double.NegativeInfinity, magnitude = 0, sum = 0, widest = 0;
+        for (int i = 0; i < count; i++)
+        {
+            ReadOnlySpan<float> key = sequence.Keys.AsSpan(((oldest + i) * setup.KvColumns) + column, dims);
+            double score = 0, parts = 0;
+            for (int d = 0; d < dims; d++)
+            {
+                score += (double)query[d] * key[d];
+                parts += Math.Abs((double)query[d] * key[d]);
+            }
+            weights[i] = score * setup.Scale;
+            magnitude = Math.Max(magnitude, parts * setup.Scale);
+            largest = Math.Max(largest, weights[i]);
+        }
+        Array.Clear(row);
+        for (int i = 0; i < count; i++)
+        {
+            double weight = Math.Exp(weights[i] - largest);
+            sum += weight;
+            ReadOnlySpan<float> value = sequence.Values.AsSpan(((oldest + i) * setup.KvColumns) + column, dims);
+            for (int d = 0; d < dims; d++)
+            {
+                row[d] += weight * value[d];
+                widest = Math.Max(widest, Math.Abs(value[d]));
+            }
+        }
+        for (int d = 0; d < dims; d++)
+            row[d] /= sum;
+        return widest * (2e-6 + (1e-6 * magnitude));
+    }
+}
