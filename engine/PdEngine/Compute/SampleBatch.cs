@@ -44,25 +44,55 @@ internal sealed class SampleBatch
         _suppressedCount = 0;
     }
 
+    /// <summary>Adds history ids that several rows may share: each takes a range that starts at the same index.</summary>
+    /// <returns>Index of the first.</returns>
+    public int AppendHistory(ReadOnlySpan<int> history)
+    {
+        Append(ref _history, ref _historyCount, history);
+        return _historyCount - history.Length;
+    }
+
+    /// <summary>Adds a bias that several rows may share.</summary>
+    /// <returns>Index of the first.</returns>
+    public int AppendBias(ReadOnlySpan<int> ids, ReadOnlySpan<float> values)
+    {
+        Check.That(ids.Length == values.Length);
+        int first = _biasCount, count = _biasCount;
+        Append(ref _biasIds, ref count, ids);
+        Append(ref _biasValues, ref _biasCount, values);
+        return first;
+    }
+
+    /// <summary>Adds suppressed ids that several rows may share.</summary>
+    /// <returns>Index of the first.</returns>
+    public int AppendSuppressed(ReadOnlySpan<int> ids)
+    {
+        Append(ref _suppressed, ref _suppressedCount, ids);
+        return _suppressedCount - ids.Length;
+    }
+
     /// <summary>Adds a row; its ranges are set here from the spans given.</summary>
     public void Add(
         SampleRow row, ReadOnlySpan<int> history, ReadOnlySpan<int> biasIds, ReadOnlySpan<float> biasValues,
         ReadOnlySpan<int> suppressed)
     {
-        Check.That(RowCount == 0 || _rows[RowCount - 1].LogitsRow <= row.LogitsRow);
-        Check.That(biasIds.Length == biasValues.Length);
-        row.FirstTop = TopCount;
-        row.FirstHistory = _historyCount;
+        row.FirstHistory = AppendHistory(history);
         row.HistoryCount = history.Length;
-        row.FirstBias = _biasCount;
+        row.FirstBias = AppendBias(biasIds, biasValues);
         row.BiasCount = biasIds.Length;
-        row.FirstSuppressed = _suppressedCount;
+        row.FirstSuppressed = AppendSuppressed(suppressed);
         row.SuppressedCount = suppressed.Length;
-        Append(ref _history, ref _historyCount, history);
-        int biasCount = _biasCount;
-        Append(ref _biasIds, ref biasCount, biasIds);
-        Append(ref _biasValues, ref _biasCount, biasValues);
-        Append(ref _suppressed, ref _suppressedCount, suppressed);
+        AddRow(row);
+    }
+
+    /// <summary>Adds a row whose history, bias and suppressed ranges are already set.</summary>
+    public void AddRow(SampleRow row)
+    {
+        Check.That(RowCount == 0 || _rows[RowCount - 1].LogitsRow <= row.LogitsRow);
+        Check.That(row.FirstHistory + row.HistoryCount <= _historyCount);
+        Check.That(row.FirstBias + row.BiasCount <= _biasCount);
+        Check.That(row.FirstSuppressed + row.SuppressedCount <= _suppressedCount);
+        row.FirstTop = TopCount;
         if (RowCount == _rows.Length)
         {
             Array.Resize(ref _rows, RowCount * 2);

@@ -8,6 +8,7 @@ internal sealed class ForwardBatch
 {
     private int[] _tokenIds = new int[64];
     private Sequence[] _sequences = new Sequence[8];
+    private SliceRows[] _sliceRows = new SliceRows[8];
     private int[] _wantedTokens = new int[8];
 
     /// <summary>Slices and block tables, as attention takes them.</summary>
@@ -23,6 +24,9 @@ internal sealed class ForwardBatch
 
     /// <summary>Sequence of each slice [Attention.SliceCount].</summary>
     public ReadOnlySpan<Sequence> Sequences => _sequences.AsSpan(0, Attention.SliceCount);
+
+    /// <summary>What each slice's sequence takes from <see cref="Samples"/> [Attention.SliceCount].</summary>
+    public ReadOnlySpan<SliceRows> SliceRows => _sliceRows.AsSpan(0, Attention.SliceCount);
 
     /// <summary>Index in the batch of each token whose logits are wanted; ascending [LogitsRowCount].</summary>
     public ReadOnlySpan<int> WantedTokens => _wantedTokens.AsSpan(0, LogitsRowCount);
@@ -45,8 +49,12 @@ internal sealed class ForwardBatch
         Check.That(count > 0 && start + count <= sequence.TokenCount);
         int slice = Attention.SliceCount;
         if (slice == _sequences.Length)
+        {
             Array.Resize(ref _sequences, slice * 2);
+            Array.Resize(ref _sliceRows, slice * 2);
+        }
         _sequences[slice] = sequence;
+        _sliceRows[slice] = new(Samples.RowCount, 0, 0);
         int blockCount = (start + count + pageSize - 1) / pageSize;
         Attention.Add(TokenCount, start, count, sequence.Blocks.Blocks[..blockCount]);
         if (TokenCount + count > _tokenIds.Length)
@@ -54,6 +62,14 @@ internal sealed class ForwardBatch
         sequence.Tokens.Slice(start, count).CopyTo(_tokenIds.AsSpan(TokenCount));
         TokenCount += count;
         return TokenCount - count;
+    }
+
+    /// <summary>States how many of the sample rows added since the last slice score tokens and how many draw.</summary>
+    public void SetSliceRows(int scoreCount, int drawCount)
+    {
+        ref SliceRows rows = ref _sliceRows[Attention.SliceCount - 1];
+        rows = new(rows.FirstRow, scoreCount, drawCount);
+        Check.That(Samples.RowCount == rows.FirstRow + scoreCount + drawCount);
     }
 
     /// <summary>Asks for the logits that follow one token of the batch; tokens in ascending order.</summary>

@@ -10,8 +10,8 @@ internal sealed class Sequence
         Request = request;
         Observer = observer;
         PromptCount = request.PromptTokens.Length;
-        _tokens = new int[PromptCount + Math.Min(request.Sampling.MaxNewTokens, 256)];
-        request.PromptTokens.Span.CopyTo(_tokens);
+        _tokens = request.PromptTokens.ToArray();
+        Draws = new(request);
         TokenCount = PromptCount;
         Times.SubmittedTicks = submittedTicks;
     }
@@ -40,8 +40,26 @@ internal sealed class Sequence
     /// <summary>Leading tokens whose K and V lie in <see cref="Blocks"/>.</summary>
     public int ComputedCount { get; set; }
 
+    /// <summary>Keeps the part of <see cref="Blocks"/> that the prefix cache holds from eviction.</summary>
+    public PrefixLock Prefix { get; set; }
+
     /// <summary>Prompt tokens that the prefix cache supplied on first admission.</summary>
     public int CachedCount { get; set; }
+
+    /// <summary>How its rows of logits are drawn from and scored.</summary>
+    public DrawTemplate Draws { get; }
+
+    /// <summary>Order of arrival at its worker; kept through retractions.</summary>
+    public long Arrival { get; set; }
+
+    /// <summary>Where it stands among queued sequences: lower first, then by arrival.</summary>
+    public int QueueRank { get; set; }
+
+    /// <summary>Later arrivals that were admitted before it.</summary>
+    public int OvertakenCount { get; set; }
+
+    /// <summary>It has held blocks at least once; it keeps its place at the door from then on.</summary>
+    public bool WasAdmitted { get; set; }
 
     /// <summary>Set by the owner when a caller asked for it; acted on between batches.</summary>
     public bool AbortRequested { get; set; }
@@ -60,6 +78,22 @@ internal sealed class Sequence
     /// <summary>Most likely tokens at each of those positions, concatenated.</summary>
     public List<TopLogProb> InputTopLogProbs { get; } = [];
 
+    /// <summary>Leading tokens that need K and V at its longest; the last token of all is never computed.</summary>
+    public int FullKvCount => PromptCount + Math.Max(Request.Sampling.MaxNewTokens, 1) - 1;
+
+    /// <summary>Prompt positions whose rows score the next token: [LogProbStart + InputLogProbs, this).</summary>
+    public int ScoreEnd => PromptCount - 1;
+
+    /// <summary>First prompt position whose row is still to be scored; <see cref="ScoreEnd"/> when none is.</summary>
+    public int ScoreStart =>
+        Request.LogProbStart is { } start ? Math.Min(start + InputLogProbs.Count, ScoreEnd) : ScoreEnd;
+
+    /// <summary>
+    /// Longest prefix that need not be computed: the last token gives the next one, and rows that are to be
+    /// scored must pass through the model.
+    /// </summary>
+    public int CacheableCount => ScoreStart < ScoreEnd ? ScoreStart : TokenCount - 1;
+
     public FinishReason? FinishReason { get; private set; }
 
     /// <summary>The stop id that was met, where the reason is a stop id.</summary>
@@ -77,6 +111,19 @@ internal sealed class Sequence
     {
         Check.That(Phase.CanMoveTo(next));
         Phase = next;
+    }
+
+    /// <summary>Makes room for all that it may generate, so that a decode step allocates nothing.</summary>
+    public void ReserveStorage(int pageSize)
+    {
+        int newTokens = Request.Sampling.MaxNewTokens;
+        if (_tokens.Length < PromptCount + newTokens)
+            Array.Resize(ref _tokens, PromptCount + newTokens);
+        Blocks.EnsureCapacity((FullKvCount + pageSize - 1) / pageSize);
+        if (!Request.ReturnLogProb)
+            return;
+        OutputLogProbs.EnsureCapacity(newTokens);
+        OutputTopLogProbs.EnsureCapacity(newTokens * Request.TopLogProbCount);
     }
 
     public void Append(int token)

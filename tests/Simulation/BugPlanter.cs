@@ -1,0 +1,153 @@
+namespace PdEngine.Tests;
+
+/// <summary>Kinds of bug that the simulation must catch.</summary>
+public enum PlantedBug
+{
+    None,
+    BlockFreedEarly,
+    ReleaseForgotten,
+    BlockAliased,
+    ComputedTooFar,
+    LockReleasedTwice,
+    LockForgotten,
+    SlotNotWritten,
+    ResultsSwapped,
+    CachedUnderOtherTokens,
+    UnfinishedBlockCached,
+    TokenAppendedTwice,
+    AbortIgnored,
+    ScoredTwiceAfterRetraction,
+    RetractionKeepsCount,
+    HistoryDropped,
+    SuppressedDrawn,
+    StopStringMissed,
+    EvictedBlockKept,
+}
+
+/// <summary>Does between and inside steps what a bug of that kind would do to the state.</summary>
+internal sealed class BugPlanter(PlantedBug bug, KvBlockPool pool, RadixCache cache, List<SimulatedCall> live)
+{
+    private readonly HashSet<Sequence> _retracted = [];
+    private bool _done;
+
+    public PlantedBug Bug { get; } = bug;
+
+    public void BeforeStep()
+    {
+        if (_done)
+            return;
+        switch (Bug)
+        {
+            case PlantedBug.BlockFreedEarly when Find(HoldsBlocks) is { } sequence:
+                pool.Release(sequence.Blocks.Blocks[^1]);
+                _done = true;
+                break;
+            case PlantedBug.ReleaseForgotten when Find(HoldsBlocks) is { } sequence:
+                pool.AddReference(sequence.Blocks[0]);
+                _done = true;
+                break;
+            case PlantedBug.BlockAliased:
+                Alias();
+                break;
+            case PlantedBug.LockReleasedTwice when Find(s => s.Prefix.BlockCount > 0) is { } sequence:
+                cache.Unlock(sequence.Prefix);
+                _done = true;
+                break;
+            case PlantedBug.LockForgotten when Find(s => s.Prefix.BlockCount > 0) is { } sequence:
+                sequence.Prefix = default;
+                _done = true;
+                break;
+            case PlantedBug.CachedUnderOtherTokens:
+                CacheUnderOtherTokens();
+                break;
+            case PlantedBug.UnfinishedBlockCached when Find(IsInsideBlock) is { } sequence:
+                int[] tokens = [.. sequence.Tokens, .. new int[pool.PageSize]];
+                sequence.Prefix = cache.Insert(
+                    tokens.AsSpan(0, sequence.Blocks.Count * pool.PageSize), sequence.Blocks, sequence.Prefix);
+                _done = true;
+                break;
+            case PlantedBug.EvictedBlockKept when cache.EvictableBlockCount > 0:
+                cache.Evict(1);
+                _done = pool.TryTake(out _);
+                break;
+        }
+    }
+
+    public void AfterStep()
+    {
+        foreach (SimulatedCall call in live)
+        {
+            Sequence sequence = call.Sequence!;
+            bool isRetracted = sequence is { Phase: SequencePhase.Queued, RetractionCount: > 0 };
+            bool isNew = isRetracted && _retracted.Add(sequence);
+            if (Bug == PlantedBug.ScoredTwiceAfterRetraction && isNew && sequence.InputLogProbs.Count > 0)
+                sequence.InputLogProbs.Add(sequence.InputLogProbs[^1]);
+            bool isResumed = sequence.Phase == SequencePhase.Prefilling
+                && sequence.ComputedCount < sequence.TokenCount - 1;
+            if (!isResumed || sequence.ComputedCount == 0 || sequence.ComputedCount % pool.PageSize == 0)
+                continue;
+            if (Bug == PlantedBug.ComputedTooFar
+                || (Bug == PlantedBug.RetractionKeepsCount && _retracted.Remove(sequence)))
+            {
+                sequence.ComputedCount++;
+            }
+        }
+    }
+
+    public bool SkipsWrite(AttentionSlice slice, int position) =>
+        Bug == PlantedBug.SlotNotWritten && slice.Start > 0 && slice.QueryCount > 1 && position == slice.Start;
+
+    public void AfterRun(ForwardBatch batch)
+    {
+        Span<SampleResult> results = batch.Samples.Results;
+        if (Bug == PlantedBug.ResultsSwapped && results.Length > 1)
+            (results[0], results[1]) = (results[1], results[0]);
+    }
+
+    public void OnToken(Sequence sequence)
+    {
+        if (Bug == PlantedBug.TokenAppendedTwice && sequence.OutputCount == 3)
+            sequence.Append(sequence.Tokens[^1]);
+    }
+
+    public void BeforeAbort(Sequence sequence)
+    {
+        if (Bug == PlantedBug.AbortIgnored)
+            sequence.AbortRequested = true;
+    }
+
+    private static bool HoldsBlocks(Sequence sequence) => sequence.Blocks.Count > 0;
+
+    private bool IsInsideBlock(Sequence sequence) =>
+        sequence.Phase == SequencePhase.Decoding && sequence.ComputedCount % pool.PageSize != 0
+        && sequence.Blocks.Count == pool.BlocksFor(sequence.ComputedCount);
+
+    private Sequence? Find(Predicate<Sequence> condition) =>
+        live.Find(call => !call.IsFinished && condition(call.Sequence!))?.Sequence;
+
+    /// <summary>Two tables name one block, and the counts agree with that.</summary>
+    private void Alias()
+    {
+        Sequence? first = Find(s => s.Phase == SequencePhase.Decoding && s.Blocks.Count > 0);
+        Sequence? second = Find(s => s.Phase == SequencePhase.Decoding && s != first && s.Blocks.Count > 0);
+        if (first is null || second is null || first.Blocks.Blocks[^1] == second.Blocks.Blocks[^1])
+            return;
+        pool.AddReference(first.Blocks.Blocks[^1]);
+        pool.Release(second.Blocks.Blocks[^1]);
+        second.Blocks.Replace(second.Blocks.Count - 1, first.Blocks.Blocks[^1]);
+        _done = true;
+    }
+
+    /// <summary>What a cache that trusts a hash would do on a collision.</summary>
+    private void CacheUnderOtherTokens()
+    {
+        Sequence? owner = Find(s => s.Phase == SequencePhase.Decoding && s.ComputedCount >= pool.PageSize);
+        Sequence? victim = Find(s => s.Phase == SequencePhase.Queued && s.CacheableCount >= pool.PageSize);
+        if (owner is null || victim is null || cache.Peek(victim.Tokens, pool.PageSize).BlockCount > 0)
+            return;
+        BlockTable table = new();
+        table.Add(owner.Blocks[0]);
+        cache.Unlock(cache.Insert(victim.Tokens[..pool.PageSize], table, default));
+        _done = true;
+    }
+}

@@ -1,0 +1,107 @@
+namespace PdEngine.Tests;
+
+/// <summary>
+/// A runner whose K and V are the token ids themselves: it writes them into the slots that the block tables name
+/// and derives each row from what it reads back, so that a wrong block anywhere changes the text.
+/// </summary>
+internal sealed class FakeModelRunner(KvBlockPool pool) : IModelRunner
+{
+    private readonly int[] _slots = new int[pool.BlockCount * pool.PageSize];
+
+    /// <summary>Throws in the next step: in Start before anything is written, or in Finish.</summary>
+    public RunnerFault NextFault { get; set; }
+
+    /// <summary>A bug planted into the run, for the tests of the tests.</summary>
+    public BugPlanter? Planter { get; set; }
+
+    public long StartCount { get; private set; }
+
+    public void Start(ForwardBatch batch)
+    {
+        Check.That(batch.TokenCount > 0 && batch.Attention.SliceCount > 0);
+        StartCount++;
+        if (NextFault == RunnerFault.Start)
+            Throw();
+        for (int i = 0; i < batch.Attention.SliceCount; i++)
+            Write(batch, batch.Attention.Slices[i], batch.Sequences[i]);
+    }
+
+    public void Finish(ForwardBatch batch)
+    {
+        if (NextFault == RunnerFault.Finish)
+            Throw();
+        int sample = 0, wanted = 0;
+        for (int i = 0; i < batch.Attention.SliceCount; i++)
+            Read(batch, batch.Attention.Slices[i], ref wanted, ref sample);
+        Check.That(wanted == batch.LogitsRowCount && sample == batch.Samples.RowCount);
+        Planter?.AfterRun(batch);
+    }
+
+    public void Dispose()
+    {
+    }
+
+    private void Throw()
+    {
+        NextFault = RunnerFault.None;
+        throw new BackendException("The fake device fell over.");
+    }
+
+    private void Write(ForwardBatch batch, AttentionSlice slice, Sequence sequence)
+    {
+        Check.That(slice.Start == sequence.ComputedCount);
+        for (int i = 0; i < slice.QueryCount; i++)
+        {
+            int position = slice.Start + i;
+            int block = Block(batch, slice, position);
+            // Only a block that nobody else holds may be written.
+            Check.That(pool.ReferenceCount(block) == 1);
+            if (Planter?.SkipsWrite(slice, position) == true)
+                continue;
+            int slot = (block * pool.PageSize) + (position % pool.PageSize);
+            _slots[slot] = batch.TokenIds[slice.FirstToken + i];
+        }
+    }
+
+    private void Read(ForwardBatch batch, AttentionSlice slice, ref int wanted, ref int sample)
+    {
+        ulong context = FakeModel.Start;
+        for (int position = 0; position < slice.Start + slice.QueryCount; position++)
+        {
+            int block = Block(batch, slice, position);
+            context = FakeModel.Fold(context, _slots[(block * pool.PageSize) + (position % pool.PageSize)]);
+            int token = slice.FirstToken + position - slice.Start;
+            bool isWanted = position >= slice.Start && wanted < batch.LogitsRowCount
+                && batch.WantedTokens[wanted] == token;
+            if (!isWanted)
+                continue;
+            for (; sample < batch.Samples.RowCount && batch.Samples.Rows[sample].LogitsRow == wanted; sample++)
+                Sample(batch.Samples, sample, context);
+            wanted++;
+        }
+    }
+
+    private void Sample(SampleBatch samples, int index, ulong context)
+    {
+        SampleRow row = samples.Rows[index];
+        bool forgets = Planter?.Bug == PlantedBug.HistoryDropped;
+        bool draws = Planter?.Bug == PlantedBug.SuppressedDrawn;
+        samples.Results[index] = FakeModel.Sample(
+            context, row, forgets ? [] : samples.History.Slice(row.FirstHistory, row.HistoryCount),
+            samples.BiasIds.Slice(row.FirstBias, row.BiasCount),
+            samples.BiasValues.Slice(row.FirstBias, row.BiasCount),
+            draws ? [] : samples.Suppressed.Slice(row.FirstSuppressed, row.SuppressedCount),
+            samples.Tops.Slice(row.FirstTop, row.TopCount));
+    }
+
+    private int Block(ForwardBatch batch, AttentionSlice slice, int position) =>
+        batch.Attention.Blocks[slice.FirstBlock + (position / pool.PageSize)];
+}
+
+/// <summary>Where a runner fails.</summary>
+internal enum RunnerFault
+{
+    None,
+    Start,
+    Finish,
+}

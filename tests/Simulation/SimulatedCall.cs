@@ -1,0 +1,69 @@
+namespace PdEngine.Tests;
+
+/// <summary>One caller of the engine: holds its sequence, hears of its progress, and judges the result.</summary>
+internal sealed class SimulatedCall(Request request) : ISequenceObserver
+{
+    private int _tokenCalls;
+    private int _finishCalls;
+
+    public Request Request { get; } = request;
+
+    public Sequence? Sequence { get; private set; }
+
+    public BugPlanter? Planter { get; set; }
+
+    public bool IsFinished => Sequence is { Phase: SequencePhase.Finished };
+
+    /// <summary>An abort was posted; by the end of the next step it must have ended.</summary>
+    public bool AbortPosted { get; set; }
+
+    public Sequence Open(long ticks) => Sequence = new(Request, this, ticks);
+
+    public string? OnToken(Sequence sequence)
+    {
+        _tokenCalls++;
+        Check.That(_finishCalls == 0 && sequence == Sequence && _tokenCalls == sequence.OutputCount);
+        Planter?.OnToken(sequence);
+        bool stops = Request.Sampling.Stop.Count > 0 && FakeModel.EndsStopString(sequence.Tokens[^1]);
+        return stops && Planter?.Bug != PlantedBug.StopStringMissed ? Request.Sampling.Stop[0] : null;
+    }
+
+    public void OnFinished(Sequence sequence)
+    {
+        _finishCalls++;
+        Check.That(_finishCalls == 1 && sequence.Phase == SequencePhase.Finished && sequence.Blocks.Count == 0);
+    }
+
+    /// <summary>Compares what it got with what it would have got alone.</summary>
+    public void Judge(int contextTokens)
+    {
+        SequentialOracle oracle = new(Request, contextTokens);
+        Sequence got = Sequence!;
+        Check.That(_finishCalls == 1);
+        Check.That(_tokenCalls == got.OutputCount);
+        bool isWhole = got.FinishReason is FinishReason.Stop or FinishReason.Length;
+        Compare(oracle.Output, [.. got.OutputTokens], isWhole);
+        Compare(oracle.OutputLogProbs, got.OutputLogProbs, isWhole);
+        Compare(oracle.OutputTops, got.OutputTopLogProbs, isWhole);
+        Compare(oracle.InputLogProbs, got.InputLogProbs, isWhole);
+        Compare(oracle.InputTops, got.InputTopLogProbs, isWhole);
+        Check.That(!Request.ReturnLogProb || got.OutputLogProbs.Count == got.OutputCount);
+        if (isWhole)
+        {
+            Check.That(got.FinishReason == oracle.Reason);
+            Check.That(got.MatchedStopId == oracle.StopId);
+            Check.That(got.MatchedStopText is not null == oracle.MetStopText);
+            Check.That(got.Error is null);
+        }
+        else
+        {
+            Check.That(got.FinishReason == FinishReason.Abort ? AbortPosted : got.Error is WorkerException);
+        }
+    }
+
+    private static void Compare<T>(List<T> expected, List<T> got, bool isWhole)
+    {
+        Check.That(got.Count <= expected.Count && (!isWhole || got.Count == expected.Count));
+        Check.That(got.SequenceEqual(expected.Take(got.Count)));
+    }
+}
