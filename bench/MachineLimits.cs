@@ -31,8 +31,8 @@ internal sealed unsafe class MachineLimits : IDisposable
 
     /// <summary>All limits in a line; what the CPU lacks is null.</summary>
     public string Json() =>
-        $$"""{"threads": {{Threads}}, "amx_bf16_gflops": {{Giga(Amx)}}, "fma_fp32_gflops": {{Giga(Fma)}}, """
-        + $$""""vnni_int8_gops": {{Giga(Vnni)}}, "read_gbps": {{Giga(Read)}}}""";
+        $"{{\"threads\": {Threads}, \"amx_bf16_gflops\": {Giga(Amx)}, \"fma_fp32_gflops\": {Giga(Fma)}, "
+        + $"\"vnni_int8_gops\": {Giga(Vnni)}, \"read_gbps\": {Giga(Read)}}}";
 
     public void Dispose() => CpuNative.pd_cpu_team_destroy(_team);
 

@@ -97,7 +97,7 @@ internal sealed class ModelBench : IDisposable
         for (int sequence = 0; sequence < batch; sequence++)
         {
             attention.Clear();
-            attention.Add(0, 0, context, Blocks(sequence, blocksEach)[..((context + PageSize - 1) / PageSize)]);
+            attention.Add(0, 0, context, Blocks(sequence, blocksEach).AsSpan(0, (context + PageSize - 1) / PageSize));
             for (int layer = 0; layer < _config.LayerCount; layer++)
             {
                 _backend.RotateAndAppend(

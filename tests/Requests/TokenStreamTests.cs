@@ -54,7 +54,7 @@ public sealed class TokenStreamTests
             }
         });
         await cancellation.CancelAsync();
-        Assert.ThrowsAsync<OperationCanceledException>(() => reading);
+        Assert.CatchAsync<OperationCanceledException>(() => reading);
         Assert.That(await aborted.Task, Is.EqualTo(new RequestId(7)));
     }
 

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using PdEngine.Bench;
 
 namespace PdEngine.Host;
 

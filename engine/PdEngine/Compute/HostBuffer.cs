@@ -17,6 +17,8 @@ internal sealed unsafe class HostBuffer : SafeHandle
     /// <summary>The first 64-byte boundary inside the allocation.</summary>
     public nint Address => (handle + (Alignment - 1)) & ~(Alignment - 1);
 
+    public long Bytes { get; private init; }
+
     /// <summary>The system zeroes large blocks page by page as they are touched: an unused part costs nothing.</summary>
     public static HostBuffer Allocate(long bytes)
     {
@@ -29,7 +31,7 @@ internal sealed unsafe class HostBuffer : SafeHandle
         {
             throw new BackendException($"The host has no {bytes / 1e6:F0} MB of memory left for a buffer.");
         }
-        HostBuffer buffer = new();
+        HostBuffer buffer = new() { Bytes = bytes };
         buffer.SetHandle((nint)memory);
         return buffer;
     }

@@ -1,7 +1,7 @@
 namespace PdEngine;
 
 /// <summary>Which queued sequence is admitted next. Retracted ones always come first.</summary>
-internal enum SchedulePolicy
+public enum SchedulePolicy
 {
     /// <summary>In order of arrival.</summary>
     Fcfs,
