@@ -11,8 +11,8 @@ internal sealed class CheckpointFuzz
 {
     private const int MaxAllocatedBytes = 4 << 20;
 
-    private static readonly long[] Edges = [0, 1, -1, 7, 8, 31, 32, 255, 256, 65_535, int.MaxValue,
-        int.MinValue, uint.MaxValue, long.MaxValue, long.MinValue, 1L << 40, 1L << 62];
+    private static readonly long[] Edges = [0, 1, -1, 7, 8, 31, 32, 255, 256, 65_535, 1 << 22,
+        int.MaxValue, int.MinValue, uint.MaxValue, long.MaxValue, long.MinValue, 1L << 40, 1L << 62];
 
     private static readonly string[] Fragments = ["{", "}", "[", "]", "\"", ",", ":", "null", "-1", "1e999",
         "0", "99999999999999999999", "\\ud800", "4294967296", "[[[[[[[[", "true", "1.5", "\"\"", "{}",
