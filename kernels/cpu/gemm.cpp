@@ -57,8 +57,8 @@ Plan plan_of(const pd_matmul_args& args) {
   plan.unit_bytes = pd_cpu_packed_bytes(args.isa, pd::kUnitColumns, args.k);
   const int64_t tile_rows = plan.kernels->tile_rows;
   plan.block_rows = most(kBlockBytes / plan.row_bytes / (2 * tile_rows), 4) * 2 * tile_rows;
-  plan.job_units = args.rows <= tile_rows ? most(kStreams / args.segments, 1)
-                                          : most(kJobWeightBytes / plan.unit_bytes, 1);
+  plan.job_units =
+      args.rows <= tile_rows ? most(kStreams / args.segments, 1) : most(kJobWeightBytes / plan.unit_bytes, 1);
   return plan;
 }
 
@@ -145,7 +145,8 @@ pd_status pd_cpu_matmul(const pd_matmul_args* args) {
   const Plan plan = plan_of(*args);
   for (int64_t row = 0; row < args->rows; row += plan.block_rows) {
     const int64_t rows = least(args->rows - row, plan.block_rows), tile_rows = plan.kernels->tile_rows;
-    const Block block{*args, plan, {rows, tile_rows, divide_up(rows, tile_rows), plan.kernels->even_tail}, row};
+    const Block block{
+        *args, plan, {rows, tile_rows, divide_up(rows, tile_rows), plan.kernels->even_tail}, row};
     block.pack();
     block.multiply();
   }

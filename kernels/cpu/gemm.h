@@ -6,9 +6,9 @@
 //        +---+---+---+-- - --+
 //
 // Every output is, per segment of k, one chain over k in ascending order; segments are added pairwise,
-// (s0+s1)+(s2+s3), then the bias. How rows and units are grouped changes the speed and never a sum. Weights are
-// read from memory once per job of few rows; with many rows a job's units stay in the core's L2 cache while
-// packed activations stream through.
+// (s0+s1)+(s2+s3), then the bias. How rows and units are grouped changes the speed and never a sum. Weights
+// are read from memory once per job of few rows; with many rows a job's units stay in the core's L2 cache
+// while packed activations stream through.
 #pragma once
 #include <cstdint>
 
@@ -29,11 +29,12 @@ struct GemmTile {
 
 // One instruction set's product.
 struct GemmKernels {
-  int32_t tile_rows;         // rows of a full tile
-  bool even_tail;            // the last two tiles share their rows evenly; packed rows are not padded
-  bool takes_plain_row;      // one row needs no packing
+  int32_t tile_rows;     // rows of a full tile
+  bool even_tail;        // the last two tiles share their rows evenly; packed rows are not padded
+  bool takes_plain_row;  // one row needs no packing
   int64_t (*row_bytes)(int64_t k, int32_t segments);  // of a packed row
-  void (*pack_rows)(const float* x, int64_t x_stride, int32_t rows, int64_t k, int32_t segments, void* packed);
+  void (*pack_rows)(const float* x, int64_t x_stride, int32_t rows, int64_t k, int32_t segments,
+                    void* packed);
   void (*multiply)(const GemmTile& tile);
 };
 
@@ -46,9 +47,9 @@ extern const GemmKernels kGemmAmxEmulated;
 // j + 16 in the high half, so that a shift and a mask widen 16 columns each.
 inline int64_t fma_unit_bytes(int64_t k) { return k * kUnitColumns * 2; }
 
-// Pairs of k that a packed unit of the tile layout holds, [2 halves][pairs][16 columns][2 consecutive k]. A tile
-// takes 16 pairs, and a segment starts wherever it starts, so the last segment's last tile may pass the end of k:
-// zeros follow there.
+// Pairs of k that a packed unit of the tile layout holds, [2 halves][pairs][16 columns][2 consecutive k]. A
+// tile takes 16 pairs, and a segment starts wherever it starts, so the last segment's last tile may pass the
+// end of k: zeros follow there.
 inline int64_t tile_pairs(int64_t k) {
   int64_t pairs = (k + 1) / 2;
   for (int64_t segments = 1; segments <= 4; segments *= 2) {

@@ -1,5 +1,5 @@
 #include "gemm_tiles.h"
 #include "tiles_emulated.h"
 
-const pd::GemmKernels pd::kGemmAmxEmulated = {32, false, false, tile_row_bytes, pack_tile_rows,
-                                              multiply_tiles<EmulatedTiles>};
+const pd::GemmKernels pd::kGemmAmxEmulated = {
+    32, false, false, tile_row_bytes, pack_tile_rows, multiply_tiles<EmulatedTiles>};

@@ -42,22 +42,23 @@ inline void pack_fma_rows(const float* x, int64_t x_stride, int32_t rows, int64_
     for (int64_t i = 0; i < k; i++) to[i * rows + row] = x[row * x_stride + i];
 }
 
-// Accumulators of R rows by P units by S segments by H parts of a unit. A part is one vector of weights: its low
-// halves, then its high halves.
+#define PD_UNROLL _Pragma("GCC unroll 32")
+
+// Accumulators of R rows by P units by S segments by H parts of a unit. A part is one vector of weights: its
+// low halves, then its high halves.
 template <class V, int R, int P, int S, int H>
 struct Sums {
-  typename V::F at[S][P][H][R][2];
-};
+  static constexpr int kCount = S * P * H * R * 2;
+  typename V::F at[kCount];
 
-#define PD_UNROLL _Pragma("GCC unroll 16")
+  static constexpr int index(int s, int p, int h, int r) { return (((s * P + p) * H + h) * R + r) * 2; }
+};
 
 // Runs the S segments that start at k0 side by side.
 template <class V, int R, int P, int S, int H>
-[[gnu::always_inline]] inline void run_chains(const GemmTile& t, const uint8_t* w, int64_t k0, Sums<V, R, P, S, H>& x) {
-  PD_UNROLL for (int s = 0; s < S; s++)
-    PD_UNROLL for (int p = 0; p < P; p++)
-      PD_UNROLL for (int h = 0; h < H; h++)
-        PD_UNROLL for (int r = 0; r < R; r++) x.at[s][p][h][r][0] = x.at[s][p][h][r][1] = V::zero();
+[[gnu::always_inline]] inline void run_chains(const GemmTile& t, const uint8_t* w, int64_t k0,
+                                              Sums<V, R, P, S, H>& x) {
+  PD_UNROLL for (int i = 0; i < x.kCount; i++) x.at[i] = V::zero();
   const int64_t length = t.k / t.segments, unit_bytes = pd::fma_unit_bytes(t.k);
   const float* a = static_cast<const float*>(t.a) + k0 * R;
   const uint8_t* b = w + k0 * 64;
@@ -70,9 +71,11 @@ template <class V, int R, int P, int S, int H>
           typename V::F low, high;
           V::widen(line + h * V::kBytes, low, high);
           PD_UNROLL for (int r = 0; r < R; r++) {
+            // Not held over the units: the registers are the accumulators'.
             const typename V::F v = V::broadcast(a + s * length * R + r);
-            x.at[s][p][h][r][0] = V::fma(v, low, x.at[s][p][h][r][0]);
-            x.at[s][p][h][r][1] = V::fma(v, high, x.at[s][p][h][r][1]);
+            typename V::F* sum = x.at + x.index(s, p, h, r);
+            sum[0] = V::fma(v, low, sum[0]);
+            sum[1] = V::fma(v, high, sum[1]);
           }
         }
       }
@@ -80,13 +83,9 @@ template <class V, int R, int P, int S, int H>
   }
 }
 
-template <class V, int R, int P, int H>
-[[gnu::always_inline]] inline void add(const Sums<V, R, P, 1, H>& earlier, Sums<V, R, P, 1, H>& x) {
-  PD_UNROLL for (int p = 0; p < P; p++)
-    PD_UNROLL for (int h = 0; h < H; h++)
-      PD_UNROLL for (int r = 0; r < R; r++)
-        PD_UNROLL for (int i = 0; i < 2; i++)
-          x.at[0][p][h][r][i] = V::add(earlier.at[0][p][h][r][i], x.at[0][p][h][r][i]);
+template <class V, class Sums>
+[[gnu::always_inline]] inline void add(const Sums& earlier, Sums& x) {
+  PD_UNROLL for (int i = 0; i < x.kCount; i++) x.at[i] = V::add(earlier.at[i], x.at[i]);
 }
 
 // One segment after another: held keeps s0, then s2, and s0+s1.
@@ -95,8 +94,8 @@ template <class V, int R, int P, int H>
   Sums<V, R, P, 1, H> held[2];
   for (int32_t s = 0; s < t.segments; s++) {
     run_chains(t, w, s * (t.k / t.segments), x);
-    if (s % 2 == 1) add(held[0], x);
-    if (s == 3) add(held[1], x);
+    if (s % 2 == 1) add<V>(held[0], x);
+    if (s == 3) add<V>(held[1], x);
     if (s + 1 < t.segments) held[s == 1] = x;
   }
 }
@@ -104,16 +103,13 @@ template <class V, int R, int P, int H>
 // All segments at once.
 template <class V, int R, int P, int S, int H>
 [[gnu::always_inline]] inline void run_abreast(const GemmTile& t, const uint8_t* w, Sums<V, R, P, 1, H>& x) {
+  constexpr int kOne = Sums<V, R, P, 1, H>::kCount;
   Sums<V, R, P, S, H> sums;
   run_chains(t, w, 0, sums);
-  PD_UNROLL for (int p = 0; p < P; p++)
-    PD_UNROLL for (int h = 0; h < H; h++)
-      PD_UNROLL for (int r = 0; r < R; r++)
-        PD_UNROLL for (int i = 0; i < 2; i++) {
-          typename V::F pair = V::add(sums.at[0][p][h][r][i], sums.at[1][p][h][r][i]);
-          if constexpr (S == 4) pair = V::add(pair, V::add(sums.at[2][p][h][r][i], sums.at[3][p][h][r][i]));
-          x.at[0][p][h][r][i] = pair;
-        }
+  PD_UNROLL for (int i = 0; i < kOne; i++) {
+    x.at[i] = V::add(sums.at[i], sums.at[kOne + i]);
+    if constexpr (S == 4) x.at[i] = V::add(x.at[i], V::add(sums.at[2 * kOne + i], sums.at[3 * kOne + i]));
+  }
 }
 
 // R rows by P whole units from `unit` on, parts [part, part + H) of each.
@@ -126,21 +122,24 @@ template <class V, int R, int P, int S, int H>
     run_in_turn(t, w, x);
   else
     run_abreast<V, R, P, S, H>(t, w, x);
-  PD_UNROLL for (int p = 0; p < P; p++)
-    PD_UNROLL for (int h = 0; h < H; h++)
-      PD_UNROLL for (int i = 0; i < 2; i++) {
-        const int64_t column = p * kUnitColumns + i * 16 + (part + h) * (V::kBytes / 4);
+  PD_UNROLL for (int p = 0; p < P; p++) {
+    PD_UNROLL for (int h = 0; h < H; h++) {
+      PD_UNROLL for (int half = 0; half < 2; half++) {
+        const int64_t column = p * kUnitColumns + half * 16 + (part + h) * (V::kBytes / 4);
         PD_UNROLL for (int r = 0; r < R; r++) {
-          typename V::F sum = x.at[0][p][h][r][i];
+          const typename V::F sum = x.at[x.index(0, p, h, r) + half];
           V::store(y + r * y_stride + column, bias ? V::add(sum, V::load(bias + column)) : sum);
         }
       }
+    }
+  }
 }
 
 // R rows by P units; H parts at a time.
 template <class V, int R, int P, int S, int H>
 void multiply_parts(const GemmTile& t, int64_t unit, float* y, int64_t y_stride, const float* bias) {
-  for (int part = 0; part < V::kParts; part += H) multiply_units<V, R, P, S, H>(t, unit, part, y, y_stride, bias);
+  for (int part = 0; part < V::kParts; part += H)
+    multiply_units<V, R, P, S, H>(t, unit, part, y, y_stride, bias);
 }
 
 // A unit of fewer than 32 real columns goes through a full one.

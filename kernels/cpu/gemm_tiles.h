@@ -6,8 +6,9 @@
 //   32 of k       +-----+-----+      one row tile by two units: C 0 | C 2 | C 1 | C 3
 //                 | C 1 | C 3 |
 //                 +-----+-----+
-// A row tile is packed segment after segment as [16 rows][32 of k] blocks of 1 KiB. A segment starts at a pair of
-// k; what its first pair and last block hold beyond it is zero in A, so whatever B holds there adds nothing.
+// A row tile is packed segment after segment as [16 rows][32 of k] blocks of 1 KiB. A segment starts at a
+// pair of k; what its first pair and last block hold beyond it is zero in A, so whatever B holds there adds
+// nothing.
 #pragma once
 #include <cstring>
 
@@ -35,7 +36,9 @@ inline int64_t blocks_before(int64_t k, int32_t segments, int32_t index) {
   return blocks;
 }
 
-inline int64_t tile_row_bytes(int64_t k, int32_t segments) { return blocks_before(k, segments, segments) * 64; }
+inline int64_t tile_row_bytes(int64_t k, int32_t segments) {
+  return blocks_before(k, segments, segments) * 64;
+}
 
 inline void round_to_bf16(const float* from, int64_t count, uint16_t* to) {
   for (int64_t i = 0; i < count; i++) {
@@ -46,7 +49,8 @@ inline void round_to_bf16(const float* from, int64_t count, uint16_t* to) {
 }
 
 // Rows past the last one are left as they are: what a tile computes for them is not stored.
-inline void pack_tile_rows(const float* x, int64_t x_stride, int32_t rows, int64_t k, int32_t segments, void* packed) {
+inline void pack_tile_rows(const float* x, int64_t x_stride, int32_t rows, int64_t k, int32_t segments,
+                           void* packed) {
   const int64_t row_bytes = tile_row_bytes(k, segments);
   for (int32_t row = 0; row < rows; row++) {
     auto* block = static_cast<uint8_t*>(packed) + row / 16 * 16 * row_bytes + row % 16 * 64;
@@ -57,7 +61,8 @@ inline void pack_tile_rows(const float* x, int64_t x_stride, int32_t rows, int64
         const int64_t first = start < it.first_k ? it.first_k : start;
         const int64_t end = start + 32 < it.end_k ? start + 32 : it.end_k;
         if (end - first < 32) std::memset(block, 0, 64);
-        round_to_bf16(x + row * x_stride + first, end - first, reinterpret_cast<uint16_t*>(block) + (first - start));
+        round_to_bf16(x + row * x_stride + first, end - first,
+                      reinterpret_cast<uint16_t*>(block) + (first - start));
       }
     }
   }
@@ -65,7 +70,8 @@ inline void pack_tile_rows(const float* x, int64_t x_stride, int32_t rows, int64
 
 // One segment of up to 2 row tiles (A) by up to 4 halves of units (P).
 template <class Tiles, int A, int P>
-void run_segment(Tiles& tiles, const uint8_t* a, int64_t a_bytes, const uint8_t* const* b, int64_t blocks, float* c) {
+void run_segment(Tiles& tiles, const uint8_t* a, int64_t a_bytes, const uint8_t* const* b, int64_t blocks,
+                 float* c) {
   tiles.template zero<0>();
   if constexpr (A == 2 || P == 4) tiles.template zero<1>();
   tiles.template zero<2>();
@@ -108,15 +114,18 @@ void multiply_halves(Tiles& tiles, const GemmTile& t, int64_t unit) {
     const Segment it = segment_of(t.k, t.segments, s);
     const uint8_t* b[P];
     for (int p = 0; p < P; p++) b[p] = t.w + (unit * 2 + p) * half_bytes + it.first_pair * 64;
-    run_segment<Tiles, A, P>(tiles, a + blocks_before(t.k, t.segments, s) * kTileBytes, a_bytes, b, it.blocks, x);
+    run_segment<Tiles, A, P>(tiles, a + blocks_before(t.k, t.segments, s) * kTileBytes, a_bytes, b, it.blocks,
+                             x);
     if (s % 2 == 1) add_to(held[0], x, kCount);
     if (s == 3) add_to(held[1], x, kCount);
     if (s + 1 < t.segments) std::memcpy(held[s == 1], x, sizeof x);
   }
   for (int quarter = 0; quarter < kCount / 256; quarter++) {
     const int64_t row = A == 2 ? quarter / 2 * 16 : 0, half = A == 2 ? quarter % 2 : quarter;
-    const int64_t column = unit * kUnitColumns + half * 16, all = (t.units - 1) * kUnitColumns + t.last_columns;
-    const int64_t columns = all - column < 16 ? all - column : 16, rows = t.rows - row < 16 ? t.rows - row : 16;
+    const int64_t column = unit * kUnitColumns + half * 16,
+                  all = (t.units - 1) * kUnitColumns + t.last_columns;
+    const int64_t columns = all - column < 16 ? all - column : 16,
+                  rows = t.rows - row < 16 ? t.rows - row : 16;
     for (int64_t r = 0; r < rows; r++)
       for (int64_t i = 0; i < columns; i++) {
         const float sum = x[quarter * 256 + r * 16 + i];

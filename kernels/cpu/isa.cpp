@@ -29,7 +29,8 @@ uint64_t saved_state() {
 
 const char* missing_avx2(uint64_t state) {
   unsigned a, b, c, d;
-  if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_FMA) || !(c & bit_F16C)) return "the CPU has no FMA or F16C";
+  if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_FMA) || !(c & bit_F16C))
+    return "the CPU has no FMA or F16C";
   if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(b & bit_AVX2)) return "the CPU has no AVX2";
   return (state & 0x6) == 0x6 ? nullptr : "the system does not save AVX registers";
 }
@@ -42,7 +43,8 @@ const char* missing_avx512(uint64_t state) {
   return (state & 0xe6) == 0xe6 ? nullptr : "the system does not save AVX-512 registers";
 }
 
-// Without the permission the first tile instruction kills the process; it holds for every thread, older ones too.
+// Without the permission the first tile instruction kills the process; it holds for every thread, older ones
+// too.
 const char* missing_amx(uint64_t state) {
   unsigned a, b, c, d;
   constexpr unsigned kTile = 1u << 24, kBf16 = 1u << 22;

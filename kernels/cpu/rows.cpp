@@ -9,7 +9,9 @@ namespace {
 // Elements of one job: some microseconds of work, more than handing it out costs.
 constexpr int64_t kJobElements = 16384;
 
-const pd::RowKernels& kernels_of(int32_t isa) { return pd::uses_avx512(isa) ? pd::kRowsAvx512 : pd::kRowsAvx2; }
+const pd::RowKernels& kernels_of(int32_t isa) {
+  return pd::uses_avx512(isa) ? pd::kRowsAvx512 : pd::kRowsAvx2;
+}
 
 template <class F>
 void each_row(pd_team* team, int64_t rows, int64_t columns, F&& f) {

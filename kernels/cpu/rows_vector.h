@@ -11,7 +11,8 @@ constexpr int64_t kLanes = 32;
 
 // The sum of squares runs in 32 lanes, lane j over columns j, j + 32, ..., which are then halved pairwise.
 template <class V>
-void add_rms_norm(float* residual, const float* delta, const float* weight, float* y, int64_t columns, float epsilon) {
+void add_rms_norm(float* residual, const float* delta, const float* weight, float* y, int64_t columns,
+                  float epsilon) {
   constexpr int64_t kVectors = kLanes / V::kWidth;
   typename V::F sums[kVectors];
   for (int64_t v = 0; v < kVectors; v++) sums[v] = V::zero();

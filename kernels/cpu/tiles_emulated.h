@@ -1,7 +1,7 @@
-// The AMX tile unit in plain C++, bit for bit as Intel's manual has TDPBF16PS: for each row of A two chains of
-// fused multiply-adds start from zero, one over the even elements of k and one over the odd ones; their sum is
-// then added to C. Rounding is to nearest even, denormals count as zero and become zero: the unit does so by
-// itself, here the thread's FlushDenormals does.
+// The AMX tile unit in plain C++, bit for bit as Intel's manual has TDPBF16PS: for each row of A two chains
+// of fused multiply-adds start from zero, one over the even elements of k and one over the odd ones; their
+// sum is then added to C. Rounding is to nearest even, denormals count as zero and become zero: the unit does
+// so by itself, here the thread's FlushDenormals does.
 #pragma once
 #include <cstdint>
 #include <cstring>

@@ -1,9 +1,9 @@
-// The AMX tile unit; tiles_emulated.h is its twin in plain C++. Both offer configure, release, load, store, zero
-// and dot, with the tile numbers as template arguments.
+// The AMX tile unit; tiles_emulated.h is its twin in plain C++. Both offer configure, release, load, store,
+// zero and dot, with the tile numbers as template arguments.
 //
-// The instructions are written out here and not through amxtileintrin.h: gcc 12 there tells the compiler of 8 of
-// the 64 bytes that the configuration is read from, and of no memory that a tile is loaded from, so that the
-// stores before are dropped.
+// The instructions are written out here and not through amxtileintrin.h: gcc 12 there tells the compiler of 8
+// of the 64 bytes that the configuration is read from, and of no memory that a tile is loaded from, so that
+// the stores before are dropped.
 #pragma once
 #include <cstdint>
 

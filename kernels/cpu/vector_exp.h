@@ -1,8 +1,8 @@
 // exp of float lanes, within 2 ulp; results under the smallest normal become zero, NaN stays NaN, and above
 // 88.72 it is infinity. Both widths run the same chain of operations, so they agree bitwise.
 //
-// n = round(x log2 e), r = x - n ln 2 in two parts, e^r by its series to r^7 (the next term is under 0.1 ulp at
-// |r| = ln 2 / 2), then times 2^n in two halves, since 2^128 alone is no float.
+// n = round(x log2 e), r = x - n ln 2 in two parts, e^r by its series to r^7 (the next term is under 0.1 ulp
+// at |r| = ln 2 / 2), then times 2^n in two halves, since 2^128 alone is no float.
 #pragma once
 #include <immintrin.h>
 

@@ -13,7 +13,9 @@ constexpr int64_t kStep = 16;  // elements of k at once: one cache line of each 
 
 bool is_tiled(int32_t isa) { return isa == PD_ISA_AMX || isa == PD_ISA_AMX_EMULATED; }
 
-int64_t unit_bytes(int32_t isa, int64_t k) { return is_tiled(isa) ? pd::tile_unit_bytes(k) : pd::fma_unit_bytes(k); }
+int64_t unit_bytes(int32_t isa, int64_t k) {
+  return is_tiled(isa) ? pd::tile_unit_bytes(k) : pd::fma_unit_bytes(k);
+}
 
 uint16_t to_bf16(float value) {
   uint32_t bits;
@@ -89,7 +91,8 @@ pd_status pd_cpu_embed(const pd_embed_args* args) {
   for (int64_t i = 0; i < args->count; i++)
     if (args->ids[i] < 0 || args->ids[i] >= args->n)
       return pd::fail(PD_INVALID_ARGUMENT, "id %d at %lld is not a row of [%lld, %lld]", args->ids[i],
-                      static_cast<long long>(i), static_cast<long long>(args->n), static_cast<long long>(args->k));
+                      static_cast<long long>(i), static_cast<long long>(args->n),
+                      static_cast<long long>(args->k));
   constexpr int64_t kRowsPerJob = 4;
   pd::parallel(args->team, (args->count + kRowsPerJob - 1) / kRowsPerJob, [&](int64_t job, int32_t) {
     const int64_t first = job * kRowsPerJob;

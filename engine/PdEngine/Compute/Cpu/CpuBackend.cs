@@ -3,7 +3,7 @@ using PdEngine.Interop;
 
 namespace PdEngine;
 
-/// <summary>The kernels of libpd_cpu on a team of threads: bf16 weights and KV, float32 activations.</summary>
+/// <summary>The kernels of libpd_cpu on a thread team: bf16 weights and KV, float32 activations.</summary>
 internal sealed unsafe class CpuBackend : IBackend
 {
     private readonly CpuTeam _team;
@@ -11,7 +11,7 @@ internal sealed unsafe class CpuBackend : IBackend
     private readonly CpuIsa _isa;
 
     /// <summary>Starts the threads.</summary>
-    /// <exception cref="BackendException">The library, the instruction set or the threads are not to be had.</exception>
+    /// <exception cref="BackendException">No library, no such instruction set or no threads.</exception>
     public CpuBackend(CpuBackendOptions options)
     {
         _isa = CpuIsaSupport.Resolve(options.Isa);
@@ -19,8 +19,8 @@ internal sealed unsafe class CpuBackend : IBackend
         if (ThreadCount < 1 || (options.Cores is { } all && all.Count < ThreadCount))
         {
             throw new BackendException(
-                $"A CPU backend of {ThreadCount} threads on {options.Cores?.Count ?? 0} cores: name a core for " +
-                "each thread, or leave the cores out.");
+                $"A CPU backend of {ThreadCount} threads on {options.Cores?.Count ?? 0} cores: name a core " +
+                "for each thread, or leave the cores out.");
         }
         int[] cores = new int[ThreadCount];
         for (int thread = 0; thread < cores.Length; thread++)
@@ -310,7 +310,8 @@ internal sealed unsafe class CpuBackend : IBackend
         }
     }
 
-    private static void Run(NativeStatus status, [CallerArgumentExpression(nameof(status))] string operation = "")
+    private static void Run(
+        NativeStatus status, [CallerArgumentExpression(nameof(status))] string operation = "")
     {
         if (status != NativeStatus.Ok)
             Fail(status, operation);

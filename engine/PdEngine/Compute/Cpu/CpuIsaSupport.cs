@@ -34,7 +34,7 @@ internal static unsafe class CpuIsaSupport
         }
         catch (DllNotFoundException missing)
         {
-            return $"libpd_cpu.so was not found beside the program, where the build puts it ({missing.Message})";
+            return $"libpd_cpu.so is not beside the program, where the build puts it ({missing.Message})";
         }
         catch (BadImageFormatException foreign)
         {
@@ -55,8 +55,8 @@ internal static unsafe class CpuIsaSupport
         if (WhyNot(isa) is { } reason)
         {
             throw new BackendException(
-                $"The CPU backend cannot run {NameOf(isa)}: {reason}. Choose another instruction set, or the " +
-                "reference backend.");
+                $"The CPU backend cannot run {NameOf(isa)}: {reason}. Choose another instruction set, or " +
+                "the reference backend.");
         }
         return isa;
     }

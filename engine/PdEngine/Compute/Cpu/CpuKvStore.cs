@@ -3,7 +3,8 @@ using PdEngine.Interop;
 namespace PdEngine;
 
 /// <summary>KV blocks in host memory; the order inside a head is in kernels/include/pd_cpu.h.</summary>
-internal sealed class CpuKvStore(KvLayout layout, int blockCount, CpuMemory memory) : KvStore(layout, blockCount)
+internal sealed class CpuKvStore(KvLayout layout, int blockCount, CpuMemory memory)
+    : KvStore(layout, blockCount)
 {
     public nint Address => memory.Address;
 

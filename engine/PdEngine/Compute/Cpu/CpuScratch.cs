@@ -1,6 +1,6 @@
 namespace PdEngine;
 
-/// <summary>Working memory of a backend's ops: it grows by doubling and never shrinks, so a steady state has it all.</summary>
+/// <summary>Working memory of a backend's ops; it grows by doubling and never shrinks.</summary>
 internal sealed unsafe class CpuScratch : IDisposable
 {
     private HostBuffer _buffer = HostBuffer.Allocate(1 << 16);

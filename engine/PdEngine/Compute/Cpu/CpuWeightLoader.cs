@@ -22,8 +22,9 @@ internal static unsafe class CpuWeightLoader
             // No longer than gives every thread some.
             int perThread = (((rows + UnitRows - 1) / UnitRows) + threadCount - 1) / threadCount;
             int runRows = Math.Min(unitRuns, perThread) * UnitRows;
+            ParallelOptions options = new() { MaxDegreeOfParallelism = threadCount };
             Parallel.For(
-                0, (rows + runRows - 1) / runRows, new ParallelOptions { MaxDegreeOfParallelism = threadCount },
+                0, (rows + runRows - 1) / runRows, options,
                 () => new float[(long)Math.Min(runRows, rows) * columns],
                 (run, _, scratch) =>
                 {
