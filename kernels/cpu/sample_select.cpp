@@ -12,9 +12,10 @@ namespace {
 constexpr int32_t kBatch = 512;
 constexpr int32_t kDigits = 2048;
 
+// Kept twice, for even and odd columns: sums of one digit would otherwise wait for one another.
 struct Totals {
-  double mass[kDigits];
-  int32_t count[kDigits];
+  double mass[2][kDigits];
+  int32_t count[2][kDigits];
 };
 
 // Adds up the digits at a shift of the columns whose bits above them are those of prefix.
@@ -24,32 +25,37 @@ struct Level {
   bool weighted;
   int32_t shift, digits;
   Totals totals;
-  int32_t pending = 0;
   alignas(64) float values[kBatch + kPad];
   alignas(64) float weights[kBatch + kPad];
+
+  double mass(int32_t digit) const { return totals.mass[0][digit] + totals.mass[1][digit]; }
+  int32_t count(int32_t digit) const { return totals.count[0][digit] + totals.count[1][digit]; }
 
   void add_up(uint32_t prefix) {
     std::memset(&totals, 0, sizeof totals);
     const int32_t above = shift + (digits == 2048 ? 11 : 10);
-    for (int32_t i = 0; i < from.count; i++) {
-      if (above < 32 && (ordered_key(from.values[i]) ^ prefix) >> above != 0) continue;
-      values[pending++] = from.values[i];
-      if (pending == kBatch) flush();
+    for (int32_t start = 0; start < from.count; start += kBatch) {
+      const int32_t end = start + kBatch < from.count ? start + kBatch : from.count;
+      if (above >= 32) {
+        add(from.values + start, end - start);
+        continue;
+      }
+      int32_t taken = 0;
+      for (int32_t i = start; i < end; i++) {
+        values[taken] = from.values[i];
+        taken += (ordered_key(from.values[i]) ^ prefix) >> above == 0;
+      }
+      add(values, taken);
     }
-    flush();
   }
 
-  void flush() {
-    if (weighted) {
-      for (int32_t i = 0; i < kPad; i++) values[pending + i] = kNone;
-      kernels.exps(values, pending, from.max, weights);
+  void add(const float* batch, int32_t count) {
+    if (weighted) kernels.exps(batch, count, from.max, weights);
+    for (int32_t i = 0; i < count; i++) {
+      const uint32_t digit = (ordered_key(batch[i]) >> shift) & uint32_t(digits - 1);
+      totals.count[i & 1][digit]++;
+      if (weighted) totals.mass[i & 1][digit] += double(weights[i]);
     }
-    for (int32_t i = 0; i < pending; i++) {
-      const uint32_t digit = (ordered_key(values[i]) >> shift) & uint32_t(digits - 1);
-      totals.count[digit]++;
-      if (weighted) totals.mass[digit] += double(weights[i]);
-    }
-    pending = 0;
   }
 };
 
@@ -57,7 +63,7 @@ struct Level {
 
 Cut select(const Kernels& kernels, const Candidates& from, int64_t count_limit, double mass_limit) {
   const bool weighted = mass_limit < std::numeric_limits<double>::infinity();
-  Level level{kernels, from, weighted, 0, 0, {}, 0, {}, {}};
+  Level level{kernels, from, weighted, 0, 0, {}, {}, {}};
   uint32_t prefix = 0;
   int64_t rank = 0;
   double mass = 0;
@@ -66,18 +72,17 @@ Cut select(const Kernels& kernels, const Candidates& from, int64_t count_limit, 
     level.shift = shift;
     level.digits = shift == 0 ? 1024 : 2048;
     level.add_up(prefix);
-    const Totals& totals = level.totals;
     int32_t digit = level.digits - 1;
     for (; digit >= 0; digit--) {
-      if (rank + totals.count[digit] > count_limit || mass + totals.mass[digit] > mass_limit) break;
-      rank += totals.count[digit];
-      mass += totals.mass[digit];
+      if (rank + level.count(digit) > count_limit || mass + level.mass(digit) > mass_limit) break;
+      rank += level.count(digit);
+      mass += level.mass(digit);
     }
     // All of them are kept. Below the first level only rounding does that: the digit's parts came to less
     // than it.
     if (digit < 0) return {.key = prefix};
     prefix |= uint32_t(digit) << shift;
-    weight = totals.mass[digit] / totals.count[digit];
+    weight = level.mass(digit) / level.count(digit);
   }
   Cut cut{.key = prefix, .id = -1};
   for (int32_t i = 0; i < from.count && rank < count_limit && mass <= mass_limit; i++) {
@@ -100,13 +105,15 @@ double mass(const Kernels& kernels, const Candidates& from, const Cut& cut) {
   alignas(64) float values[kBatch + kPad];
   alignas(64) float weights[kBatch + kPad];
   double total = 0;
-  for (int32_t i = 0; i < from.count;) {
-    int32_t pending = 0;
-    for (; i < from.count && pending < kBatch; i++)
-      if (cut.keeps(from, i)) values[pending++] = from.values[i];
-    for (int32_t j = 0; j < kPad; j++) values[pending + j] = kNone;
-    kernels.exps(values, pending, from.max, weights);
-    for (int32_t j = 0; j < pending; j++) total += double(weights[j]);
+  for (int32_t start = 0; start < from.count; start += kBatch) {
+    const int32_t end = start + kBatch < from.count ? start + kBatch : from.count;
+    int32_t taken = 0;
+    for (int32_t i = start; i < end; i++) {
+      values[taken] = from.values[i];
+      taken += cut.keeps(from, i);
+    }
+    kernels.exps(values, taken, from.max, weights);
+    for (int32_t j = 0; j < taken; j++) total += double(weights[j]);
   }
   return total;
 }
@@ -114,9 +121,10 @@ double mass(const Kernels& kernels, const Candidates& from, const Cut& cut) {
 void keep(Candidates* candidates, const Cut& cut) {
   int32_t kept = 0;
   for (int32_t i = 0; i < candidates->count; i++) {
-    if (!cut.keeps(*candidates, i)) continue;
+    const bool keeps = cut.keeps(*candidates, i);
     candidates->values[kept] = candidates->values[i];
-    candidates->ids[kept++] = candidates->ids[i];
+    candidates->ids[kept] = candidates->ids[i];
+    kept += keeps;
   }
   candidates->count = kept;
   for (int32_t i = 0; i < kPad; i++) {

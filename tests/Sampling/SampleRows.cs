@@ -6,8 +6,8 @@ internal static class SampleRows
     /// <summary>A draw at temperature 1 with no filter.</summary>
     public static SampleRow Plain(int logitsRow, ulong seed = 1, int position = 0) => new()
     {
-        LogitsRow = logitsRow, Seed = seed, Position = position, Target = -1, Temperature = 1, TopP = 1, TopK = -1,
-        RepetitionPenalty = 1,
+        LogitsRow = logitsRow, Seed = seed, Position = position, Target = -1,
+        Temperature = 1, TopP = 1, TopK = -1, RepetitionPenalty = 1,
     };
 
     public static SampleRow Greedy(int logitsRow) => Plain(logitsRow) with { Temperature = 0 };
@@ -35,7 +35,8 @@ internal static class SampleRows
             for (int i = 0; i < vocabulary; i++)
             {
                 double radius = Math.Sqrt(-2 * Math.Log(1 - random.NextDouble()));
-                row[i] = (float)(radius * Math.Cos(2 * Math.PI * random.NextDouble()) * scales[r % scales.Length]);
+                double angle = 2 * Math.PI * random.NextDouble();
+                row[i] = (float)(radius * Math.Cos(angle) * scales[r % scales.Length]);
             }
         }
         return logits;
@@ -54,7 +55,8 @@ internal static class SampleRows
         }
         SampleRow row = Plain(logitsRow, (ulong)random.NextInt64(), random.Next(100_000)) with
         {
-            Target = Pick(-1, -1, -1, random.Next(vocabulary)), TopCount = Pick(0, 0, 1, Math.Min(20, vocabulary)),
+            Target = Pick(-1, -1, -1, random.Next(vocabulary)),
+            TopCount = Pick(0, 0, 1, Math.Min(20, vocabulary)),
             Temperature = Pick(0f, 0.3f, 1f, 1f, 0.7f, 1.7f), TopP = Pick(1f, 1f, 0.9f, 0.5f, 0.999f, 1e-4f),
             MinP = Pick(0f, 0f, 0.02f, 0.3f), TopK = Pick(-1, -1, 1, 50, 700, vocabulary + 3),
             TopPMode = random.Next(2), LogProbMode = random.Next(3),

@@ -2,7 +2,7 @@ using PdEngine.Interop;
 
 namespace PdEngine.Tests;
 
-/// <summary>The reference sampler, or the native one with an instruction set and a number of threads.</summary>
+/// <summary>The reference sampler, or the native one with an instruction set and a team.</summary>
 internal sealed unsafe class SamplerUnderTest : IDisposable
 {
     public const string Reference = "reference";
@@ -34,7 +34,8 @@ internal sealed unsafe class SamplerUnderTest : IDisposable
     {
         int isa = name switch
         {
-            Reference => 0, "avx2" => 1, "avx512" => 2, "amx-emulated" => 4, _ => throw new ArgumentException(name),
+            Reference => 0, "avx2" => 1, "avx512" => 2, "amx-emulated" => 4,
+            _ => throw new ArgumentException(name),
         };
         SamplerUnderTest sampler = new(isa, threadCount);
         using Tensor logits = new(1, 1);
@@ -79,9 +80,9 @@ internal sealed unsafe class SamplerUnderTest : IDisposable
             SampleArgs args = new()
             {
                 Team = _team, Logits = (float*)logits.Address, Rows = rows + first, History = history,
-                BiasIds = biasIds, BiasValues = biasValues, Suppressed = suppressed, Results = results + first,
-                Tops = tops, LogitsStride = logits.Stride, Vocabulary = logits.Columns, RowCount = count,
-                FirstLogitsRow = firstLogitsRow, Isa = _isa,
+                BiasIds = biasIds, BiasValues = biasValues, Suppressed = suppressed,
+                Results = results + first, Tops = tops, LogitsStride = logits.Stride,
+                Vocabulary = logits.Columns, RowCount = count, FirstLogitsRow = firstLogitsRow, Isa = _isa,
             };
             long bytes = CpuNative.pd_cpu_sample_scratch_bytes(&args);
             if (bytes > _scratch.Bytes)

@@ -73,8 +73,8 @@ public sealed class SamplingEdgeTests
         samples.Add(row);
         sampler.Sample(logits, samples);
         Assert.That(samples.Results[0].LogProb, Is.EqualTo(float.NegativeInfinity));
-        Assert.That(
-            samples.Tops.ToArray().Select(top => top.TokenId), Is.EqualTo(new[] { 2, 1, 0 }), "listed by rank");
+        int[] ids = [.. samples.Tops.ToArray().Select(top => top.TokenId)];
+        Assert.That(ids, Is.EqualTo(new[] { 2, 1, 0 }), "listed by rank");
         Assert.That(samples.Tops[1].LogProb, Is.EqualTo(1 - 2 - Math.Log(1 + Math.Exp(-1))).Within(1e-6));
         Assert.That(samples.Tops[2].LogProb, Is.EqualTo(float.NegativeInfinity));
     }
@@ -102,16 +102,21 @@ public sealed class SamplingEdgeTests
     {
         float[] z = [float.NaN, 0, float.NaN, -1, float.NegativeInfinity];
         for (ulong seed = 0; seed < 50; seed++)
-            Assert.That(One(name, z, SampleRows.Plain(0, seed)).Token, Is.EqualTo(1).Or.EqualTo(3), $"seed {seed}");
+        {
+            int token = One(name, z, SampleRows.Plain(0, seed)).Token;
+            Assert.That(token, Is.EqualTo(1).Or.EqualTo(3), $"seed {seed}");
+        }
         Assert.That(One(name, z, SampleRows.Score(0, 0)).LogProb, Is.EqualTo(float.NegativeInfinity));
-        Assert.That(One(name, z, SampleRows.Score(0, 1)).LogProb, Is.EqualTo(-Math.Log(1 + 1 / Math.E)).Within(1e-6));
+        float logProb = One(name, z, SampleRows.Score(0, 1)).LogProb;
+        Assert.That(logProb, Is.EqualTo(-Math.Log(1 + 1 / Math.E)).Within(1e-6));
     }
 
     [TestCaseSource(nameof(All))]
     public void A_row_without_a_finite_value_is_refused(string name)
     {
         float[] none = [float.NaN, float.NegativeInfinity, float.NaN];
-        foreach (SampleRow row in (SampleRow[])[SampleRows.Plain(0), SampleRows.Greedy(0), SampleRows.Score(0, 1)])
+        SampleRow[] rows = [SampleRows.Plain(0), SampleRows.Greedy(0), SampleRows.Score(0, 1)];
+        foreach (SampleRow row in rows)
             ExpectRefusal(() => One(name, none, row), "ogits row 0 has no finite value");
         ExpectRefusal(() => One(name, [0, Infinity], SampleRows.Plain(0)), "has an infinite value");
     }
@@ -189,8 +194,8 @@ public sealed class SamplingEdgeTests
         sampler.Sample(logits, samples);
         for (int token = 0; token < 4; token++)
         {
-            Assert.That(
-                samples.Results[token].LogProb, Is.EqualTo(expected[token] - logSum).Within(2e-6), $"token {token}");
+            float logProb = samples.Results[token].LogProb;
+            Assert.That(logProb, Is.EqualTo(expected[token] - logSum).Within(2e-6), $"token {token}");
         }
     }
 
@@ -225,6 +230,20 @@ public sealed class SamplingEdgeTests
         Refuses(plain with { PresencePenalty = 1 }, [0, 3], [], [], "id 3");
         Refuses(plain, [], [-5], [], "id -5");
         Refuses(plain, [], [], [7], "id 7");
+    }
+
+    [Test]
+    public unsafe void Rows_and_results_have_the_layout_of_the_kernels()
+    {
+        static long Native(ReadOnlySpan<byte> name)
+        {
+            fixed (byte* text = name)
+                return CpuNative.pd_abi_sizeof(text);
+        }
+        Assert.That(Native("pd_sample_row\0"u8), Is.EqualTo(sizeof(SampleRow)));
+        Assert.That(Native("pd_token_logprob\0"u8), Is.EqualTo(sizeof(SampleResult)));
+        Assert.That(Native("pd_token_logprob\0"u8), Is.EqualTo(sizeof(TopLogProb)));
+        Assert.That(Native("pd_sample_args\0"u8), Is.EqualTo(sizeof(SampleArgs)));
     }
 
     [Test]

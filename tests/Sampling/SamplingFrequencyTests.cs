@@ -5,10 +5,11 @@ public sealed class SamplingFrequencyTests
 {
     private const int DrawCount = 20_000;
 
-    // A rollout draws by seed at one position, and by position under one seed; both must give the distribution.
+    // A rollout draws by seed at one position, and by position under one seed; both must be fair.
     [Test]
     public void Drawn_tokens_follow_the_golden_distribution(
-        [ValueSource(typeof(SamplerUnderTest), nameof(SamplerUnderTest.All))] string name, [Values] bool bySeed)
+        [ValueSource(typeof(SamplerUnderTest), nameof(SamplerUnderTest.All))] string name,
+        [Values] bool bySeed)
     {
         using SamplerUnderTest sampler = SamplerUnderTest.Create(name);
         IReadOnlyList<SamplingGolden> cases = SamplingGolden.Load();

@@ -11,8 +11,9 @@ public sealed class SamplingGoldenTests
             foreach (TopPMode mode in Enum.GetValues<TopPMode>())
             {
                 SampleBatch samples = new();
-                golden.AddTo(samples, row => row with { TopPMode = (int)mode });
-                double[] distribution = ReferenceSampler.Distribution(golden.Logits, samples, samples.Rows[0]);
+                golden.AddTo(samples, given => given with { TopPMode = (int)mode });
+                SampleRow row = samples.Rows[0];
+                double[] distribution = ReferenceSampler.Distribution(golden.Logits, samples, row);
                 double[] expected = mode == TopPMode.Joint ? golden.Joint : golden.Sequential;
                 Assert.That(distribution, Is.EqualTo(expected).Within(1e-5), $"{golden}, {mode}");
             }
@@ -65,8 +66,8 @@ public sealed class SamplingGoldenTests
     }
 
     private static void Expect(
-        SamplerUnderTest sampler, SamplingGolden golden, Tensor logits, LogProbMode logProbMode, TopPMode topPMode,
-        double[] expected)
+        SamplerUnderTest sampler, SamplingGolden golden, Tensor logits, LogProbMode logProbMode,
+        TopPMode topPMode, double[] expected)
     {
         SampleBatch samples = new();
         for (int token = 0; token < golden.Logits.Length; token++)

@@ -3,9 +3,15 @@ namespace PdEngine.Tests;
 public sealed class SamplingRngTests
 {
     // The known answers that come with the paper's own library.
-    [TestCase("00000000 00000000 00000000 00000000", "00000000 00000000", "6627e8d5 e169c58d bc57ac4c 9b00dbd8")]
-    [TestCase("ffffffff ffffffff ffffffff ffffffff", "ffffffff ffffffff", "408f276d 41c83b0e a20bc7c6 6d5451fd")]
-    [TestCase("243f6a88 85a308d3 13198a2e 03707344", "a4093822 299f31d0", "d16cfe09 94fdcceb 5001e420 24126ea1")]
+    [TestCase(
+        "00000000 00000000 00000000 00000000",
+        "00000000 00000000", "6627e8d5 e169c58d bc57ac4c 9b00dbd8")]
+    [TestCase(
+        "ffffffff ffffffff ffffffff ffffffff",
+        "ffffffff ffffffff", "408f276d 41c83b0e a20bc7c6 6d5451fd")]
+    [TestCase(
+        "243f6a88 85a308d3 13198a2e 03707344",
+        "a4093822 299f31d0", "d16cfe09 94fdcceb 5001e420 24126ea1")]
     public void Philox_gives_its_known_answers(string counter, string key, string answer)
     {
         uint[] c = Words(counter), k = Words(key);
@@ -17,7 +23,7 @@ public sealed class SamplingRngTests
     [Test]
     public void Noise_comes_from_word_zero_of_token_position_and_seed()
     {
-        // Key words 1 and 2, counter 7, 9: the argument order is part of the contract with the native kernels.
+        // Key words 1 and 2, counter 7, 9: the order is part of the contract with the native kernels.
         uint word = SamplingRng.Philox(7, 9, 0, 0, 1, 2).Word0;
         double v = (word + 0.5) / 4294967296.0;
         double expected = -Math.Log(-Math.Log(1 - v));
@@ -43,5 +49,6 @@ public sealed class SamplingRngTests
         });
     }
 
-    private static uint[] Words(string text) => Array.ConvertAll(text.Split(' '), word => Convert.ToUInt32(word, 16));
+    private static uint[] Words(string text) =>
+        Array.ConvertAll(text.Split(' '), word => Convert.ToUInt32(word, 16));
 }

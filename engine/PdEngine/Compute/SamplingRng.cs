@@ -1,8 +1,8 @@
 namespace PdEngine;
 
 /// <summary>
-/// The noise of a draw: Philox4x32-10 (Salmon, Moraes, Dror and Shaw 2011), a function of seed, position and token
-/// alone. The native backends compute the same words.
+/// The noise of a draw: Philox4x32-10 (Salmon, Moraes, Dror and Shaw 2011), a function of seed, position and
+/// token alone. The native backends compute the same words.
 /// </summary>
 internal static class SamplingRng
 {

@@ -2,10 +2,10 @@ using System.Runtime.InteropServices;
 
 namespace PdEngine;
 
-/// <summary>What one <see cref="SampleRow"/> makes of its logits, spelled out over the whole vocabulary.</summary>
+/// <summary>What one <see cref="SampleRow"/> makes of its logits, over the whole vocabulary.</summary>
 /// <remarks>
-/// Adjusting and tempering are float32, operation by operation, so that every backend ranks the same values; sums
-/// and logarithms are double. NaN logits count as -infinity. A temperature below 1e-6 counts as 0.
+/// Adjusting and tempering are float32, operation by operation, so that every backend ranks the same values;
+/// sums and logarithms are double. NaN logits count as -infinity. A temperature below 1e-6 counts as 0.
 /// </remarks>
 internal sealed class ReferenceDistribution
 {
@@ -52,8 +52,8 @@ internal sealed class ReferenceDistribution
     }
 
     /// <summary>
-    /// Natural log-probs [vocabulary] under the row's mode; -infinity for a token that has no mass or, processed,
-    /// is not kept.
+    /// Natural log-probs [vocabulary] under the row's mode; -infinity for a token that has no mass or,
+    /// processed, is not kept.
     /// </summary>
     public float[] LogProbs()
     {
@@ -73,7 +73,9 @@ internal sealed class ReferenceDistribution
         return logProbs;
     }
 
-    /// <summary>The kept token with the largest z' + Gumbel, lowest id on ties; the argmax at temperature 0.</summary>
+    /// <summary>
+    /// The kept token with the largest z' + Gumbel, lowest id on ties; the argmax at temperature 0.
+    /// </summary>
     public int Draw()
     {
         if (IsGreedy)
@@ -136,8 +138,8 @@ internal sealed class ReferenceDistribution
         }
         if (!float.IsFinite(max))
         {
-            throw new BackendException(
-                $"Logits row {logitsRow} has {(max > 0 ? "an infinite" : "no finite")} value; nothing can be drawn.");
+            string what = max > 0 ? "an infinite value" : "no finite value";
+            throw new BackendException($"Logits row {logitsRow} has {what}; nothing can be drawn from it.");
         }
         return values;
     }

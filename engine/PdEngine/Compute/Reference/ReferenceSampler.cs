@@ -1,6 +1,6 @@
 namespace PdEngine;
 
-/// <summary>The plain sampler that the others are tested against: one row at a time, everything sorted.</summary>
+/// <summary>The sampler that others are tested against: one row at a time, everything sorted.</summary>
 internal static class ReferenceSampler
 {
     /// <summary>As <see cref="IBackend.Sample"/>.</summary>
@@ -16,7 +16,8 @@ internal static class ReferenceSampler
     }
 
     /// <summary>The probabilities [vocabulary] that a draw of the row has.</summary>
-    internal static double[] Distribution(ReadOnlySpan<float> logits, SampleBatch samples, in SampleRow row) =>
+    internal static double[] Distribution(
+        ReadOnlySpan<float> logits, SampleBatch samples, in SampleRow row) =>
         new ReferenceDistribution(logits, samples, row).Probabilities();
 
     private static SampleResult SampleOne(
