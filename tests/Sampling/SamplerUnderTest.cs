@@ -1,0 +1,96 @@
+using PdEngine.Interop;
+
+namespace PdEngine.Tests;
+
+/// <summary>The reference sampler, or the native one with an instruction set and a number of threads.</summary>
+internal sealed unsafe class SamplerUnderTest : IDisposable
+{
+    public const string Reference = "reference";
+
+    /// <summary>Names for <c>ValueSource</c>.</summary>
+    public static readonly string[] Native = ["avx2", "avx512", "amx-emulated"];
+
+    public static readonly string[] All = [Reference, .. Native];
+
+    private readonly int _isa;
+    private readonly nint _team;
+    private HostBuffer _scratch = HostBuffer.Allocate(64);
+
+    private SamplerUnderTest(int isa, int threadCount)
+    {
+        _isa = isa;
+        if (isa == 0)
+            return;
+        int[] cores = new int[threadCount];
+        Array.Fill(cores, -1);
+        nint team;
+        fixed (int* free = cores)
+            NativeCalls.ThrowIfFailed(CpuNative.pd_cpu_team_create(free, threadCount, &team));
+        _team = team;
+    }
+
+    /// <summary>The sampler of that name; the test is skipped where its instruction set is missing.</summary>
+    public static SamplerUnderTest Create(string name, int threadCount = 1)
+    {
+        int isa = name switch
+        {
+            Reference => 0, "avx2" => 1, "avx512" => 2, "amx-emulated" => 4, _ => throw new ArgumentException(name),
+        };
+        SamplerUnderTest sampler = new(isa, threadCount);
+        using Tensor logits = new(1, 1);
+        SampleBatch samples = new();
+        samples.Add(SampleRows.Greedy(0), [], [], [], []);
+        if (sampler.Run(logits, 0, samples, 0, 1) == NativeStatus.Unsupported)
+        {
+            sampler.Dispose();
+            Assert.Ignore($"this processor has no {name}");
+        }
+        return sampler;
+    }
+
+    public void Sample(Tensor logits, SampleBatch samples) => Sample(logits, 0, samples, 0, samples.RowCount);
+
+    public void Sample(Tensor logits, int firstLogitsRow, SampleBatch samples, int first, int count)
+    {
+        NativeStatus status = Run(logits, firstLogitsRow, samples, first, count);
+        NativeCalls.ThrowIfFailed(status);
+    }
+
+    public void Dispose()
+    {
+        _scratch.Dispose();
+        if (_team != 0)
+            CpuNative.pd_cpu_team_destroy(_team);
+    }
+
+    private NativeStatus Run(Tensor logits, int firstLogitsRow, SampleBatch samples, int first, int count)
+    {
+        if (_isa == 0)
+        {
+            ReferenceSampler.Sample(logits, firstLogitsRow, samples, first, count);
+            return NativeStatus.Ok;
+        }
+        fixed (SampleRow* rows = samples.Rows)
+        fixed (SampleResult* results = samples.Results)
+        fixed (TopLogProb* tops = samples.Tops)
+        fixed (int* history = samples.History, biasIds = samples.BiasIds, suppressed = samples.Suppressed)
+        fixed (float* biasValues = samples.BiasValues)
+        {
+            SampleArgs args = new()
+            {
+                Team = _team, Logits = (float*)logits.Address, Rows = rows + first, History = history,
+                BiasIds = biasIds, BiasValues = biasValues, Suppressed = suppressed, Results = results + first,
+                Tops = tops, LogitsStride = logits.Stride, Vocabulary = logits.Columns, RowCount = count,
+                FirstLogitsRow = firstLogitsRow, Isa = _isa,
+            };
+            long bytes = CpuNative.pd_cpu_sample_scratch_bytes(&args);
+            if (bytes > _scratch.Bytes)
+            {
+                _scratch.Dispose();
+                _scratch = HostBuffer.Allocate(bytes);
+            }
+            args.Scratch = (void*)_scratch.Address;
+            return CpuNative.pd_cpu_sample(&args);
+        }
+    }
+}
