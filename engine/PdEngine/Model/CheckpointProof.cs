@@ -27,7 +27,7 @@ internal static class CheckpointProof
         {
             if (!expected.Contains(name) && !IsHarmless(config, name))
                 throw new CheckpointException(
-                    tensor.Path, $"tensor '{SafetensorsHeader.Shown(tensor.StoredName)}' " +
+                    tensor.Path, $"tensor '{Shown.Line(tensor.StoredName)}' " +
                                  $"{TensorShape.Show(tensor.Shape)} does not belong to a {config.Family} " +
                                  $"model of {config.LayerCount} layers with this configuration");
         }

@@ -33,7 +33,8 @@ internal sealed class ConfigSection
         }
         catch (Exception fault) when (fault is JsonException or InvalidOperationException)
         {
-            throw new CheckpointException(path, $"it is not valid JSON ({fault.Message})", fault);
+            throw new CheckpointException(
+                path, $"it is not valid JSON ({Shown.Line(fault.Message, 300)})", fault);
         }
     }
 
@@ -55,7 +56,7 @@ internal sealed class ConfigSection
         return value.ValueKind == JsonValueKind.Number && value.TryGetInt64(out long number)
             && number >= min && number <= max
             ? (int)number
-            : throw Fault($"{_prefix}{name} is {Shown(value)}; it must be a whole number from {min} to " +
+            : throw Fault($"{_prefix}{name} is {TextOf(value)}; it must be a whole number from {min} to " +
                           $"{max}");
     }
 
@@ -69,7 +70,7 @@ internal sealed class ConfigSection
         return value.ValueKind == JsonValueKind.Number && value.TryGetDouble(out double number)
             && number >= min && number <= max
             ? number
-            : throw Fault($"{_prefix}{name} is {Shown(value)}; it must be a number from {min} to {max}");
+            : throw Fault($"{_prefix}{name} is {TextOf(value)}; it must be a number from {min} to {max}");
     }
 
     public bool Flag(string name, bool otherwise) => Find(name) switch
@@ -77,7 +78,7 @@ internal sealed class ConfigSection
         null => otherwise,
         { ValueKind: JsonValueKind.True } => true,
         { ValueKind: JsonValueKind.False } => false,
-        { } value => throw Fault($"{_prefix}{name} is {Shown(value)}; it must be true or false"),
+        { } value => throw Fault($"{_prefix}{name} is {TextOf(value)}; it must be true or false"),
     };
 
     public string? Text(string name)
@@ -86,7 +87,7 @@ internal sealed class ConfigSection
             return null;
         return value.ValueKind == JsonValueKind.String
             ? StringOf(value, name)
-            : throw Fault($"{_prefix}{name} is {Shown(value)}; it must be a string");
+            : throw Fault($"{_prefix}{name} is {TextOf(value)}; it must be a string");
     }
 
     public ConfigSection? Section(string name)
@@ -95,7 +96,7 @@ internal sealed class ConfigSection
             return null;
         return value.ValueKind == JsonValueKind.Object
             ? new ConfigSection(_path, $"{_prefix}{name}.", value)
-            : throw Fault($"{_prefix}{name} is {Shown(value)}; it must be an object");
+            : throw Fault($"{_prefix}{name} is {TextOf(value)}; it must be an object");
     }
 
     /// <summary>A list of strings, or null where the key is absent.</summary>
@@ -104,12 +105,12 @@ internal sealed class ConfigSection
         if (Find(name) is not { } value)
             return null;
         if (value.ValueKind != JsonValueKind.Array)
-            throw Fault($"{_prefix}{name} is {Shown(value)}; it must be a list of strings");
+            throw Fault($"{_prefix}{name} is {TextOf(value)}; it must be a list of strings");
         List<string> texts = [];
         foreach (JsonElement item in value.EnumerateArray())
         {
             if (item.ValueKind != JsonValueKind.String)
-                throw Fault($"{_prefix}{name} holds {Shown(item)}; it must be a list of strings");
+                throw Fault($"{_prefix}{name} holds {TextOf(item)}; it must be a list of strings");
             texts.Add(StringOf(item, name));
         }
         return texts;
@@ -139,14 +140,14 @@ internal sealed class ConfigSection
             string key = NameOf(property);
             yield return property.Value.ValueKind == JsonValueKind.String
                 ? (key, StringOf(property.Value, key))
-                : throw Fault($"{_prefix}{SafetensorsHeader.Shown(key)} is not a string");
+                : throw Fault($"{_prefix}{Shown.Line(key)} is not a string");
         }
     }
 
     private int TokenId(string name, JsonElement value) =>
         value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out int id) && id >= 0
             ? id
-            : throw Fault($"{_prefix}{name} holds {Shown(value)}; a token id is a whole number from 0");
+            : throw Fault($"{_prefix}{name} holds {TextOf(value)}; a token id is a whole number from 0");
 
     private JsonElement? Find(string name) =>
         _element.TryGetProperty(name, out JsonElement value) && value.ValueKind != JsonValueKind.Null
@@ -177,5 +178,5 @@ internal sealed class ConfigSection
         }
     }
 
-    private static string Shown(JsonElement value) => SafetensorsHeader.Shown(value.GetRawText());
+    private static string TextOf(JsonElement value) => Shown.Line(value.GetRawText());
 }

@@ -40,7 +40,7 @@ internal static class FloatWidening
             FromHalfBits(high).CopyTo(destination[(index + Vector<float>.Count)..]);
         }
         for (; index < destination.Length; index++)
-            destination[index] = (float)BitConverter.UInt16BitsToHalf(bits[index]);
+            destination[index] = FromHalfBits(new Vector<uint>(bits[index]))[0];
     }
 
     public static void FromFloat32(ReadOnlySpan<byte> source, Span<float> destination) =>

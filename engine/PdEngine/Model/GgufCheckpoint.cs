@@ -26,7 +26,7 @@ internal sealed class GgufCheckpoint : ICheckpoint
                 if (tensor.Name != GgufNames.RopeFactors
                     && !_tensors.TryAdd(GgufNames.ToHf(tensor.Name) ?? tensor.Name, tensor))
                     throw new CheckpointException(
-                        file.Path, $"tensor '{SafetensorsHeader.Shown(tensor.Name)}' is there under two " +
+                        file.Path, $"tensor '{Shown.Line(tensor.Name)}' is there under two " +
                                    "names");
             }
             CheckpointProof.Check(file.Path, Config, _tensors.ToDictionary(

@@ -28,7 +28,7 @@ internal sealed class GgufConfig
             "qwen2" => ModelFamily.Qwen2,
             "qwen3" => ModelFamily.Qwen3,
             _ => throw new CheckpointException(
-                file.Path, $"architecture '{SafetensorsHeader.Shown(architecture)}' is not supported yet " +
+                file.Path, $"architecture '{Shown.Line(architecture)}' is not supported yet " +
                            "(mixtures " +
                            "of experts, DeepSeek and multimodal models are not); supported are llama " +
                            "(Mistral and SmolLM2 too), qwen2 and qwen3"),
@@ -152,7 +152,7 @@ internal sealed class GgufConfig
                 break;
             default:
                 throw _keys.Fault(
-                    Key("rope.scaling.type"), $"is '{SafetensorsHeader.Shown(kind)}'; none, linear and " +
+                    Key("rope.scaling.type"), $"is '{Shown.Line(kind)}'; none, linear and " +
                                               "yarn are supported");
         }
         DivideByBakedFactors(frequencies);

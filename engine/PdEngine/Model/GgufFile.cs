@@ -120,7 +120,7 @@ internal sealed class GgufFile : IDisposable
         {
             GgufTensor tensor = ReadTensor(cursor, alignment);
             if (!names.Add(tensor.Name))
-                throw Fault($"tensor '{SafetensorsHeader.Shown(tensor.Name)}' is listed twice");
+                throw Fault($"tensor '{Shown.Line(tensor.Name)}' is listed twice");
             listed.Add(tensor);
         }
         long dataOffset = (cursor.OffsetBytes + alignment - 1) / alignment * alignment;
@@ -134,7 +134,7 @@ internal sealed class GgufFile : IDisposable
     private GgufTensor ReadTensor(GgufCursor cursor, int alignment)
     {
         string name = cursor.ReadName("tensor name", MaxNameBytes);
-        string shown = SafetensorsHeader.Shown(name);
+        string shown = Shown.Line(name);
         uint dimensions = cursor.ReadU32();
         if (dimensions > MaxDimensions)
             throw Fault($"tensor '{shown}' has {dimensions} dimensions; at most {MaxDimensions} are allowed");
@@ -178,7 +178,7 @@ internal sealed class GgufFile : IDisposable
         long end = 0;
         foreach (GgufTensor tensor in sorted)
         {
-            string shown = SafetensorsHeader.Shown(tensor.Name);
+            string shown = Shown.Line(tensor.Name);
             if (tensor.OffsetBytes < end)
                 throw Fault($"tensor '{shown}' at offset {tensor.OffsetBytes} overlaps one that ends at " +
                             $"{end}");

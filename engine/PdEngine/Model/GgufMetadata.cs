@@ -33,7 +33,7 @@ internal sealed class GgufMetadata
             uint type = cursor.ReadU32();
             GgufValue value = ReadValue(path, cursor, key, type);
             if (!values.TryAdd(key, value))
-                throw new CheckpointException(path, $"its metadata has '{SafetensorsHeader.Shown(key)}' " +
+                throw new CheckpointException(path, $"its metadata has '{Shown.Line(key)}' " +
                                                     "twice");
         }
         return new GgufMetadata(path, source, values);
@@ -165,7 +165,7 @@ internal sealed class GgufMetadata
         GgufValueType type = (GgufValueType)typeNumber;
         if (typeNumber > (uint)GgufValueType.F64)
             throw new CheckpointException(
-                path, $"metadata key '{SafetensorsHeader.Shown(key)}' has the unknown type {typeNumber}");
+                path, $"metadata key '{Shown.Line(key)}' has the unknown type {typeNumber}");
         if (type == GgufValueType.Text)
         {
             long length = cursor.ReadCount("bytes of a string", 1);
@@ -184,7 +184,7 @@ internal sealed class GgufMetadata
         GgufValueType elementType = (GgufValueType)elementNumber;
         if (elementNumber > (uint)GgufValueType.F64 || elementType == GgufValueType.Array)
             throw new CheckpointException(
-                path, $"metadata key '{SafetensorsHeader.Shown(key)}' is an array of type {elementNumber}, " +
+                path, $"metadata key '{Shown.Line(key)}' is an array of type {elementNumber}, " +
                       "which is not read");
         int scalarBytes = GgufValue.ScalarBytes(elementType);
         long count = cursor.ReadCount("array elements", scalarBytes == 0 ? sizeof(ulong) : scalarBytes);

@@ -62,7 +62,7 @@ internal sealed class HfCheckpoint : ICheckpoint
             {
                 if (!tensors.TryAdd(tensor.Name, (file, tensor)))
                     throw new CheckpointException(
-                        file.Path, $"tensor '{SafetensorsHeader.Shown(tensor.Name)}' is also in " +
+                        file.Path, $"tensor '{Shown.Line(tensor.Name)}' is also in " +
                                    tensors[tensor.Name].File.Path);
             }
         }

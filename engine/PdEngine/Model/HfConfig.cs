@@ -17,7 +17,7 @@ internal static class HfConfig
     /// </exception>
     public static ModelConfig Parse(
         string path, ReadOnlyMemory<byte> json, string generationPath = "",
-        ReadOnlyMemory<byte>? generationJson = null)
+        byte[]? generationJson = null)
     {
         ConfigSection config = ConfigSection.Parse(path, json);
         ModelFamily family = FamilyOf(config);
@@ -69,7 +69,7 @@ internal static class HfConfig
             "qwen2" => ModelFamily.Qwen2,
             "qwen3" => ModelFamily.Qwen3,
             null => null,
-            _ => throw Unsupported(config, $"model_type '{SafetensorsHeader.Shown(type)}'"),
+            _ => throw Unsupported(config, $"model_type '{Shown.Line(type)}'"),
         };
         if (architectures is not { Count: > 0 })
             return byType ?? throw config.Fault("neither model_type nor architectures says what it is; " +
@@ -80,7 +80,7 @@ internal static class HfConfig
             "MistralForCausalLM" => ModelFamily.Mistral,
             "Qwen2ForCausalLM" => ModelFamily.Qwen2,
             "Qwen3ForCausalLM" => ModelFamily.Qwen3,
-            _ => throw Unsupported(config, $"architecture '{SafetensorsHeader.Shown(architectures[0])}'"),
+            _ => throw Unsupported(config, $"architecture '{Shown.Line(architectures[0])}'"),
         };
         return byType is null || byType == byArchitecture
             ? byArchitecture
@@ -102,7 +102,7 @@ internal static class HfConfig
                                    "supported; use the bf16, f16 or f32 weights, or a GGUF file");
         }
         if (config.Text("hidden_act") is { } act and not ("silu" or "swish"))
-            throw config.Fault($"hidden_act '{SafetensorsHeader.Shown(act)}' is not supported; silu is");
+            throw config.Fault($"hidden_act '{Shown.Line(act)}' is not supported; silu is");
     }
 
     private static int DefaultPositions(ModelFamily family) => family switch
@@ -113,11 +113,11 @@ internal static class HfConfig
     };
 
     private static List<int> StopIds(
-        ConfigSection config, string generationPath, ReadOnlyMemory<byte>? generationJson)
+        ConfigSection config, string generationPath, byte[]? generationJson)
     {
         List<int> ids = config.TokenIds("eos_token_id");
-        if (generationJson is { } json)
-            ids.AddRange(ConfigSection.Parse(generationPath, json).TokenIds("eos_token_id"));
+        if (generationJson is not null)
+            ids.AddRange(ConfigSection.Parse(generationPath, generationJson).TokenIds("eos_token_id"));
         return [.. ids.Distinct()];
     }
 }

@@ -17,7 +17,7 @@ internal static class HfFolder
     {
         string configPath = Path.Combine(folder, "config.json");
         string generationPath = Path.Combine(folder, "generation_config.json");
-        ReadOnlyMemory<byte>? generation =
+        byte[]? generation =
             File.Exists(generationPath) ? ReadWhole(generationPath, MaxConfigBytes) : null;
         ModelConfig config = HfConfig.Parse(
             configPath, ReadWhole(configPath, MaxConfigBytes), generationPath, generation);
@@ -36,8 +36,8 @@ internal static class HfFolder
         foreach ((string tensor, string file) in map.AllTexts())
         {
             if (!IsInside(file))
-                throw index.Fault($"it puts tensor '{SafetensorsHeader.Shown(tensor)}' in " +
-                                  $"'{SafetensorsHeader.Shown(file)}', which is not a file inside the " +
+                throw index.Fault($"it puts tensor '{Shown.Line(tensor)}' in " +
+                                  $"'{Shown.Line(file)}', which is not a file inside the " +
                                   "folder");
             fileOf.Add(tensor, file);
         }
@@ -60,7 +60,7 @@ internal static class HfFolder
             {
                 if (!files[name].Tensors.ContainsKey(tensor))
                     throw new CheckpointException(
-                        files[name].Path, $"tensor '{SafetensorsHeader.Shown(tensor)}' is not in it, where " +
+                        files[name].Path, $"tensor '{Shown.Line(tensor)}' is not in it, where " +
                                           $"{IndexFile} puts it");
             }
         }

@@ -42,7 +42,7 @@ internal static class HfRope
             case "yarn":
                 return ReadYarn(path, scaling, headDim, theta, maxPositions);
             default:
-                throw config.Fault($"rope kind '{SafetensorsHeader.Shown(kind)}' is not supported; " +
+                throw config.Fault($"rope kind '{Shown.Line(kind)}' is not supported; " +
                                    "default, linear, dynamic, llama3 and yarn are");
         }
     }

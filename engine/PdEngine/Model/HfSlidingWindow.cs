@@ -50,7 +50,7 @@ internal static class HfSlidingWindow
                 "sliding_attention" => window ?? throw config.Fault(
                     $"layer_types[{layer}] is sliding_attention, but the model has no sliding window in use"),
                 _ => throw config.Fault(
-                    $"layer_types[{layer}] is '{SafetensorsHeader.Shown(types[layer])}'; full_attention " +
+                    $"layer_types[{layer}] is '{Shown.Line(types[layer])}'; full_attention " +
                     "and sliding_attention are supported"),
             };
         }

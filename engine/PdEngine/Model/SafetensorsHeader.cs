@@ -1,4 +1,3 @@
-using System.Text;
 using System.Text.Json;
 using System.Text.Unicode;
 
@@ -31,7 +30,8 @@ internal sealed class SafetensorsHeader
         catch (Exception fault) when (fault is JsonException or InvalidOperationException)
         {
             // InvalidOperationException is how the reader reports an escaped lone surrogate.
-            throw new CheckpointException(path, $"its header is not valid JSON ({fault.Message})", fault);
+            throw new CheckpointException(
+                path, $"its header is not valid JSON ({Shown.Line(fault.Message, 300)})", fault);
         }
         parser.CheckExtents(dataBytes);
         return parser._tensors;
@@ -56,7 +56,7 @@ internal sealed class SafetensorsHeader
             }
             SafetensorsTensor tensor = ReadTensor(ref reader, name);
             if (!_tensors.TryAdd(name, tensor))
-                throw Fault($"its header names tensor '{Shown(name)}' twice");
+                throw Fault($"its header names tensor '{Shown.Line(name)}' twice");
         }
         while (reader.Read())
         {
@@ -72,17 +72,17 @@ internal sealed class SafetensorsHeader
         {
             string key = reader.GetString()!;
             if (!keys.Add(key))
-                throw Fault($"its __metadata__ has '{Shown(key)}' twice");
+                throw Fault($"its __metadata__ has '{Shown.Line(key)}' twice");
             reader.Read();
             if (reader.TokenType != JsonTokenType.String)
-                throw Fault($"its __metadata__ value of '{Shown(key)}' is not a string");
+                throw Fault($"its __metadata__ value of '{Shown.Line(key)}' is not a string");
         }
     }
 
     private SafetensorsTensor ReadTensor(ref Utf8JsonReader reader, string name)
     {
         if (reader.TokenType != JsonTokenType.StartObject)
-            throw Fault($"tensor '{Shown(name)}' is not an object");
+            throw Fault($"tensor '{Shown.Line(name)}' is not an object");
         SafetensorsDtype? dtype = null;
         long[]? shape = null;
         long[]? offsets = null;
@@ -102,36 +102,36 @@ internal sealed class SafetensorsHeader
                     offsets = ReadNumbers(ref reader, name, key);
                     break;
                 default:
-                    throw Fault($"tensor '{Shown(name)}' has '{Shown(key)}' twice or where nothing of that " +
-                                "name belongs");
+                    throw Fault($"tensor '{Shown.Line(name)}' has '{Shown.Line(key)}' twice or where " +
+                                "nothing of that name belongs");
             }
         }
         if (dtype is null || shape is null || offsets is not { Length: 2 })
-            throw Fault($"tensor '{Shown(name)}' needs dtype, shape and two data_offsets");
+            throw Fault($"tensor '{Shown.Line(name)}' needs dtype, shape and two data_offsets");
         return new SafetensorsTensor(name, dtype.Value, shape, offsets[0], offsets[1]);
     }
 
     private SafetensorsDtype ReadDtype(ref Utf8JsonReader reader, string name)
     {
         if (reader.TokenType != JsonTokenType.String)
-            throw Fault($"the dtype of tensor '{Shown(name)}' is not a string");
+            throw Fault($"the dtype of tensor '{Shown.Line(name)}' is not a string");
         string text = reader.GetString()!;
         return SafetensorsDtypes.TryParse(text, out SafetensorsDtype dtype)
             ? dtype
-            : throw Fault($"tensor '{Shown(name)}' has the unknown dtype '{Shown(text)}'");
+            : throw Fault($"tensor '{Shown.Line(name)}' has the unknown dtype '{Shown.Line(text)}'");
     }
 
     private long[] ReadNumbers(ref Utf8JsonReader reader, string name, string key)
     {
         if (reader.TokenType != JsonTokenType.StartArray)
-            throw Fault($"{key} of tensor '{Shown(name)}' is not a list");
+            throw Fault($"{key} of tensor '{Shown.Line(name)}' is not a list");
         List<long> numbers = [];
         while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
         {
             if (reader.TokenType != JsonTokenType.Number || !reader.TryGetInt64(out long number)
                 || number < 0)
-                throw Fault($"{key} of tensor '{Shown(name)}' holds something other than whole numbers " +
-                            "from 0");
+                throw Fault($"{key} of tensor '{Shown.Line(name)}' holds something other than whole " +
+                            "numbers from 0");
             numbers.Add(number);
         }
         return [.. numbers];
@@ -149,7 +149,7 @@ internal sealed class SafetensorsHeader
         long end = 0;
         foreach (SafetensorsTensor tensor in sorted)
         {
-            string name = Shown(tensor.Name);
+            string name = Shown.Line(tensor.Name);
             if (tensor.EndBytes < tensor.BeginBytes)
                 throw Fault($"tensor '{name}' ends at byte {tensor.EndBytes}, before it begins at " +
                             $"{tensor.BeginBytes}");
@@ -179,25 +179,15 @@ internal sealed class SafetensorsHeader
             long bits = checked(count * SafetensorsDtypes.BitsOf(tensor.Dtype));
             return bits % 8 == 0
                 ? bits / 8
-                : throw Fault($"tensor '{Shown(tensor.Name)}' does not fill whole bytes");
+                : throw Fault($"tensor '{Shown.Line(tensor.Name)}' does not fill whole bytes");
         }
         catch (OverflowException overflow)
         {
+            string shape = TensorShape.Show(tensor.Shape);
             throw new CheckpointException(
-                _path, $"the shape of tensor '{Shown(tensor.Name)}', {TensorShape.Show(tensor.Shape)}, is " +
-                       "too large",
-                overflow);
+                _path, $"the shape of tensor '{Shown.Line(tensor.Name)}', {shape}, is too large", overflow);
         }
     }
 
     private CheckpointException Fault(string problem) => new(_path, problem);
-
-    /// <summary>Names come from the file: a message shows at most a line of one.</summary>
-    internal static string Shown(string name)
-    {
-        StringBuilder text = new();
-        foreach (char letter in name.AsSpan(0, Math.Min(name.Length, 100)))
-            text.Append(char.IsControl(letter) ? '?' : letter);
-        return name.Length > 100 ? text.Append("...").ToString() : text.ToString();
-    }
 }
