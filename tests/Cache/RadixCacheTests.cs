@@ -125,8 +125,9 @@ public sealed class RadixCacheTests
             int[] tokens = [.. Enumerable.Range(0, random.Next(1, 24)).Select(_ => random.Next(2))];
             if (_pool.FreeCount < _pool.BlocksFor(tokens.Length))
                 break;
-            int expected = runs.Select(run => run.AsSpan().CommonPrefixLength(tokens)).DefaultIfEmpty(0).Max();
-            Assert.That(_cache.Peek(tokens, tokens.Length).BlockCount, Is.EqualTo(expected / PageSize), $"seed {seed}");
+            int expected = runs.Append([]).Max(run => run.AsSpan().CommonPrefixLength(tokens)) / PageSize;
+            int found = _cache.Peek(tokens, tokens.Length).BlockCount;
+            Assert.That(found, Is.EqualTo(expected), $"seed {seed}");
             Use(tokens);
             Put(tokens);
             runs.Add(tokens[..(tokens.Length / PageSize * PageSize)]);

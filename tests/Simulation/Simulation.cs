@@ -1,8 +1,8 @@
 namespace PdEngine.Tests;
 
 /// <summary>
-/// One seeded run of the real worker, schedulers and cache on the test's own thread. After every step every block
-/// must have exactly its holders; at the end every call must have what it would have got alone.
+/// One seeded run of the real worker, schedulers and cache on the test's own thread. After every step every
+/// block must have exactly its holders; at the end every call must have what it would have got alone.
 /// </summary>
 internal sealed class Simulation
 {

@@ -63,7 +63,8 @@ internal sealed class SimulationSetup
     {
         int room = Math.Min(CapacityTokens, Options.ContextTokens);
         int keep = _random.Next(0, Math.Min(_sharedTokens.Length, (room / 2) + 1));
-        int[] prompt = [.. _sharedTokens[..keep], .. Tokens(_random.Next(1, Math.Max(2, room / _random.Next(2, 9))))];
+        int ownEnd = Math.Max(2, room / _random.Next(2, 9));
+        int[] prompt = [.. _sharedTokens[..keep], .. Tokens(_random.Next(1, ownEnd))];
         return Draw(prompt, room + (Chance(40) ? room : 0));
     }
 

@@ -1,6 +1,8 @@
 namespace PdEngine.Tests;
 
-/// <summary>What happened over many runs, so that a test can state that nothing interesting was left out.</summary>
+/// <summary>
+/// What happened over many runs, so that a test can state that nothing interesting was left out.
+/// </summary>
 internal sealed class SimulationTally
 {
     private readonly long[] _aborts = new long[5];
@@ -54,6 +56,7 @@ internal sealed class SimulationTally
     public override string ToString() =>
         $"{SequenceCount} sequences in {StepCount} steps; {RetractionCount} retractions "
         + $"({RetractedPrefillCount} while prefilling, {RetractedScoreCount} with scores), "
-        + $"{FailureCount} failed batches, {CachedTokenCount} cached tokens, {RefusedCount} refused, {QueueFullCount} times full, "
+        + $"{FailureCount} failed batches, {CachedTokenCount} cached tokens, {RefusedCount} refused, "
+        + $"{QueueFullCount} times full, "
         + $"aborted queued {_aborts[0]}, prefilling {_aborts[1]}, decoding {_aborts[3]}";
 }

@@ -67,7 +67,8 @@ public sealed class SimulationTests
     [Test]
     [Explicit("minutes")]
     [Category("Soak")]
-    public void A_million_steps_with_random_aborts_leak_nothing() => Soak(stepCount: 1_000_000, firstSeed: 20_000);
+    public void A_million_steps_with_random_aborts_leak_nothing() =>
+        Soak(stepCount: 1_000_000, firstSeed: 20_000);
 
     private static PlantedBug[] Bugs() => [.. Enum.GetValues<PlantedBug>().Where(b => b != PlantedBug.None)];
 
