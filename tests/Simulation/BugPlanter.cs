@@ -1,29 +1,5 @@
 namespace PdEngine.Tests;
 
-/// <summary>Kinds of bug that the simulation must catch.</summary>
-public enum PlantedBug
-{
-    None,
-    BlockFreedEarly,
-    ReleaseForgotten,
-    BlockAliased,
-    ComputedTooFar,
-    LockReleasedTwice,
-    LockForgotten,
-    SlotNotWritten,
-    ResultsSwapped,
-    CachedUnderOtherTokens,
-    UnfinishedBlockCached,
-    TokenAppendedTwice,
-    AbortIgnored,
-    ScoredTwiceAfterRetraction,
-    RetractionKeepsCount,
-    HistoryDropped,
-    SuppressedDrawn,
-    StopStringMissed,
-    EvictedBlockKept,
-}
-
 /// <summary>Does between and inside steps what a bug of that kind would do to the state.</summary>
 internal sealed class BugPlanter(PlantedBug bug, KvBlockPool pool, RadixCache cache, List<SimulatedCall> live)
 {
@@ -62,8 +38,9 @@ internal sealed class BugPlanter(PlantedBug bug, KvBlockPool pool, RadixCache ca
                 break;
             case PlantedBug.UnfinishedBlockCached when Find(IsInsideBlock) is { } sequence:
                 int[] tokens = [.. sequence.Tokens, .. new int[pool.PageSize]];
+                int wholeTokens = sequence.Blocks.Count * pool.PageSize;
                 sequence.Prefix = cache.Insert(
-                    tokens.AsSpan(0, sequence.Blocks.Count * pool.PageSize), sequence.Blocks, sequence.Prefix);
+                    tokens.AsSpan(0, wholeTokens), sequence.Blocks, sequence.Prefix);
                 _done = true;
                 break;
             case PlantedBug.EvictedBlockKept when cache.EvictableBlockCount > 0:
@@ -95,7 +72,7 @@ internal sealed class BugPlanter(PlantedBug bug, KvBlockPool pool, RadixCache ca
     }
 
     public bool SkipsWrite(AttentionSlice slice, int position) =>
-        Bug == PlantedBug.SlotNotWritten && slice.Start > 0 && slice.QueryCount > 1 && position == slice.Start;
+        Bug == PlantedBug.SlotNotWritten && slice is { Start: > 0, QueryCount: > 1 } && position == slice.Start;
 
     public void AfterRun(ForwardBatch batch)
     {

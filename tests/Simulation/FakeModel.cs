@@ -3,8 +3,8 @@ using System.Runtime.InteropServices;
 namespace PdEngine.Tests;
 
 /// <summary>
-/// A model without weights: what follows a run of tokens is a hash of them and of everything a sample row says.
-/// The runner hashes what it reads back from the KV slots, the oracle hashes the tokens themselves.
+/// A model without weights: what follows a run of tokens is a hash of them and of everything a sample row
+/// says. The runner hashes what it reads back from the KV slots, the oracle hashes the tokens themselves.
 /// </summary>
 internal static class FakeModel
 {

@@ -1,8 +1,8 @@
 namespace PdEngine.Tests;
 
 /// <summary>
-/// A runner whose K and V are the token ids themselves: it writes them into the slots that the block tables name
-/// and derives each row from what it reads back, so that a wrong block anywhere changes the text.
+/// A runner whose K and V are the token ids themselves: it writes them into the slots that the block tables
+/// name and derives each row from what it reads back, so that a wrong block anywhere changes the text.
 /// </summary>
 internal sealed class FakeModelRunner(KvBlockPool pool) : IModelRunner
 {
@@ -75,8 +75,9 @@ internal sealed class FakeModelRunner(KvBlockPool pool) : IModelRunner
                 && batch.WantedTokens[wanted] == token;
             if (!isWanted)
                 continue;
-            for (; sample < batch.Samples.RowCount && batch.Samples.Rows[sample].LogitsRow == wanted; sample++)
-                Sample(batch.Samples, sample, context);
+            SampleBatch samples = batch.Samples;
+            for (; sample < samples.RowCount && samples.Rows[sample].LogitsRow == wanted; sample++)
+                Sample(samples, sample, context);
             wanted++;
         }
     }
@@ -99,7 +100,7 @@ internal sealed class FakeModelRunner(KvBlockPool pool) : IModelRunner
 }
 
 /// <summary>Where a runner fails.</summary>
-internal enum RunnerFault
+public enum RunnerFault
 {
     None,
     Start,

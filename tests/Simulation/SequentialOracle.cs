@@ -1,6 +1,8 @@
 namespace PdEngine.Tests;
 
-/// <summary>What a request must come to, computed alone, from its tokens, without cache, batch or blocks.</summary>
+/// <summary>
+/// What a request must come to, computed alone, from its tokens, without cache, batch or blocks.
+/// </summary>
 internal sealed class SequentialOracle
 {
     private readonly Request _request;
@@ -62,7 +64,7 @@ internal sealed class SequentialOracle
             MetStopText = true;
             Reason = FinishReason.Stop;
         }
-        else if (Output.Count == _request.Sampling.MaxNewTokens || promptCount + Output.Count == contextTokens)
+        else if (Output.Count == Math.Min(_request.Sampling.MaxNewTokens, contextTokens - promptCount))
         {
             Reason = FinishReason.Length;
         }

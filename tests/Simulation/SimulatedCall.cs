@@ -1,6 +1,8 @@
 namespace PdEngine.Tests;
 
-/// <summary>One caller of the engine: holds its sequence, hears of its progress, and judges the result.</summary>
+/// <summary>
+/// One caller of the engine: holds its sequence, hears of its progress, and judges the result.
+/// </summary>
 internal sealed class SimulatedCall(Request request) : ISequenceObserver
 {
     private int _tokenCalls;
@@ -31,7 +33,8 @@ internal sealed class SimulatedCall(Request request) : ISequenceObserver
     public void OnFinished(Sequence sequence)
     {
         _finishCalls++;
-        Check.That(_finishCalls == 1 && sequence.Phase == SequencePhase.Finished && sequence.Blocks.Count == 0);
+        Check.That(_finishCalls == 1);
+        Check.That(sequence.Phase == SequencePhase.Finished && sequence.Blocks.Count == 0);
     }
 
     /// <summary>Compares what it got with what it would have got alone.</summary>

@@ -1,8 +1,8 @@
 namespace PdEngine.Tests;
 
 /// <summary>
-/// One seeded run of the real worker, schedulers and cache on the test's own thread. After every step every block
-/// must have exactly its holders; at the end every call must have what it would have got alone.
+/// One seeded run of the real worker, schedulers and cache on the test's own thread. After every step every
+/// block must have exactly its holders; at the end every call must have what it would have got alone.
 /// </summary>
 internal sealed class Simulation
 {
@@ -13,6 +13,7 @@ internal sealed class Simulation
     private readonly List<SimulatedCall> _calls = [];
     private readonly List<SimulatedCall> _live = [];
     private readonly Queue<Request> _arrivals = new();
+    private readonly HashSet<Sequence> _retractedPrefills = [];
     private readonly int[] _holderCounts;
     private readonly BugPlanter? _planter;
     private readonly SimulationTally _tally;
@@ -81,6 +82,8 @@ internal sealed class Simulation
                 continue;
             _live.RemoveAt(i);
             _tally.Count(call.Sequence!);
+            if (_retractedPrefills.Remove(call.Sequence!))
+                _tally.CountRetractedPrefill();
             call.Judge(_setup.Options.ContextTokens);
             if (_turnsLeft > 0 && call.Sequence!.OutputCount > 0 && _setup.Chance(2))
             {
@@ -147,7 +150,8 @@ internal sealed class Simulation
     {
         if (_setup.Chance(_setup.AbortsOneStepIn) && _calls.Count > 0)
         {
-            SimulatedCall call = _calls[^(1 + _setup.Next(Math.Min(20, _calls.Count)))];
+            List<SimulatedCall> among = _live.Count > 0 && !_setup.Chance(8) ? _live : _calls;
+            SimulatedCall call = among[_setup.Next(among.Count)];
             _planter?.BeforeAbort(call.Sequence!);
             _tally.CountAbort(call.Sequence!.Phase);
             call.AbortPosted = true;
@@ -174,6 +178,8 @@ internal sealed class Simulation
             Sequence sequence = call.Sequence!;
             foreach (int block in sequence.Blocks.Blocks)
                 _holderCounts[block]++;
+            if (sequence is { Phase: SequencePhase.Queued, OutputCount: 0, RetractionCount: > 0 })
+                _retractedPrefills.Add(sequence);
             retractedCount += sequence is { Phase: SequencePhase.Queued, RetractionCount: > 0 } ? 1 : 0;
             Check.That(sequence.Phase != SequencePhase.Queued || sequence.Blocks.Count == 0);
             Check.That(sequence.ComputedCount <= sequence.TokenCount);

@@ -14,26 +14,26 @@ internal sealed class SimulationSetup
         int capacityTokens = _random.Next(3 * pageSize, 160 + (3 * pageSize));
         Pool = new(Math.Max(3, capacityTokens / pageSize), pageSize);
         CapacityTokens = Pool.BlockCount * pageSize;
-        int? chunk = _random.Next(4) == 0 ? null : _random.Next(1, 48);
+        int? chunk = Chance(4) ? null : _random.Next(1, Chance(2) ? 8 : 48);
         Options = new()
         {
             ContextTokens = Chance(4) ? Math.Max(8, CapacityTokens * 2 / 3) : 100_000,
             PrefillChunkTokens = chunk,
             MaxPrefillTokens = _random.Next(4, 120),
-            MaxRunningSequences = _random.Next(1, 12),
+            MaxRunningSequences = _random.Next(1, 16),
             MaxQueuedSequences = Chance(3) ? _random.Next(1, 6) : null,
             MixesDecode = Chance(2),
             UsesPrefixCache = !Chance(6),
             Policy = (SchedulePolicy)_random.Next(3),
             Retraction = (RetractionPolicy)_random.Next(2),
-            Conservativeness = Chance(2) ? 1 : _random.NextDouble() * 1.2,
+            Conservativeness = Chance(3) ? 1 : _random.NextDouble() * _random.NextDouble(),
         };
         _sharedTokens = Tokens(160);
         CallCount = _random.Next(2, 16);
         AbortsOneStepIn = Chance(2) ? 0 : _random.Next(5, 60);
         FailsOneStepIn = Chance(3) ? _random.Next(10, 80) : 0;
         FlushesOneStepIn = Chance(4) ? _random.Next(5, 40) : 0;
-        ArrivesOneStepIn = _random.Next(1, 6);
+        ArrivesOneStepIn = Chance(2) ? 1 : _random.Next(1, 6);
     }
 
     public KvBlockPool Pool { get; }
@@ -63,7 +63,8 @@ internal sealed class SimulationSetup
     {
         int room = Math.Min(CapacityTokens, Options.ContextTokens);
         int keep = _random.Next(0, Math.Min(_sharedTokens.Length, (room / 2) + 1));
-        int[] prompt = [.. _sharedTokens[..keep], .. Tokens(_random.Next(1, Math.Max(2, room / 3)))];
+        int ownEnd = Math.Max(2, room / _random.Next(2, 9));
+        int[] prompt = [.. _sharedTokens[..keep], .. Tokens(_random.Next(1, ownEnd))];
         return Draw(prompt, room + (Chance(40) ? room : 0));
     }
 
@@ -80,8 +81,8 @@ internal sealed class SimulationSetup
 
     private Request Draw(int[] prompt, int room)
     {
-        int newTokens = Chance(8) ? 0 : _random.Next(1, Math.Max(2, Math.Min(60, room - prompt.Length + 1)));
-        int[] stopIds = Chance(2) ? [] : [.. Tokens(3).Distinct().Order()];
+        int newTokens = Chance(8) ? 0 : _random.Next(1, Math.Max(2, Math.Min(100, room - prompt.Length + 1)));
+        int[] stopIds = Chance(2) ? [] : [.. Tokens(2).Distinct().Order()];
         bool scores = Chance(3);
         return new()
         {
@@ -102,7 +103,7 @@ internal sealed class SimulationSetup
                 RepetitionPenalty = Chance(4) ? 1.5f : 1,
                 PresencePenalty = Chance(4) ? 0.5f : 0,
                 LogitBias = Chance(4) ? new Dictionary<int, float> { [9] = 2, [4] = -1 } : EmptyBias,
-                Stop = Chance(4) ? ["stop"] : [],
+                Stop = Chance(6) ? ["stop"] : [],
             },
         };
     }

@@ -1,6 +1,8 @@
 namespace PdEngine.Tests;
 
-/// <summary>What happened over many runs, so that a test can state that nothing interesting was left out.</summary>
+/// <summary>
+/// What happened over many runs, so that a test can state that nothing interesting was left out.
+/// </summary>
 internal sealed class SimulationTally
 {
     private readonly long[] _aborts = new long[5];
@@ -23,11 +25,16 @@ internal sealed class SimulationTally
     /// <summary>Scored prompts that were retracted and went on.</summary>
     public long RetractedScoreCount { get; private set; }
 
+    /// <summary>Sequences that lost their blocks before they had made a token.</summary>
+    public long RetractedPrefillCount { get; private set; }
+
     public long Aborts(SequencePhase phase) => _aborts[(int)phase];
 
     public long Finishes(FinishReason reason) => _finishes.GetValueOrDefault(reason);
 
     public void CountAbort(SequencePhase phase) => _aborts[(int)phase]++;
+
+    public void CountRetractedPrefill() => RetractedPrefillCount++;
 
     public void Count(Sequence sequence)
     {
@@ -47,7 +54,9 @@ internal sealed class SimulationTally
     }
 
     public override string ToString() =>
-        $"{SequenceCount} sequences in {StepCount} steps; {RetractionCount} retractions, {FailureCount} failed "
-        + $"batches, {CachedTokenCount} cached tokens, {RefusedCount} refused, {QueueFullCount} times full, "
+        $"{SequenceCount} sequences in {StepCount} steps; {RetractionCount} retractions "
+        + $"({RetractedPrefillCount} while prefilling, {RetractedScoreCount} with scores), "
+        + $"{FailureCount} failed batches, {CachedTokenCount} cached tokens, {RefusedCount} refused, "
+        + $"{QueueFullCount} times full, "
         + $"aborted queued {_aborts[0]}, prefilling {_aborts[1]}, decoding {_aborts[3]}";
 }

@@ -1,6 +1,8 @@
 namespace PdEngine;
 
-/// <summary>The KV blocks of one sequence in order of position: block i holds positions [i*page, (i+1)*page).</summary>
+/// <summary>
+/// The KV blocks of one sequence in order of position: block i holds positions [i*page, (i+1)*page).
+/// </summary>
 internal sealed class BlockTable
 {
     private int[] _blocks = [];

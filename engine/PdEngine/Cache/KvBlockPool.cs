@@ -62,7 +62,9 @@ internal sealed class KvBlockPool
             _free[FreeCount++] = block;
     }
 
-    /// <summary>Every block must have exactly as many references as it has holders, and be free at none.</summary>
+    /// <summary>
+    /// Every block must have exactly as many references as it has holders, and be free at none.
+    /// </summary>
     /// <param name="holderCounts">How many tables and caches hold each block [BlockCount].</param>
     public void CheckConservation(ReadOnlySpan<int> holderCounts)
     {

@@ -1,13 +1,14 @@
 namespace PdEngine;
 
 /// <summary>
-/// Prefixes whose K and V are at hand: a radix tree over runs of whole blocks. The cache holds one reference on
-/// each of its blocks. A sequence holds the prefix it uses by a lock on the run where it ends, which counts on
-/// every run up to the root; a run without locks is referenced by the cache alone, so evicting it frees blocks.
+/// Prefixes whose K and V are at hand: a radix tree over runs of whole blocks. The cache holds one reference
+/// on each of its blocks. A sequence holds the prefix it uses by a lock on the run where it ends, which
+/// counts on every run up to the root; a run without locks is referenced by the cache alone, so evicting it
+/// frees blocks.
 /// </summary>
 /// <remarks>
-/// Eviction takes blocks from the end of the least recently used leaf run, in O(log runs) for each run touched.
-/// Time is a counter of uses, so that what is evicted is a function of the calls made.
+/// Eviction takes blocks from the end of the least recently used leaf run, in O(log runs) for each run
+/// touched. Time is a counter of uses, so that what is evicted is a function of the calls made.
 /// </remarks>
 internal sealed class RadixCache(KvBlockPool pool)
 {
@@ -44,7 +45,9 @@ internal sealed class RadixCache(KvBlockPool pool)
         return new(found, evictable);
     }
 
-    /// <summary>Locks the longest cached prefix and adds its blocks, with a reference each, to a table.</summary>
+    /// <summary>
+    /// Locks the longest cached prefix and adds its blocks, with a reference each, to a table.
+    /// </summary>
     /// <remarks>A run that matches in part is split at a block boundary.</remarks>
     public PrefixLock MatchAndLock(ReadOnlySpan<int> tokens, int maxTokens, BlockTable table)
     {
@@ -64,8 +67,8 @@ internal sealed class RadixCache(KvBlockPool pool)
     }
 
     /// <summary>
-    /// Makes a sequence's whole blocks findable and extends its lock over them. Where the cache already holds the
-    /// same tokens the table takes the cache's block and gives its own back.
+    /// Makes a sequence's whole blocks findable and extends its lock over them. Where the cache already holds
+    /// the same tokens the table takes the cache's block and gives its own back.
     /// </summary>
     /// <param name="tokens">Tokens whose K and V lie in the table; a last, partial block is left out.</param>
     /// <param name="table">The sequence's blocks.</param>
@@ -77,7 +80,7 @@ internal sealed class RadixCache(KvBlockPool pool)
         int count = wanted.Length / _pageSize;
         RadixNode node = held.Node ?? _root;
         int done = held.BlockCount;
-        while (done < count && TryDescend(node, wanted[(done * _pageSize)..], out RadixNode child, out int common))
+        while (TryDescend(node, wanted[(done * _pageSize)..], out RadixNode child, out int common))
         {
             node = common < child.BlockCount ? child.SplitAt(common, _pageSize) : child;
             foreach (int block in node.Blocks)

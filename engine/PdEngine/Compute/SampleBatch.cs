@@ -44,7 +44,9 @@ internal sealed class SampleBatch
         _suppressedCount = 0;
     }
 
-    /// <summary>Adds history ids that several rows may share: each takes a range that starts at the same index.</summary>
+    /// <summary>
+    /// Adds history ids that several rows may share: each takes a range that starts at the same index.
+    /// </summary>
     /// <returns>Index of the first.</returns>
     public int AppendHistory(ReadOnlySpan<int> history)
     {

@@ -1,8 +1,8 @@
 namespace PdEngine;
 
 /// <summary>
-/// One step's work, flat and without a phase: a slice of positions per sequence, and the rows whose logits are
-/// wanted. Reused from step to step; it grows and never shrinks.
+/// One step's work, flat and without a phase: a slice of positions per sequence, and the rows whose logits
+/// are wanted. Reused from step to step; it grows and never shrinks.
 /// </summary>
 internal sealed class ForwardBatch
 {
@@ -28,7 +28,9 @@ internal sealed class ForwardBatch
     /// <summary>What each slice's sequence takes from <see cref="Samples"/> [Attention.SliceCount].</summary>
     public ReadOnlySpan<SliceRows> SliceRows => _sliceRows.AsSpan(0, Attention.SliceCount);
 
-    /// <summary>Index in the batch of each token whose logits are wanted; ascending [LogitsRowCount].</summary>
+    /// <summary>
+    /// Index in the batch of each token whose logits are wanted; ascending [LogitsRowCount].
+    /// </summary>
     public ReadOnlySpan<int> WantedTokens => _wantedTokens.AsSpan(0, LogitsRowCount);
 
     public int LogitsRowCount { get; private set; }
@@ -42,7 +44,9 @@ internal sealed class ForwardBatch
         LogitsRowCount = 0;
     }
 
-    /// <summary>Adds positions [start, start + count) of a sequence; its table must hold blocks for them.</summary>
+    /// <summary>
+    /// Adds positions [start, start + count) of a sequence; its table must hold blocks for them.
+    /// </summary>
     /// <returns>Index in the batch of the slice's first token.</returns>
     public int AddSlice(Sequence sequence, int start, int count, int pageSize)
     {
@@ -64,7 +68,9 @@ internal sealed class ForwardBatch
         return TokenCount - count;
     }
 
-    /// <summary>States how many of the sample rows added since the last slice score tokens and how many draw.</summary>
+    /// <summary>
+    /// States how many of the sample rows added since the last slice score tokens and how many draw.
+    /// </summary>
     public void SetSliceRows(int scoreCount, int drawCount)
     {
         ref SliceRows rows = ref _sliceRows[Attention.SliceCount - 1];

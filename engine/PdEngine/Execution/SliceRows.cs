@@ -1,6 +1,8 @@
 namespace PdEngine;
 
-/// <summary>A slice's share of a batch's sample rows: first the prompt tokens it scores, then its draws.</summary>
+/// <summary>
+/// A slice's share of a batch's sample rows: first the prompt tokens it scores, then its draws.
+/// </summary>
 /// <param name="FirstRow">Index in the sample rows of the first.</param>
 /// <param name="ScoreCount">Rows that score a prompt token.</param>
 /// <param name="DrawCount">Rows that draw the next token.</param>

@@ -69,7 +69,9 @@ internal sealed class Sequence
     /// <summary>Log-prob of each output token [OutputCount]; empty where not wanted.</summary>
     public List<float> OutputLogProbs { get; } = [];
 
-    /// <summary>Most likely tokens at each output position, concatenated [OutputCount * TopLogProbCount].</summary>
+    /// <summary>
+    /// Most likely tokens at each output position, concatenated [OutputCount * TopLogProbCount].
+    /// </summary>
     public List<TopLogProb> OutputTopLogProbs { get; } = [];
 
     /// <summary>Log-prob of each prompt token after <see cref="Request.LogProbStart"/>, in order.</summary>
@@ -78,13 +80,19 @@ internal sealed class Sequence
     /// <summary>Most likely tokens at each of those positions, concatenated.</summary>
     public List<TopLogProb> InputTopLogProbs { get; } = [];
 
-    /// <summary>Leading tokens that need K and V at its longest; the last token of all is never computed.</summary>
+    /// <summary>
+    /// Leading tokens that need K and V at its longest; the last token of all is never computed.
+    /// </summary>
     public int FullKvCount => PromptCount + Math.Max(Request.Sampling.MaxNewTokens, 1) - 1;
 
-    /// <summary>Prompt positions whose rows score the next token: [LogProbStart + InputLogProbs, this).</summary>
+    /// <summary>
+    /// Prompt positions whose rows score the next token: [LogProbStart + InputLogProbs, this).
+    /// </summary>
     public int ScoreEnd => PromptCount - 1;
 
-    /// <summary>First prompt position whose row is still to be scored; <see cref="ScoreEnd"/> when none is.</summary>
+    /// <summary>
+    /// First prompt position whose row is still to be scored; <see cref="ScoreEnd"/> when none is.
+    /// </summary>
     public int ScoreStart =>
         Request.LogProbStart is { } start ? Math.Min(start + InputLogProbs.Count, ScoreEnd) : ScoreEnd;
 

@@ -1,9 +1,9 @@
 namespace PdEngine;
 
 /// <summary>
-/// Says what is to be drawn and scored from a slice's rows. Prompt and output tokens have one definition: the row
-/// at position p - 1 gives the token at p, its history is tokens [0, p), of which those before
-/// <see cref="Request.PenaltyPromptCount"/> count as prompt, and from there on stop ids are suppressed for
+/// Says what is to be drawn and scored from a slice's rows. Prompt and output tokens have one definition: the
+/// row at position p - 1 gives the token at p, its history is tokens [0, p), of which those before <see
+/// cref="Request.PenaltyPromptCount"/> count as prompt, and from there on stop ids are suppressed for
 /// MinNewTokens positions.
 /// </summary>
 internal static class SampleRowWriter

@@ -1,12 +1,13 @@
 namespace PdEngine;
 
 /// <summary>
-/// What can never be served, known at the door. With it a sequence that runs alone always finishes, so running
-/// out of blocks only ever delays. Reads nothing that changes, so any thread may ask.
+/// What can never be served, known at the door. With it a sequence that runs alone always finishes, so
+/// running out of blocks only ever delays. Reads nothing that changes, so any thread may ask.
 /// </summary>
 internal sealed class Admission(string worker, SchedulerOptions options, KvBlockPool pool)
 {
-    /// <exception cref="CapacityException">Prompt and output together exceed the context or the whole pool.</exception>
+    /// <exception cref="CapacityException">Prompt and output together exceed the context or the whole
+    /// pool.</exception>
     public void ThrowIfNeverFits(Request request)
     {
         int promptTokens = request.PromptTokens.Length;
@@ -16,17 +17,17 @@ internal sealed class Admission(string worker, SchedulerOptions options, KvBlock
         {
             throw new CapacityException(
                 $"The prompt has {promptTokens} tokens and max_new_tokens is {newTokens}, {tokens} together; "
-                + $"worker '{worker}' takes {options.ContextTokens}. Shorten the prompt, lower max_new_tokens or "
-                + "raise context_length.");
+                + $"worker '{worker}' takes {options.ContextTokens}. Shorten the prompt, lower "
+                + "max_new_tokens or raise context_length.");
         }
         long kvTokens = promptTokens + Math.Max(newTokens, 1) - 1L;
         long blocks = (kvTokens + pool.PageSize - 1) / pool.PageSize;
         if (blocks > pool.BlockCount)
         {
             throw new CapacityException(
-                $"A prompt of {promptTokens} tokens with max_new_tokens {newTokens} needs {blocks} KV blocks of "
-                + $"{pool.PageSize} tokens; worker '{worker}' has {pool.BlockCount}. Lower max_new_tokens or raise "
-                + "max_total_tokens or mem_fraction_static.");
+                $"A prompt of {promptTokens} tokens with max_new_tokens {newTokens} needs {blocks} KV blocks "
+                + $"of {pool.PageSize} tokens; worker '{worker}' has {pool.BlockCount}. Lower max_new_tokens "
+                + "or raise max_total_tokens or mem_fraction_static.");
         }
     }
 
@@ -36,8 +37,8 @@ internal sealed class Admission(string worker, SchedulerOptions options, KvBlock
         if (options.MaxQueuedSequences is { } bound && queuedCount > bound)
         {
             throw new CapacityException(
-                $"queue full: worker '{worker}' has {bound} sequences waiting, as many as max_queued_requests "
-                + "allows. Try again later or raise it.");
+                $"queue full: worker '{worker}' has {bound} sequences waiting, as many as "
+                + "max_queued_requests allows. Try again later or raise it.");
         }
     }
 }

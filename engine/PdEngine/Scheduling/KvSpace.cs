@@ -1,6 +1,8 @@
 namespace PdEngine;
 
-/// <summary>A worker's view of the block pool and prefix cache of its domain: where its sequences get blocks.</summary>
+/// <summary>
+/// A worker's view of the block pool and prefix cache of its domain: where its sequences get blocks.
+/// </summary>
 internal sealed class KvSpace(KvBlockPool pool, RadixCache cache, bool usesCache)
 {
     public int PageSize => pool.PageSize;
@@ -24,7 +26,9 @@ internal sealed class KvSpace(KvBlockPool pool, RadixCache cache, bool usesCache
         Check.That(reserved);
     }
 
-    /// <summary>Adds blocks until all tokens of the sequence have a place; takes none if there are too few.</summary>
+    /// <summary>
+    /// Adds blocks until all tokens of the sequence have a place; takes none if there are too few.
+    /// </summary>
     public bool TryReserve(Sequence sequence)
     {
         int wanted = BlocksFor(sequence.TokenCount) - sequence.Blocks.Count;
@@ -51,7 +55,9 @@ internal sealed class KvSpace(KvBlockPool pool, RadixCache cache, bool usesCache
         }
     }
 
-    /// <summary>Gives all blocks of the sequence back; those in the cache stay there until they are evicted.</summary>
+    /// <summary>
+    /// Gives all blocks of the sequence back; those in the cache stay there until they are evicted.
+    /// </summary>
     public void Release(Sequence sequence)
     {
         foreach (int block in sequence.Blocks.Blocks)

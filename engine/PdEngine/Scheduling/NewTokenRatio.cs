@@ -1,8 +1,8 @@
 namespace PdEngine;
 
 /// <summary>
-/// The share of its remaining MaxNewTokens that a running sequence is expected to use: it starts high, falls with
-/// every decode step, and is set anew from what sequences really used when blocks ran out.
+/// The share of its remaining MaxNewTokens that a running sequence is expected to use: it starts high, falls
+/// with every decode step, and is set anew from what sequences really used when blocks ran out.
 /// </summary>
 internal sealed class NewTokenRatio
 {
@@ -27,7 +27,9 @@ internal sealed class NewTokenRatio
 
     public void Decay() => _ratio = Math.Max(_lowest, _ratio - _decay);
 
-    /// <summary>Blocks ran out: sets the ratio to what the running sequences have used so far, and a little more.</summary>
+    /// <summary>
+    /// Blocks ran out: sets the ratio to what the running sequences have used so far, and a little more.
+    /// </summary>
     public void Reset(ReadOnlySpan<Sequence> running)
     {
         long used = 0, allowed = 1;

@@ -33,7 +33,9 @@ internal sealed class PrefillQueue(SchedulePolicy policy, KvSpace space)
         _queued.RemoveAt(index);
     }
 
-    /// <summary>Takes out a sequence that is being admitted; older ones near the front have been overtaken.</summary>
+    /// <summary>
+    /// Takes out a sequence that is being admitted; older ones near the front have been overtaken.
+    /// </summary>
     public void RemoveAdmitted(int index)
     {
         long arrival = _queued[index].Arrival;

@@ -2,19 +2,14 @@ using System.Runtime.InteropServices;
 
 namespace PdEngine;
 
-/// <summary>One sequence's share of a step.</summary>
-/// <param name="Sequence">Whose tokens.</param>
-/// <param name="TokenCount">How many, from its computed count on.</param>
-internal readonly record struct PrefillChunk(Sequence Sequence, int TokenCount);
-
 /// <summary>
-/// Queued sequences and those whose tokens are being computed. Each step it goes on with the latter in order of
-/// admission, then admits from the queue while tokens, blocks and places last.
+/// Queued sequences and those whose tokens are being computed. Each step it goes on with the latter in order
+/// of admission, then admits from the queue while tokens, blocks and places last.
 /// </summary>
 /// <remarks>
-/// An admitted sequence has blocks for all its tokens, so it never stops half way. The first of the queue that
-/// does not fit holds back all behind it: what it waits for is only ever given back, so it is admitted in the
-/// end, and at the latest when nothing else runs.
+/// An admitted sequence has blocks for all its tokens, so it never stops half way. The first of the queue
+/// that does not fit holds back all behind it: what it waits for is only ever given back, so it is admitted
+/// in the end, and at the latest when nothing else runs.
 /// </remarks>
 internal sealed class PrefillScheduler(SchedulerOptions options, KvSpace space, TimeProvider clock)
 {
@@ -78,7 +73,9 @@ internal sealed class PrefillScheduler(SchedulerOptions options, KvSpace space, 
         return true;
     }
 
-    /// <summary>Queues a sequence that gives its blocks back; what it has computed may be found again.</summary>
+    /// <summary>
+    /// Queues a sequence that gives its blocks back; what it has computed may be found again.
+    /// </summary>
     public void Retract(Sequence sequence)
     {
         if (sequence.Phase == SequencePhase.Prefilling)
@@ -119,8 +116,8 @@ internal sealed class PrefillScheduler(SchedulerOptions options, KvSpace space, 
         _prefilling.Count + decode.Running.Length < options.MaxRunningSequences;
 
     /// <summary>
-    /// Blocks are left for the sequence up to its end, or as far as admission looks, beside those that running
-    /// ones are expected to need.
+    /// Blocks are left for the sequence up to its end, or as far as admission looks, beside those that
+    /// running ones are expected to need.
     /// </summary>
     private bool Fits(Sequence sequence, PrefixMatch match, long expectedBlocks)
     {
@@ -188,3 +185,8 @@ internal sealed class PrefillScheduler(SchedulerOptions options, KvSpace space, 
         return true;
     }
 }
+
+/// <summary>One sequence's share of a step.</summary>
+/// <param name="Sequence">Whose tokens.</param>
+/// <param name="TokenCount">How many, from its computed count on.</param>
+internal readonly record struct PrefillChunk(Sequence Sequence, int TokenCount);

@@ -9,16 +9,22 @@ internal sealed record SchedulerOptions
     /// <summary>Tokens of one step that a prompt is cut to (chunked_prefill_size); null never cuts.</summary>
     public int? PrefillChunkTokens { get; init; } = 2048;
 
-    /// <summary>Prompt tokens of one step over all sequences (max_prefill_tokens); one uncut prompt may exceed it.</summary>
+    /// <summary>
+    /// Prompt tokens of one step over all sequences (max_prefill_tokens); one uncut prompt may exceed it.
+    /// </summary>
     public int MaxPrefillTokens { get; init; } = 16384;
 
     /// <summary>Sequences that hold blocks at once (max_running_requests).</summary>
     public int MaxRunningSequences { get; init; } = 256;
 
-    /// <summary>Sequences that wait for their first admission (max_queued_requests); null is no bound.</summary>
+    /// <summary>
+    /// Sequences that wait for their first admission (max_queued_requests); null is no bound.
+    /// </summary>
     public int? MaxQueuedSequences { get; init; }
 
-    /// <summary>Decode rows join the step of a prefill chunk (enable_mixed_chunk); else the two take turns.</summary>
+    /// <summary>
+    /// Decode rows join the step of a prefill chunk (enable_mixed_chunk); else the two take turns.
+    /// </summary>
     public bool MixesDecode { get; init; } = true;
 
     /// <summary>Prefixes are read from and written to the cache (not disable_radix_cache).</summary>
@@ -29,8 +35,8 @@ internal sealed record SchedulerOptions
     public RetractionPolicy Retraction { get; init; } = RetractionPolicy.Length;
 
     /// <summary>
-    /// Scales the share of MaxNewTokens that running sequences are expected to use (schedule_conservativeness);
-    /// higher admits later and retracts less.
+    /// Scales the share of MaxNewTokens that running sequences are expected to use
+    /// (schedule_conservativeness); higher admits later and retracts less.
     /// </summary>
     public double Conservativeness { get; init; } = 1;
 

@@ -1,6 +1,8 @@
 namespace PdEngine;
 
-/// <summary>Both schedulers of one worker: decides what the next batch computes and who holds blocks.</summary>
+/// <summary>
+/// Both schedulers of one worker: decides what the next batch computes and who holds blocks.
+/// </summary>
 internal sealed class StepScheduler
 {
     private readonly SchedulerOptions _options;
@@ -74,7 +76,9 @@ internal sealed class StepScheduler
         return batch.TokenCount > 0;
     }
 
-    /// <summary>A sequence's tokens are all computed: its blocks can be found, and it decodes from here on.</summary>
+    /// <summary>
+    /// A sequence's tokens are all computed: its blocks can be found, and it decodes from here on.
+    /// </summary>
     public void FinishPrefill(Sequence sequence)
     {
         _space.Keep(sequence);
@@ -97,7 +101,9 @@ internal sealed class StepScheduler
         _space.Release(sequence);
     }
 
-    /// <summary>Decode rows count against the budget, but leave a quarter of it: prefill goes on under any load.</summary>
+    /// <summary>
+    /// Decode rows count against the budget, but leave a quarter of it: prefill goes on under any load.
+    /// </summary>
     private int MixedBudget()
     {
         int budget = _options.PrefillBudgetTokens;

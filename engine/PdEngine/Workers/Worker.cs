@@ -43,7 +43,8 @@ internal sealed class Worker : IDisposable
     /// <summary>Counters as of the last step.</summary>
     public WorkerSnapshot Snapshot() => _counters.Read();
 
-    /// <exception cref="CapacityException">The request exceeds the context length or the whole pool.</exception>
+    /// <exception cref="CapacityException">The request exceeds the context length or the whole
+    /// pool.</exception>
     public void ThrowIfNeverFits(Request request) => _admission.ThrowIfNeverFits(request);
 
     /// <summary>Queues a sequence.</summary>
@@ -99,7 +100,9 @@ internal sealed class Worker : IDisposable
     /// <summary>Takes no more commands and wakes the waiting thread.</summary>
     public void Close() => _mailbox.Close();
 
-    /// <summary>Ends every sequence with what it has, and takes no more; once nothing steps it any longer.</summary>
+    /// <summary>
+    /// Ends every sequence with what it has, and takes no more; once nothing steps it any longer.
+    /// </summary>
     public void Dispose()
     {
         Close();
@@ -110,8 +113,8 @@ internal sealed class Worker : IDisposable
     }
 
     /// <summary>
-    /// This worker's own state can no longer be trusted: each of its sequences, and each one submitted from now
-    /// on, ends with this error and what it has. Blocks are left as they are.
+    /// This worker's own state can no longer be trusted: each of its sequences, and each one submitted from
+    /// now on, ends with this error and what it has. Blocks are left as they are.
     /// </summary>
     public void Fail(Exception cause)
     {

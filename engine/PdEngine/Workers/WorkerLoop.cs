@@ -1,6 +1,8 @@
 namespace PdEngine;
 
-/// <summary>The thread that steps a worker while it has sequences and waits for commands while it has none.</summary>
+/// <summary>
+/// The thread that steps a worker while it has sequences and waits for commands while it has none.
+/// </summary>
 internal sealed class WorkerLoop : IDisposable
 {
     private readonly Worker _worker;
@@ -36,7 +38,9 @@ internal sealed class WorkerLoop : IDisposable
         }
     }
 
-    /// <summary>A bug of the engine ends this worker's sequences with the reason; it must not end the process.</summary>
+    /// <summary>
+    /// A bug of the engine ends this worker's sequences with the reason; it must not end the process.
+    /// </summary>
     private bool StepOrFail()
     {
         try

@@ -22,7 +22,8 @@ internal sealed class WorkerMailbox : IDisposable
         }
     }
 
-    public bool TryTake([MaybeNullWhen(false)] out WorkerCommand command) => _commands.TryDequeue(out command);
+    public bool TryTake([MaybeNullWhen(false)] out WorkerCommand command) =>
+        _commands.TryDequeue(out command);
 
     /// <summary>Waits until something is posted or the mailbox is closed.</summary>
     public void Wait() => _arrived.WaitOne();

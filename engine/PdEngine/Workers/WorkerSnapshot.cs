@@ -1,6 +1,8 @@
 namespace PdEngine;
 
-/// <summary>A worker's counters at about one moment: each value is exact, two of them may be a step apart.</summary>
+/// <summary>
+/// A worker's counters at about one moment: each value is exact, two of them may be a step apart.
+/// </summary>
 internal readonly record struct WorkerSnapshot
 {
     /// <summary>Steps that ran a batch.</summary>
