@@ -59,7 +59,9 @@ internal static class ByteTokenizer
         json.WriteEndObject();
     }
 
-    /// <summary>GPT-2's letter for each byte: itself where printable, else one above U+00FF, in order.</summary>
+    /// <summary>
+    /// GPT-2's letter for each byte: itself where printable, else one above U+00FF, in order.
+    /// </summary>
     private static IEnumerable<char> Alphabet()
     {
         int next = 256;

@@ -3,8 +3,8 @@ using System.Diagnostics;
 namespace PdEngine.Bench;
 
 /// <summary>
-/// Whole-model prefill and decode on random or real weights, without scheduling or sampling: the forward pass and
-/// the logits of the last token, as the peer's <c>llama_decode</c> gives them.
+/// Whole-model prefill and decode on random or real weights, without scheduling or sampling: the forward pass
+/// and the logits of the last token, as the peer's <c>llama_decode</c> gives them.
 /// </summary>
 internal sealed class ModelBench : IDisposable
 {
@@ -80,7 +80,9 @@ internal sealed class ModelBench : IDisposable
         };
     }
 
-    /// <summary>Gives every sequence K and V to read: untouched memory would all be one cached page.</summary>
+    /// <summary>
+    /// Gives every sequence K and V to read: untouched memory would all be one cached page.
+    /// </summary>
     private void FillContext(KvStore store, AttentionBatch attention, int batch, int context, int blocksEach)
     {
         if (context == 0)

@@ -7,7 +7,9 @@ internal static class RandomModel
 
     public static IReadOnlyList<string> Shapes => RandomCheckpoint.Shapes;
 
-    /// <summary>A path as it is; for <c>random:SHAPE</c> a folder made in the temporary folder, once per seed.</summary>
+    /// <summary>
+    /// A path as it is; for <c>random:SHAPE</c> a folder made in the temporary folder, once per seed.
+    /// </summary>
     /// <exception cref="OptionsException">There is no such shape.</exception>
     public static string Resolve(string model, ulong seed)
     {
@@ -25,7 +27,9 @@ internal static class RandomModel
         return folder;
     }
 
-    /// <summary>Made aside and moved into place, so that two processes cannot meet half a checkpoint.</summary>
+    /// <summary>
+    /// Made aside and moved into place, so that two processes cannot meet half a checkpoint.
+    /// </summary>
     private static void Make(string shape, string folder, ulong seed)
     {
         string aside = $"{folder}.{Environment.ProcessId}";

@@ -2,7 +2,9 @@ using System.Runtime.InteropServices;
 
 namespace PdEngine.Interop;
 
-/// <summary>Owns zeroed, 2 MiB aligned memory: huge pages where there are any, committed on first touch.</summary>
+/// <summary>
+/// Owns zeroed, 2 MiB aligned memory: huge pages where there are any, committed on first touch.
+/// </summary>
 internal sealed unsafe class CpuMemory : SafeHandle
 {
     public CpuMemory()

@@ -3,7 +3,9 @@ using System.Runtime.CompilerServices;
 
 namespace PdEngine.Tests;
 
-/// <summary>Where tests find goldens, the real checkpoint and npm packages; what is absent is skipped with a reason.</summary>
+/// <summary>
+/// Where tests find goldens, the real checkpoint and npm packages; what is absent is skipped with a reason.
+/// </summary>
 internal static class TestFiles
 {
     private static readonly Lock NpmGate = new();
@@ -11,7 +13,9 @@ internal static class TestFiles
     /// <summary>The repository's root folder.</summary>
     public static string Root { get; } = FindRoot();
 
-    /// <summary>Goldens folder: <c>PDENGINE_GOLDENS</c>, or <c>../shared/goldens</c> beside the repository.</summary>
+    /// <summary>
+    /// Goldens folder: <c>PDENGINE_GOLDENS</c>, or <c>../shared/goldens</c> beside the repository.
+    /// </summary>
     public static string GoldensFolder { get; } =
         Environment.GetEnvironmentVariable("PDENGINE_GOLDENS") is { Length: > 0 } folder
             ? folder

@@ -4,8 +4,8 @@ namespace PdEngine.Bench;
 
 /// <summary>
 /// llama.cpp through its own C API, as the peer that a benchmark runs beside us: <c>llama_decode</c> with no
-/// sampling. Its parameter structs are opaque here but for the leading fields of the context's, whose defaults
-/// are checked, so that another version is refused rather than misread.
+/// sampling. Its parameter structs are opaque here but for the leading fields of the context's, whose
+/// defaults are checked, so that another version is refused rather than misread.
 /// </summary>
 internal sealed unsafe class LlamaCpp : IDisposable
 {
@@ -79,7 +79,9 @@ internal sealed unsafe class LlamaCpp : IDisposable
         ((delegate* unmanaged<nint, byte, void>)Export("llama_memory_clear"))(memory, 1);
     }
 
-    /// <summary>Computes one batch: token i goes to sequences[i] at positions[i]; logits where wanted.</summary>
+    /// <summary>
+    /// Computes one batch: token i goes to sequences[i] at positions[i]; logits where wanted.
+    /// </summary>
     public void Decode(ReadOnlySpan<int> tokens, ReadOnlySpan<int> positions, ReadOnlySpan<int> sequences,
         ReadOnlySpan<byte> wanted)
     {
@@ -137,7 +139,9 @@ internal sealed unsafe class LlamaCpp : IDisposable
     {
     }
 
-    /// <summary>At least as large as either parameter struct; passed last, so a larger copy does no harm.</summary>
+    /// <summary>
+    /// At least as large as either parameter struct; passed last, so a larger copy does no harm.
+    /// </summary>
     [StructLayout(LayoutKind.Sequential, Size = 512)]
     private struct Opaque
     {

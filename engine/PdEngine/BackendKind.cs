@@ -9,6 +9,8 @@ public enum BackendKind
     /// <summary>Native kernels: bf16 weights and KV.</summary>
     Cpu,
 
-    /// <summary>Plain C# in float32 with the checkpoint's own values: slow, the oracle of the others.</summary>
+    /// <summary>
+    /// Plain C# in float32 with the checkpoint's own values: slow, the oracle of the others.
+    /// </summary>
     Reference,
 }

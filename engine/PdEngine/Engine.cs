@@ -2,7 +2,9 @@ using System.Collections.Concurrent;
 
 namespace PdEngine;
 
-/// <summary>An engine with one model: submit prompts, await or stream their output. Every member is thread-safe.</summary>
+/// <summary>
+/// An engine with one model: submit prompts, await or stream their output. Every member is thread-safe.
+/// </summary>
 /// <example>
 /// <code>
 /// await using Engine engine = await Engine.StartAsync(new EngineOptions { ModelPath = "SmolLM2.gguf" });
@@ -49,8 +51,12 @@ public sealed class Engine : IAsyncDisposable
     /// <param name="options">What to load and how to run it.</param>
     /// <param name="cancellationToken">Ends loading early.</param>
     /// <exception cref="OptionsException">An option has a value that no engine can start with.</exception>
-    /// <exception cref="CheckpointException">The checkpoint is missing, malformed or not supported.</exception>
-    /// <exception cref="BackendException">This machine cannot run the backend, or has too little memory.</exception>
+    /// <exception cref="CheckpointException">
+    /// The checkpoint is missing, malformed or not supported.
+    /// </exception>
+    /// <exception cref="BackendException">
+    /// This machine cannot run the backend, or has too little memory.
+    /// </exception>
     public static Task<Engine> StartAsync(EngineOptions options, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(options);
@@ -106,11 +112,14 @@ public sealed class Engine : IAsyncDisposable
     }
 
     /// <summary>
-    /// Log-probs of given tokens, by the very definition and bit for bit the values that generating them reports.
+    /// Log-probs of given tokens, by the very definition and bit for bit the values that generating them
+    /// reports.
     /// </summary>
     /// <param name="tokens">Prompt and response [tokens].</param>
     /// <param name="promptLength">How many of them count as prompt for the penalties.</param>
-    /// <param name="sampling">The parameters of the generation; bias, penalties and temperature count.</param>
+    /// <param name="sampling">
+    /// The parameters of the generation; bias, penalties and temperature count.
+    /// </param>
     /// <param name="cancellationToken">Aborts the request; the task is then cancelled.</param>
     /// <returns>One entry for each token; the first has no log-prob.</returns>
     /// <exception cref="WorkerException">The computation failed.</exception>
@@ -126,7 +135,9 @@ public sealed class Engine : IAsyncDisposable
         return scored.Error is { } error ? throw error : scored.InputLogProbs;
     }
 
-    /// <summary>Ends a request at the next step with the output it has; nothing happens where it has ended.</summary>
+    /// <summary>
+    /// Ends a request at the next step with the output it has; nothing happens where it has ended.
+    /// </summary>
     public void Abort(RequestId id)
     {
         if (_live.TryGetValue(id, out Sequence? sequence))

@@ -9,7 +9,9 @@ public sealed record EngineOptions
     /// <summary>What computes.</summary>
     public BackendKind Backend { get; init; } = BackendKind.Auto;
 
-    /// <summary>Instruction set of the CPU backend; <see cref="CpuIsa.Auto"/> takes the best this CPU has.</summary>
+    /// <summary>
+    /// Instruction set of the CPU backend; <see cref="CpuIsa.Auto"/> takes the best this CPU has.
+    /// </summary>
     public CpuIsa Isa { get; init; } = CpuIsa.Auto;
 
     /// <summary>Threads, one a core, that compute; absent: one for every core the process may use.</summary>
@@ -30,7 +32,9 @@ public sealed record EngineOptions
     /// <summary>Most requests that wait; one more is refused.</summary>
     public int MaxQueuedRequests { get; init; } = 65536;
 
-    /// <summary>Prompt tokens computed in one step, over all sequences; longer prompts go in chunks.</summary>
+    /// <summary>
+    /// Prompt tokens computed in one step, over all sequences; longer prompts go in chunks.
+    /// </summary>
     public int ChunkedPrefillSize { get; init; } = 512;
 
     /// <summary>Longest sequence in tokens; absent: the checkpoint's own limit.</summary>

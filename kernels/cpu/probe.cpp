@@ -1,6 +1,7 @@
-// The machine's limits, measured: what a kernel's share is a share of. Arithmetic runs on independent registers
-// with no loads; reads go over 512 MiB a thread in eight interleaved streams of 256-byte turns, since one stream
-// a core leaves a third of the bandwidth unused. Rates of all threads, each over its own time, are added up.
+// The machine's limits, measured: what a kernel's share is a share of. Arithmetic runs on independent
+// registers with no loads; reads go over 512 MiB a thread in eight interleaved streams of 256-byte turns,
+// since one stream a core leaves a third of the bandwidth unused. Rates of all threads, each over its own
+// time, are added up.
 #include <immintrin.h>
 #include <string.h>
 #include <time.h>

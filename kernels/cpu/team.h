@@ -1,6 +1,7 @@
-// The threads of one device. An op is cut into tiles fixed by its shape; the caller publishes the op, and every
-// thread, the caller included, takes tiles from one shared counter until none is left. Between ops threads spin
-// for a bounded time, then park, so that a foreign process on a core costs what it takes and no more.
+// The threads of one device. An op is cut into tiles fixed by its shape; the caller publishes the op, and
+// every thread, the caller included, takes tiles from one shared counter until none is left. Between ops
+// threads spin for a bounded time, then park, so that a foreign process on a core costs what it takes and no
+// more.
 #pragma once
 #include <cstdint>
 
@@ -22,8 +23,8 @@ void parallel(pd_team* team, int64_t tile_count, F&& f) {
       [](void* context, int64_t tile, int32_t slot) { (*static_cast<F*>(context))(tile, slot); }, &f);
 }
 
-// Flush-to-zero and denormals-are-zero for the thread's scope: denormals make FMA several times slower, and AMX
-// treats them so anyway.
+// Flush-to-zero and denormals-are-zero for the thread's scope: denormals make FMA several times slower, and
+// AMX treats them so anyway.
 class FlushDenormals {
  public:
   FlushDenormals();

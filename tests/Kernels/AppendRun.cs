@@ -2,7 +2,9 @@ using PdEngine.Interop;
 
 namespace PdEngine.Tests;
 
-/// <summary>Random qkv rows of a batch, calls of pd_cpu_rotate_and_append on them, and what must come out.</summary>
+/// <summary>
+/// Random qkv rows of a batch, calls of pd_cpu_rotate_and_append on them, and what must come out.
+/// </summary>
 internal sealed unsafe class AppendRun : IDisposable
 {
     private const float Epsilon = 1e-6f;

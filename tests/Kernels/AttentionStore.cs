@@ -7,8 +7,8 @@ namespace PdEngine.Tests;
 internal readonly record struct AttentionAsk(int Sequence, int Start, int Count);
 
 /// <summary>
-/// A paged store of the C ABI and calls on it. Blocks are handed out in shuffled order, every element that was not
-/// written is NaN, and a block holds a foreign layer before the one in use.
+/// A paged store of the C ABI and calls on it. Blocks are handed out in shuffled order, every element that
+/// was not written is NaN, and a block holds a foreign layer before the one in use.
 /// </summary>
 internal sealed unsafe class AttentionStore : IDisposable
 {
@@ -88,7 +88,9 @@ internal sealed unsafe class AttentionStore : IDisposable
         _written[sequence] = Math.Max(_written[sequence], end);
     }
 
-    /// <summary>Attention of a batch of slices over what they need written: [slice][query, heads * head dim].</summary>
+    /// <summary>
+    /// Attention of a batch of slices over what they need written: [slice][query, heads * head dim].
+    /// </summary>
     public float[][] Attend(params AttentionAsk[] asks)
     {
         foreach (AttentionAsk ask in asks)

@@ -1,9 +1,9 @@
 namespace PdEngine.Tests;
 
 /// <summary>
-/// AMX products, real and emulated, against a scalar model of TDPBF16PS as Intel's manual has it: per block of
-/// 32 inputs two chains, over its even and its odd elements, whose sum is added to the accumulator; denormals
-/// are zeros going in and coming out.
+/// AMX products, real and emulated, against a scalar model of TDPBF16PS as Intel's manual has it: per block
+/// of 32 inputs two chains, over its even and its odd elements, whose sum is added to the accumulator;
+/// denormals are zeros going in and coming out.
 /// </summary>
 public sealed class TileArithmeticTests
 {

@@ -60,7 +60,9 @@ public sealed class StopTextTests
         Assert.That(text.Settled(0), Is.EqualTo(first is { } hit ? whole[..hit.Start] : whole), $"seed {seed}");
     }
 
-    /// <summary>Character by character, the stop that is complete first wins; of those, the one that starts first.</summary>
+    /// <summary>
+    /// Character by character, the stop that is complete first wins; of those, the one that starts first.
+    /// </summary>
     private static (int Start, int End)? FirstToComplete(string whole, string[] stops)
     {
         for (int end = 1; end <= whole.Length; end++)

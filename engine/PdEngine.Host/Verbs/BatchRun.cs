@@ -127,7 +127,9 @@ internal sealed class BatchRun(Engine engine, ulong seed)
         }
     }
 
-    /// <summary>Submits every sample of a line; each has a seed of its own that arrival order does not change.</summary>
+    /// <summary>
+    /// Submits every sample of a line; each has a seed of its own that arrival order does not change.
+    /// </summary>
     private Task<Generation>[] Submit(GenerateBody body, long lineNumber, CancellationToken cancellation)
     {
         Task<Generation>[] samples = new Task<Generation>[body.SampleCount];

@@ -2,7 +2,9 @@ using System.Diagnostics;
 
 namespace PdEngine.Host;
 
-/// <summary>Says on standard error how far loading is: one moving line on a terminal, one line at the end if not.</summary>
+/// <summary>
+/// Says on standard error how far loading is: one moving line on a terminal, one line at the end if not.
+/// </summary>
 internal sealed class LoadingLine : IProgress<LoadProgress>
 {
     private readonly bool _moving = !Console.IsErrorRedirected;

@@ -2,7 +2,9 @@ using System.CommandLine;
 
 namespace PdEngine.Host;
 
-/// <summary>The sampling flags of <c>generate</c> and <c>score</c>; names are SGLang's parameters with dashes.</summary>
+/// <summary>
+/// The sampling flags of <c>generate</c> and <c>score</c>; names are SGLang's parameters with dashes.
+/// </summary>
 internal sealed class SamplingFlags
 {
     private readonly Option<float> _temperature = Number("--temperature", 1f, "0 is greedy.");

@@ -3,7 +3,9 @@ using System.Text.Json;
 
 namespace PdEngine.Host;
 
-/// <summary><c>pdengine score</c>: the log-prob of every token of a text, given the tokens before it.</summary>
+/// <summary>
+/// <c>pdengine score</c>: the log-prob of every token of a text, given the tokens before it.
+/// </summary>
 internal sealed class ScoreVerb
 {
     private readonly EngineFlags _engine = new();

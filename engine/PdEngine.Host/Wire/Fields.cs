@@ -2,7 +2,9 @@ using System.Text.Json;
 
 namespace PdEngine.Host;
 
-/// <summary>Typed reads of JSON fields; absent and null are null, another kind is an error that names the field.</summary>
+/// <summary>
+/// Typed reads of JSON fields; absent and null are null, another kind is an error that names the field.
+/// </summary>
 internal static class Fields
 {
     public static string KindName(JsonElement element) => element.ValueKind switch

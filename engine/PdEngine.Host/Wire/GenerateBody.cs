@@ -20,7 +20,9 @@ internal sealed record GenerateBody(
         "return_text_in_logprobs", "priority", "stream",
     ];
 
-    /// <summary>Fields that would change the answer and that this engine does not serve; null and false pass.</summary>
+    /// <summary>
+    /// Fields that would change the answer and that this engine does not serve; null and false pass.
+    /// </summary>
     private static readonly string[] Unsupported =
     [
         "image_data", "audio_data", "video_data", "modalities", "input_embeds", "lora_path", "session_params",

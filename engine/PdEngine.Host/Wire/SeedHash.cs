@@ -3,7 +3,9 @@ using System.Security.Cryptography;
 
 namespace PdEngine.Host;
 
-/// <summary>A seed for each sample of each line of a batch, independent of the order in which they run.</summary>
+/// <summary>
+/// A seed for each sample of each line of a batch, independent of the order in which they run.
+/// </summary>
 internal static class SeedHash
 {
     public static ulong Of(ulong seed, ulong line, ulong sample)

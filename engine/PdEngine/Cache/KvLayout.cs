@@ -1,8 +1,8 @@
 namespace PdEngine;
 
 /// <summary>
-/// Where K and V lie. One block is one contiguous run; inside it layers, inside a layer planes, inside a plane
-/// heads, each contiguous. The order inside one head of one block belongs to the backend.
+/// Where K and V lie. One block is one contiguous run; inside it layers, inside a layer planes, inside a
+/// plane heads, each contiguous. The order inside one head of one block belongs to the backend.
 /// </summary>
 internal sealed class KvLayout
 {

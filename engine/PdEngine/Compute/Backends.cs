@@ -3,7 +3,9 @@ namespace PdEngine;
 /// <summary>Opens the backend that options ask for.</summary>
 internal static class Backends
 {
-    /// <exception cref="BackendException">This machine cannot run it; the message says what is missing.</exception>
+    /// <exception cref="BackendException">
+    /// This machine cannot run it; the message says what is missing.
+    /// </exception>
     public static IBackend Open(BackendKind kind, CpuIsa isa, int? threadCount) => kind switch
     {
         BackendKind.Reference => new ReferenceBackend(threadCount ?? Environment.ProcessorCount),

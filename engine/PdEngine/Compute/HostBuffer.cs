@@ -19,7 +19,9 @@ internal sealed unsafe class HostBuffer : SafeHandle
 
     public long Bytes { get; private init; }
 
-    /// <summary>The system zeroes large blocks page by page as they are touched: an unused part costs nothing.</summary>
+    /// <summary>
+    /// The system zeroes large blocks page by page as they are touched: an unused part costs nothing.
+    /// </summary>
     public static HostBuffer Allocate(long bytes)
     {
         void* memory;

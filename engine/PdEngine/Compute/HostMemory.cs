@@ -4,7 +4,8 @@ namespace PdEngine;
 internal static class HostMemory
 {
     /// <summary>
-    /// Bytes free: what the kernel calls available, or what is left of the container's limit, the lower of them.
+    /// Bytes free: what the kernel calls available, or what is left of the container's limit, the lower of
+    /// them.
     /// </summary>
     public static long FreeBytes()
     {

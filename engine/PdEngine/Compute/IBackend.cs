@@ -1,8 +1,9 @@
 namespace PdEngine;
 
 /// <summary>
-/// The ops of a decoder on one device. Every op is a function of its inputs alone: a row of its output is bitwise
-/// the same whatever the other rows are and however many threads run it. Not thread-safe; one worker drives it.
+/// The ops of a decoder on one device. Every op is a function of its inputs alone: a row of its output is
+/// bitwise the same whatever the other rows are and however many threads run it. Not thread-safe; one worker
+/// drives it.
 /// </summary>
 internal interface IBackend : IDisposable
 {
@@ -16,13 +17,17 @@ internal interface IBackend : IDisposable
 
     KvStore CreateKvStore(KvLayout layout, int blockCount);
 
-    /// <summary>Takes a weight in, in the backend's own form (the CPU backend rounds it to bf16 and packs it).</summary>
+    /// <summary>
+    /// Takes a weight in, in the backend's own form (the CPU backend rounds it to bf16 and packs it).
+    /// </summary>
     Matrix LoadMatrix(int rows, int columns, int segmentCount, MatrixReader reader);
 
     /// <summary>output[i] = row tokenIds[i] of the table.</summary>
     void Embed(Matrix table, ReadOnlySpan<int> tokenIds, Tensor output);
 
-    /// <summary>residual += delta (where given); output = residual / rms(residual) * weight, row by row.</summary>
+    /// <summary>
+    /// residual += delta (where given); output = residual / rms(residual) * weight, row by row.
+    /// </summary>
     void AddRmsNorm(Tensor residual, Tensor? delta, Tensor weight, float epsilon, Tensor output);
 
     /// <summary>output = input Wᵀ + bias.</summary>
@@ -33,8 +38,8 @@ internal interface IBackend : IDisposable
     void MatMul(Tensor input, Matrix weight, Tensor? bias, Tensor output);
 
     /// <summary>
-    /// Normalises each q and k head (where weights are given), turns q in place and k by RoPE, and writes k and v
-    /// of every token of the batch into its block.
+    /// Normalises each q and k head (where weights are given), turns q in place and k by RoPE, and writes k
+    /// and v of every token of the batch into its block.
     /// </summary>
     /// <param name="qkv">[tokens, shape.QkvColumns]; its q part is turned in place.</param>
     /// <param name="shape">Heads.</param>
@@ -73,7 +78,9 @@ internal interface IBackend : IDisposable
     /// Draws and scores sample rows [first, first + count) and writes their results.
     /// </summary>
     /// <param name="logits">[rows, vocabulary]; left as it is, since several samples may share a row.</param>
-    /// <param name="firstLogitsRow">The batch's logits row that row 0 of <paramref name="logits"/> is.</param>
+    /// <param name="firstLogitsRow">
+    /// The batch's logits row that row 0 of <paramref name="logits"/> is.
+    /// </param>
     /// <param name="samples">All rows of the batch; see <see cref="SampleRow"/> for the definition.</param>
     /// <param name="first">First sample row.</param>
     /// <param name="count">How many.</param>

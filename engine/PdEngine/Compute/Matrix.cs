@@ -21,5 +21,7 @@ internal abstract class Matrix(int rows, int columns, int segmentCount) : IDispo
     public abstract void Dispose();
 }
 
-/// <summary>Fills rows [firstRow, firstRow + rowCount) of a weight as float32, row-major; thread-safe.</summary>
+/// <summary>
+/// Fills rows [firstRow, firstRow + rowCount) of a weight as float32, row-major; thread-safe.
+/// </summary>
 internal delegate void MatrixReader(int firstRow, int rowCount, Span<float> destination);

@@ -1,6 +1,8 @@
 namespace PdEngine;
 
-/// <summary>Cosines and sines by position, float32 from a double angle, made as positions are first needed.</summary>
+/// <summary>
+/// Cosines and sines by position, float32 from a double angle, made as positions are first needed.
+/// </summary>
 internal sealed class RopeTable(float[] inverseFrequencies, float attentionFactor) : IDisposable
 {
     private Tensor _table = new(0, inverseFrequencies.Length * 2);

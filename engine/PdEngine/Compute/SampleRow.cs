@@ -2,17 +2,20 @@ using System.Runtime.InteropServices;
 
 namespace PdEngine;
 
-/// <summary>One draw, or one score, from one row of logits. Blittable: it crosses to native code as it is.</summary>
+/// <summary>
+/// One draw, or one score, from one row of logits. Blittable: it crosses to native code as it is.
+/// </summary>
 /// <remarks>
-/// The definition, for any backend: z = logits; suppressed ids become -inf; z += bias; for each distinct id of
-/// the history z = z &gt; 0 ? z / repetition : z * repetition; for each distinct id of the history's output part
-/// (from <see cref="PromptCount"/> on) z -= frequency * count + presence. Tempered z' = z / temperature
-/// (0 counts as 1). Log-probs are z' - logsumexp(z') over the full vocabulary (or of the raw logits, or of the
-/// kept set, by mode). A draw at temperature 0 is the argmax of z, lowest id on ties. Otherwise tokens are ranked
-/// by (z' descending, id ascending); kept are those with rank below topK, whose mass before them is at most topP
-/// (joint: of the full softmax; sequential: of the softmax over the topK), and whose probability is at least
-/// minP times the largest (sequential: after the other filters; the same set either way); drawn is the kept token
-/// with the largest z' + Gumbel(seed, position, id), lowest id on ties.
+/// The definition, for any backend: z = logits; suppressed ids become -inf; z += bias; for each distinct id
+/// of the history z = z &gt; 0 ? z / repetition : z * repetition; for each distinct id of the history's
+/// output part (from <see cref="PromptCount"/> on) z -= frequency * count + presence. Tempered z' = z /
+/// temperature (0 counts as 1). Log-probs are z' - logsumexp(z') over the full vocabulary (or of the raw
+/// logits, or of the kept set, by mode). A draw at temperature 0 is the argmax of z, lowest id on ties.
+/// Otherwise tokens are ranked by (z' descending, id ascending); kept are those with rank below topK, whose
+/// mass before them is at most topP (joint: of the full softmax; sequential: of the softmax over the topK),
+/// and whose probability is at least minP times the largest (sequential: after the other filters; the same
+/// set either way); drawn is the kept token with the largest z' + Gumbel(seed, position, id), lowest id on
+/// ties.
 /// </remarks>
 [StructLayout(LayoutKind.Sequential)]
 internal struct SampleRow

@@ -1,6 +1,8 @@
 namespace PdEngine;
 
-/// <summary>The compute backend cannot do what was asked: a missing library, instruction set or device memory.</summary>
+/// <summary>
+/// The compute backend cannot do what was asked: a missing library, instruction set or device memory.
+/// </summary>
 public sealed class BackendException : PdEngineException
 {
     /// <summary>Makes the exception.</summary>

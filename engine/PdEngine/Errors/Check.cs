@@ -3,7 +3,9 @@ using System.Runtime.CompilerServices;
 
 namespace PdEngine;
 
-/// <summary>States rules that hold unless the engine has a bug. Always on; used per batch, not per element.</summary>
+/// <summary>
+/// States rules that hold unless the engine has a bug. Always on; used per batch, not per element.
+/// </summary>
 internal static class Check
 {
     public static void That(

@@ -1,6 +1,8 @@
 namespace PdEngine;
 
-/// <summary>A checkpoint, tokenizer or chat template file cannot be used; raised before its memory is taken.</summary>
+/// <summary>
+/// A checkpoint, tokenizer or chat template file cannot be used; raised before its memory is taken.
+/// </summary>
 public sealed class CheckpointException : PdEngineException
 {
     /// <summary>Makes the exception for one file or folder.</summary>

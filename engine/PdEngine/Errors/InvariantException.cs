@@ -1,6 +1,8 @@
 namespace PdEngine;
 
-/// <summary>The engine broke one of its own rules: a bug, never a fault of the caller or of the world.</summary>
+/// <summary>
+/// The engine broke one of its own rules: a bug, never a fault of the caller or of the world.
+/// </summary>
 public sealed class InvariantException : Exception
 {
     /// <summary>Makes the exception.</summary>

@@ -1,6 +1,8 @@
 namespace PdEngine;
 
-/// <summary>One request asks for something that cannot be served as asked; other requests are untouched.</summary>
+/// <summary>
+/// One request asks for something that cannot be served as asked; other requests are untouched.
+/// </summary>
 public sealed class RequestException : PdEngineException
 {
     /// <summary>Makes the exception for one field of a request.</summary>

@@ -31,7 +31,9 @@ internal sealed record ModelConfig
     /// <summary>RMSNorm over each query and key head, before RoPE.</summary>
     public bool QkNorm { get; init; }
 
-    /// <summary>Per layer, how many of the latest positions attention sees, itself included; 0 is all of them.</summary>
+    /// <summary>
+    /// Per layer, how many of the latest positions attention sees, itself included; 0 is all of them.
+    /// </summary>
     public required IReadOnlyList<int> SlidingWindows { get; init; }
 
     /// <summary>Ids that end a generation: the union of config.json's and generation_config.json's.</summary>

@@ -1,6 +1,8 @@
 namespace PdEngine;
 
-/// <summary>The model families that the engine runs; each is a setting of one decoder, not a class of its own.</summary>
+/// <summary>
+/// The model families that the engine runs; each is a setting of one decoder, not a class of its own.
+/// </summary>
 public enum ModelFamily
 {
     /// <summary>Llama 2, 3, 3.x, SmolLM2 and others of that shape.</summary>

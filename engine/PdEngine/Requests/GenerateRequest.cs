@@ -13,16 +13,22 @@ public sealed record GenerateRequest
     /// <summary>The prompt as token ids, each in [0, vocabulary).</summary>
     public ReadOnlyMemory<int>? InputIds { get; init; }
 
-    /// <summary>The prompt as a JSON array of chat messages, rendered by the checkpoint's chat template.</summary>
+    /// <summary>
+    /// The prompt as a JSON array of chat messages, rendered by the checkpoint's chat template.
+    /// </summary>
     public JsonElement? Messages { get; init; }
 
     /// <summary>Tools offered to the chat template, a JSON array; only with <see cref="Messages"/>.</summary>
     public JsonElement? Tools { get; init; }
 
-    /// <summary>Further variables of the chat template, a JSON object; only with <see cref="Messages"/>.</summary>
+    /// <summary>
+    /// Further variables of the chat template, a JSON object; only with <see cref="Messages"/>.
+    /// </summary>
     public JsonElement? ChatTemplateArguments { get; init; }
 
-    /// <summary>Reads added tokens such as <c>&lt;|im_end|&gt;</c> in text as tokens, not as plain text.</summary>
+    /// <summary>
+    /// Reads added tokens such as <c>&lt;|im_end|&gt;</c> in text as tokens, not as plain text.
+    /// </summary>
     public bool ParseAddedTokens { get; init; } = true;
 
     /// <summary>How tokens are drawn and when to stop.</summary>

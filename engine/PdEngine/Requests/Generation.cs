@@ -24,7 +24,9 @@ public sealed record Generation
     /// <summary>The stop string that was met, if one was.</summary>
     public string? MatchedStopText { get; init; }
 
-    /// <summary>What went wrong, where <see cref="FinishReason"/> is <see cref="FinishReason.Error"/>.</summary>
+    /// <summary>
+    /// What went wrong, where <see cref="FinishReason"/> is <see cref="FinishReason.Error"/>.
+    /// </summary>
     public Exception? Error { get; init; }
 
     /// <summary>Log-probs of the output, one for each output id; empty where not asked for.</summary>

@@ -1,6 +1,8 @@
 namespace PdEngine;
 
-/// <summary>Hears of a sequence's progress on its owner's thread; must return at once and never throw.</summary>
+/// <summary>
+/// Hears of a sequence's progress on its owner's thread; must return at once and never throw.
+/// </summary>
 internal interface ISequenceObserver
 {
     /// <summary>A token was appended. Returns a stop string that it completed, or null.</summary>

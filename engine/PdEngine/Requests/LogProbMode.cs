@@ -3,7 +3,9 @@ namespace PdEngine;
 /// <summary>Which distribution reported log-probs are of, in natural logarithm.</summary>
 public enum LogProbMode
 {
-    /// <summary>After bias and penalties, divided by the temperature (0 counts as 1), full vocabulary.</summary>
+    /// <summary>
+    /// After bias and penalties, divided by the temperature (0 counts as 1), full vocabulary.
+    /// </summary>
     Tempered = 0,
 
     /// <summary>The model's own logits, full vocabulary.</summary>

@@ -13,21 +13,25 @@ internal sealed record Request
     /// <summary>Seed of the draws, already settled.</summary>
     public required ulong Seed { get; init; }
 
-    /// <summary>Ids that end the generation: the checkpoint's (unless ignored) and the request's; ascending.</summary>
+    /// <summary>
+    /// Ids that end the generation: the checkpoint's (unless ignored) and the request's; ascending.
+    /// </summary>
     public required int[] StopTokenIds { get; init; }
 
     /// <summary>Output log-probs are wanted.</summary>
     public bool ReturnLogProb { get; init; }
 
-    /// <summary>First prompt position whose log-prob is wanted; null where none is. Its own entry is null.</summary>
+    /// <summary>
+    /// First prompt position whose log-prob is wanted; null where none is. Its own entry is null.
+    /// </summary>
     public int? LogProbStart { get; init; }
 
     /// <summary>How many of the most likely tokens to report with each log-prob.</summary>
     public int TopLogProbCount { get; init; }
 
     /// <summary>
-    /// Tokens before this count as prompt for the penalties; it is the prompt's length for a generation and may
-    /// be less when a finished rollout is scored.
+    /// Tokens before this count as prompt for the penalties; it is the prompt's length for a generation and
+    /// may be less when a finished rollout is scored.
     /// </summary>
     public required int PenaltyPromptCount { get; init; }
 

@@ -3,8 +3,8 @@ namespace PdEngine;
 /// <summary>How tokens are drawn and when a generation ends; names and defaults are SGLang's.</summary>
 /// <remarks>
 /// The distribution: float32 logits, then logit bias, repetition penalty (prompt and output), frequency and
-/// presence penalties (output), temperature, softmax, top-k, top-p, min-p, and a draw by Gumbel-max whose noise
-/// is a function of (seed, position, token id). Nothing depends on what else is in the batch.
+/// presence penalties (output), temperature, softmax, top-k, top-p, min-p, and a draw by Gumbel-max whose
+/// noise is a function of (seed, position, token id). Nothing depends on what else is in the batch.
 /// </remarks>
 public sealed record SamplingParams
 {
@@ -20,7 +20,9 @@ public sealed record SamplingParams
     /// <summary>Drops tokens less likely than this times the most likely one; in [0, 1].</summary>
     public float MinP { get; init; }
 
-    /// <summary>Divides positive and multiplies negative logits of tokens seen in prompt or output; above 0.</summary>
+    /// <summary>
+    /// Divides positive and multiplies negative logits of tokens seen in prompt or output; above 0.
+    /// </summary>
     public float RepetitionPenalty { get; init; } = 1f;
 
     /// <summary>Taken from a token's logit once for each time it stands in the output; in [-2, 2].</summary>
@@ -53,7 +55,9 @@ public sealed record SamplingParams
     /// <summary>Leaves special tokens out of the text.</summary>
     public bool SkipSpecialTokens { get; init; } = true;
 
-    /// <summary>Seed of the draws; where absent the engine derives one from its own seed and the request id.</summary>
+    /// <summary>
+    /// Seed of the draws; where absent the engine derives one from its own seed and the request id.
+    /// </summary>
     public ulong? SamplingSeed { get; init; }
 
     /// <summary>What top-p's mass is taken of.</summary>

@@ -1,6 +1,8 @@
 namespace PdEngine;
 
-/// <summary>Where a sequence is in its life; see <see cref="SequencePhases.CanMoveTo"/> for the legal moves.</summary>
+/// <summary>
+/// Where a sequence is in its life; see <see cref="SequencePhases.CanMoveTo"/> for the legal moves.
+/// </summary>
 internal enum SequencePhase
 {
     /// <summary>Waits for blocks; holds none.</summary>

@@ -1,6 +1,8 @@
 namespace PdEngine;
 
-/// <summary>Moments in a sequence's life, in ticks of the engine's <see cref="TimeProvider"/>; 0 is not yet.</summary>
+/// <summary>
+/// Moments in a sequence's life, in ticks of the engine's <see cref="TimeProvider"/>; 0 is not yet.
+/// </summary>
 internal sealed class SequenceTimes
 {
     public long SubmittedTicks { get; set; }

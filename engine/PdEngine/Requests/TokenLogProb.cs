@@ -5,5 +5,7 @@ namespace PdEngine;
 /// <param name="LogProb">
 /// Natural log-prob given all tokens before it; null at the first reported prompt position.
 /// </param>
-/// <param name="Top">The most likely tokens there, most likely first; empty where none were asked for.</param>
+/// <param name="Top">
+/// The most likely tokens there, most likely first; empty where none were asked for.
+/// </param>
 public readonly record struct TokenLogProb(int TokenId, float? LogProb, IReadOnlyList<TopLogProb> Top);

@@ -3,8 +3,8 @@ using System.Threading.Channels;
 namespace PdEngine;
 
 /// <summary>
-/// The output of one request as it is made. Enumerate it for chunks, or await <see cref="Completion"/>; a slow
-/// reader costs no memory beyond the output itself, since what it has not read yet comes as one chunk.
+/// The output of one request as it is made. Enumerate it for chunks, or await <see cref="Completion"/>; a
+/// slow reader costs no memory beyond the output itself, since what it has not read yet comes as one chunk.
 /// </summary>
 public sealed class TokenStream : IAsyncEnumerable<TokenChunk>
 {
@@ -27,17 +27,20 @@ public sealed class TokenStream : IAsyncEnumerable<TokenChunk>
     public RequestId Id { get; }
 
     /// <summary>
-    /// The whole result, however it ended; it never faults: a failure is <see cref="FinishReason.Error"/> with
+    /// The whole result, however it ended; it never faults: a failure is <see cref="FinishReason.Error"/>
+    /// with
     /// <see cref="Generation.Error"/> and the output made before it.
     /// </summary>
     public Task<Generation> Completion => _completion.Task;
 
-    /// <summary>Asks for an end at the next step; <see cref="Completion"/> then has the output so far.</summary>
+    /// <summary>
+    /// Asks for an end at the next step; <see cref="Completion"/> then has the output so far.
+    /// </summary>
     public void Abort() => _abort(Id);
 
     /// <summary>
-    /// Yields what is made until the end. Cancelling aborts the request and throws; every enumeration starts at
-    /// the first token.
+    /// Yields what is made until the end. Cancelling aborts the request and throws; every enumeration starts
+    /// at the first token.
     /// </summary>
     public async IAsyncEnumerator<TokenChunk> GetAsyncEnumerator(CancellationToken cancellationToken = default)
     {

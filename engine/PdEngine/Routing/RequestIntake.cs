@@ -2,7 +2,9 @@ using System.Text.Json;
 
 namespace PdEngine;
 
-/// <summary>The door: turns what a caller asked into a valid, immutable <see cref="Request"/>, or refuses it.</summary>
+/// <summary>
+/// The door: turns what a caller asked into a valid, immutable <see cref="Request"/>, or refuses it.
+/// </summary>
 internal sealed class RequestIntake(
     ModelConfig model, Tokenizer? tokenizer, ChatTemplate? template, int contextTokens, ulong seed)
 {

@@ -1,6 +1,8 @@
 namespace PdEngine;
 
-/// <summary>A GGUF file's tokenizer metadata, as stored (<c>tokenizer.ggml.*</c>, <c>tokenizer.chat_template</c>).</summary>
+/// <summary>
+/// A GGUF file's tokenizer metadata, as stored (<c>tokenizer.ggml.*</c>, <c>tokenizer.chat_template</c>).
+/// </summary>
 /// <param name="Path">The file, for messages.</param>
 /// <param name="Model"><c>gpt2</c> (byte-level BPE) or <c>llama</c> (SentencePiece scores).</param>
 /// <param name="Pre">Name of the pre-tokenizer pattern, for example <c>qwen2</c>.</param>

@@ -1,7 +1,8 @@
 namespace PdEngine;
 
 /// <summary>
-/// Turns a sequence's tokens into text on its owner's thread, finds stop strings, and feeds the caller's stream.
+/// Turns a sequence's tokens into text on its owner's thread, finds stop strings, and feeds the caller's
+/// stream.
 /// </summary>
 internal sealed class SequenceDecoder : ISequenceObserver
 {
