@@ -56,9 +56,17 @@ internal static class TestBackends
 {
     public static IEnumerable<TestBackend> All()
     {
-        yield return new(
-            "reference", () => new ReferenceBackend(Environment.ProcessorCount), null, GoldenBounds.Float32);
+        int threads = Environment.ProcessorCount;
+        yield return new("reference", () => new ReferenceBackend(threads), null, GoldenBounds.Float32);
+        foreach (CpuIsa isa in CpuIsaSupport.All)
+        {
+            string? missing = CpuIsaSupport.WhyNot(isa);
+            yield return new(
+                CpuIsaSupport.NameOf(isa), missing is null ? () => Open(isa) : null, missing, GoldenBounds.BFloat16);
+        }
     }
+
+    private static CpuBackend Open(CpuIsa isa) => new(new CpuBackendOptions { Isa = isa });
 
     /// <summary>Names of all, for case sources.</summary>
     public static IEnumerable<string> Names() => All().Select(backend => backend.Name);

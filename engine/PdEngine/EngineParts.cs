@@ -93,9 +93,9 @@ internal sealed class EngineParts : IDisposable
         };
     }
 
+    /// <summary>Once the worker's loop, which owns the worker, has ended.</summary>
     public void Dispose()
     {
-        Worker.Dispose();
         _runner.Dispose();
         _store.Dispose();
         _weights.Dispose();
