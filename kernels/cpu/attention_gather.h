@@ -1,8 +1,21 @@
 // Brings keys or values of a [page_size][head_dim] layout into the tile layout. Included inside an anonymous
 // namespace. A row pointer of a position that no query sees may repeat another's: its values are not used.
 
+struct GatherRows {
+  const uint8_t* const* here;   // 64 key rows
+  const uint8_t* const* ahead;  // rows to prefetch meanwhile
+  int64_t offset;               // bytes from a row to the one wanted
+  int64_t head_dim;
+
+  const uint16_t* at(int key) const { return reinterpret_cast<const uint16_t*>(here[key] + offset); }
+  void prefetch(int key) const {
+    for (int64_t byte = 0; byte < head_dim * 2; byte += 64)
+      _mm_prefetch(ahead[key] + offset + byte, _MM_HINT_T0);
+  }
+};
+
 // 8 rows x 8 pairs of dims, transposed: pair j of row i goes to out[16 * j + i].
-inline void transpose_pairs(const uint16_t* const* rows, int64_t pair, uint32_t* out) {
+inline void transpose_pairs(const uint16_t* const (&rows)[8], int64_t pair, uint32_t* out) {
   __m256 x[8], y[8];
   for (int i = 0; i < 8; i++) x[i] = _mm256_loadu_ps(reinterpret_cast<const float*>(rows[i] + 2 * pair));
   for (int i = 0; i < 8; i += 2) {
@@ -26,21 +39,29 @@ inline uint32_t pair_at(const uint16_t* row, int64_t pair) {
 }
 
 // Keys [first, end) of a tile, widened to whole eights.
-inline void gather_keys(const uint16_t* const* rows, int first, int end, int64_t head_dim, uint32_t* tile) {
-  const int64_t pairs = head_dim / 2;
+inline void gather_keys(const GatherRows& source, int first, int end, uint32_t* tile) {
+  const int64_t pairs = source.head_dim / 2;
   for (int key = first / 8 * 8; key < end; key += 8) {
+    const uint16_t* rows[8];
+    for (int i = 0; i < 8; i++) {
+      rows[i] = source.at(key + i);
+      source.prefetch(key + i);
+    }
     uint32_t* out = tile + key / 16 * pairs * 16 + key % 16;
     int64_t pair = 0;
-    for (; pair + 8 <= pairs; pair += 8) transpose_pairs(rows + key, pair, out + 16 * pair);
+    for (; pair + 8 <= pairs; pair += 8) transpose_pairs(rows, pair, out + 16 * pair);
     for (; pair < pairs; pair++)
-      for (int i = 0; i < 8; i++) out[16 * pair + i] = pair_at(rows[key + i], pair);
+      for (int i = 0; i < 8; i++) out[16 * pair + i] = pair_at(rows[i], pair);
   }
 }
 
 // Values [first, end) of a tile, widened to whole pairs of positions; dims past head_dim are 0.
-inline void gather_values(const uint16_t* const* rows, int first, int end, int64_t head_dim, uint32_t* tile) {
+inline void gather_values(const GatherRows& source, int first, int end, uint32_t* tile) {
+  const int64_t head_dim = source.head_dim;
   for (int key = first / 2 * 2; key < end; key += 2) {
-    const uint16_t *a = rows[key], *b = rows[key + 1];
+    const uint16_t *a = source.at(key), *b = source.at(key + 1);
+    source.prefetch(key);
+    source.prefetch(key + 1);
     uint32_t* out = tile + key / 2 * 16;
     int64_t dim = 0;
     for (; dim + 16 <= head_dim; dim += 16, out += 32 * 16) {

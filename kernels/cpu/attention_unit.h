@@ -95,7 +95,8 @@ struct Unit {
   void run_split(int32_t split);
   void run_tile(int32_t base, bool more);
   const uint16_t* tile_at(const uint8_t* head, int32_t base) const;
-  void gather(int32_t base, Span wanted);
+  void list_rows(int32_t base, const uint8_t** out) const;
+  void gather(int32_t base, bool more);
   void weigh(int32_t band, int32_t base);
   void mix(int32_t band, int32_t base, const uint16_t* v, const char* ahead);
 };
@@ -158,20 +159,29 @@ void Unit::run_split(int32_t split) {
   for (int32_t tile = part.first / kTileKeys; tile < end; tile++) run_tile(tile * kTileKeys, tile + 1 < end);
 }
 
-void Unit::gather(int32_t base, Span wanted) {
-  const uint16_t* row[kTileKeys];
-  const auto take = [&](const uint8_t* head) {
-    for (int32_t i = 0; i < kTileKeys; i++) {
-      const int32_t at = base + (i < wanted.first ? wanted.first : i >= wanted.end ? wanted.end - 1 : i);
-      const int64_t block = args.blocks[slice.first_block + at / args.page_size];
-      const int64_t element = int64_t(at % args.page_size) * args.head_dim;
-      row[i] = reinterpret_cast<const uint16_t*>(head + block * args.block_bytes) + element;
-    }
-  };
-  take(k_head);
-  gather_keys(row, wanted.first, wanted.end, args.head_dim, reinterpret_cast<uint32_t*>(k_tile));
-  take(v_head);
-  gather_values(row, wanted.first, wanted.end, args.head_dim, reinterpret_cast<uint32_t*>(v_tile));
+// Keys of one tile, row by row; a position that no row sees repeats the nearest that one does.
+void Unit::list_rows(int32_t base, const uint8_t** out) const {
+  const Span wanted = meet(seen, {base, base + kTileKeys});
+  const int32_t shift = __builtin_ctz(uint32_t(args.page_size));
+  for (int32_t i = 0; i < kTileKeys; i++) {
+    int32_t at = base + i;
+    at = at < wanted.first ? wanted.first : at >= wanted.end ? wanted.end - 1 : at;
+    const int64_t block = args.blocks[slice.first_block + (at >> shift)];
+    out[i] = k_head + block * args.block_bytes + int64_t(at & (args.page_size - 1)) * args.head_dim * 2;
+  }
+}
+
+// Brings the tile from `base` on into scratch and prefetches the next one, if there is one.
+void Unit::gather(int32_t base, bool more) {
+  const Span wanted = meet(seen, {base, base + kTileKeys});
+  const uint8_t* rows_here[kTileKeys];
+  const uint8_t* rows_ahead[kTileKeys];
+  list_rows(base, rows_here);
+  list_rows(more ? base + kTileKeys : base, rows_ahead);
+  gather_keys({rows_here, rows_ahead, 0, args.head_dim}, wanted.first - base, wanted.end - base,
+              reinterpret_cast<uint32_t*>(k_tile));
+  gather_values({rows_here, rows_ahead, v_head - k_head, args.head_dim}, wanted.first - base,
+                wanted.end - base, reinterpret_cast<uint32_t*>(v_tile));
 }
 
 // The tile of positions from `base` on, where the store holds tiles.
@@ -188,8 +198,7 @@ void Unit::run_tile(int32_t base, bool more) {
     v = tile_at(v_head, base);
     next = more ? tile_at(k_head, base + kTileKeys) : v;
   } else {
-    const Span wanted = meet(seen, {base, base + kTileKeys});
-    gather(base, {wanted.first - base, wanted.end - base});
+    gather(base, more);
   }
   for (int32_t band = 0; band < bands; band++) {
     const int32_t count = rows_of(band), first = band * band_rows;

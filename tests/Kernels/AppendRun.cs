@@ -2,9 +2,7 @@ using PdEngine.Interop;
 
 namespace PdEngine.Tests;
 
-/// <summary>
-/// Random qkv rows of a batch, calls of pd_cpu_rotate_and_append on them, and what must come out.
-/// </summary>
+/// <summary>Random qkv rows, calls of pd_cpu_rotate_and_append on them, and what must come out.</summary>
 internal sealed unsafe class AppendRun : IDisposable
 {
     private const float Epsilon = 1e-6f;
@@ -73,11 +71,12 @@ internal sealed unsafe class AppendRun : IDisposable
                     for (int dim = 0; dim < _setup.HeadDim; dim++)
                     {
                         float actual = Rows[(row * Stride) + (head * _setup.HeadDim) + dim];
-                        Assert.That(actual, Is.EqualTo(expected[dim]).Within(4e-6), $"sequence {sequence}, row {i}");
+                        Assert.That(
+                            actual, Is.EqualTo(expected[dim]).Within(4e-6), $"sequence {sequence}, row {i}");
                     }
                 }
                 Range rest = ((row * Stride) + _setup.QueryColumns)..((row + 1) * Stride);
-                Assert.That(Rows.AsSpan(rest).SequenceEqual(_before.AsSpan(rest)), "touched more than the queries");
+                Assert.That(Rows.AsSpan(rest).SequenceEqual(_before.AsSpan(rest)), "touched keys or values");
             }
         }
     }
@@ -95,7 +94,8 @@ internal sealed unsafe class AppendRun : IDisposable
                     CheckSlot(left, sequence, row, start + i, head);
             }
         }
-        Assert.That(left.AsSpan().IndexOfAnyExcept((ushort)0xffff), Is.EqualTo(-1), "wrote outside its slots");
+        int stray = left.AsSpan().IndexOfAnyExcept((ushort)0xffff);
+        Assert.That(stray, Is.EqualTo(-1), "wrote outside its slots");
     }
 
     public void Dispose() => Store.Dispose();
@@ -107,7 +107,8 @@ internal sealed unsafe class AppendRun : IDisposable
         {
             long at = Store.IndexOf(sequence, 0, position, head, dim);
             double tolerance = (Math.Abs(keys[dim]) * (1.0 / 256)) + 4e-6;
-            Assert.That((double)AttentionSequence.FromBFloat16(left[at]), Is.EqualTo(keys[dim]).Within(tolerance));
+            double key = AttentionSequence.FromBFloat16(left[at]);
+            Assert.That(key, Is.EqualTo(keys[dim]).Within(tolerance));
             left[at] = 0xffff;
             at = Store.IndexOf(sequence, 1, position, head, dim);
             int column = ((_setup.Heads + _setup.KvHeads + head) * _setup.HeadDim) + dim;
@@ -148,8 +149,8 @@ internal sealed unsafe class AppendRun : IDisposable
             AppendArgs args = new()
             {
                 Team = Store.Team, Qkv = rows + ((long)firstRow * Stride), Rope = rope, QNorm = queryNorm,
-                KNorm = keyNorm, Store = Store.Layer, Slices = firstSlice, Blocks = blocks, QkvStride = Stride,
-                RopeStride = _setup.HeadDim + 1, BlockBytes = Store.BlockElements * 2,
+                KNorm = keyNorm, Store = Store.Layer, Slices = firstSlice, Blocks = blocks,
+                QkvStride = Stride, RopeStride = _setup.HeadDim + 1, BlockBytes = Store.BlockElements * 2,
                 SliceCount = slices.Length, TokenCount = tokens, Heads = _setup.Heads,
                 KvHeads = _setup.KvHeads, HeadDim = _setup.HeadDim, PageSize = _setup.PageSize,
                 Epsilon = Epsilon, Isa = _setup.Isa,

@@ -27,7 +27,7 @@ public sealed unsafe class AttentionArgumentTests
         Refused((ref AttendArgs a) => a.TokenCount = 1, "slice 0");
         Refused((ref AttendArgs a) => a.Isa = 0, "instruction set");
         Refused((ref AttendArgs a) => a.Team = 0, "team");
-        Refused((ref AttendArgs a) => ((AttentionSlice*)a.Slices)[0] = new(0, 0, 0, 0), "slice 0 has 0 queries");
+        Refused((ref AttendArgs a) => ((AttentionSlice*)a.Slices)[0] = new(0, 0, 0, 0), "0 queries");
         Refused((ref AttendArgs a) => ((AttentionSlice*)a.Slices)[0] = new(0, 1, -1, 0), "position -1");
         Refused((ref AttendArgs a) => ((AttentionSlice*)a.Slices)[1] = new(1, 1, 0, 0), "slice 1");
     }
@@ -69,8 +69,9 @@ public sealed unsafe class AttentionArgumentTests
             {
                 Team = store.Team, Q = q, Store = store.Layer, Slices = firstSlice, Blocks = blocks, Y = y,
                 Scratch = (void*)(((nint)memory + 63) & ~63), QStride = setup.QueryColumns,
-                YStride = setup.QueryColumns, BlockBytes = store.BlockElements * 2, SliceCount = 2, TokenCount = 3,
-                Heads = 4, KvHeads = 2, HeadDim = 32, PageSize = 16, Scale = setup.Scale, Isa = setup.Isa,
+                YStride = setup.QueryColumns, BlockBytes = store.BlockElements * 2, SliceCount = 2,
+                TokenCount = 3, Heads = 4, KvHeads = 2, HeadDim = 32, PageSize = 16, Scale = setup.Scale,
+                Isa = setup.Isa,
             };
             args.ScratchBytes = CpuNative.pd_cpu_attend_scratch_bytes(&args);
             Assert.That(args.ScratchBytes, Is.LessThan(scratch.Length - 64));

@@ -1,5 +1,3 @@
-using System.Runtime.InteropServices;
-
 namespace PdEngine.Tests;
 
 /// <summary>A query's result has the same bits however it is computed.</summary>
@@ -23,7 +21,8 @@ public sealed class AttentionEqualityTests
         {
             int count = Math.Min(chunkTokens, Length - start);
             float[] chunk = store.Attend(new AttentionAsk(0, start, count))[0];
-            AssertSame(chunk, whole.AsSpan(start * setup.QueryColumns, chunk.Length), $"chunk at {start}");
+            ReadOnlySpan<float> expected = whole.AsSpan(start * setup.QueryColumns, chunk.Length);
+            AttentionOracle.AssertSame(chunk, expected, $"chunk at {start}");
         }
     }
 
@@ -42,8 +41,10 @@ public sealed class AttentionEqualityTests
         AttentionAsk[] asks = [new(0, 0, Length), new(0, 1023, 1), new(0, 1024, 5), new(0, 449, 130)];
         float[][] results = store.Attend(asks);
         for (int i = 0; i < asks.Length; i++)
-            AssertSame(
-                results[i], whole.AsSpan(asks[i].Start * setup.QueryColumns, results[i].Length), $"slice {i}");
+        {
+            int first = asks[i].Start * setup.QueryColumns;
+            AttentionOracle.AssertSame(results[i], whole.AsSpan(first, results[i].Length), $"slice {i}");
+        }
     }
 
     [Test]
@@ -70,20 +71,22 @@ public sealed class AttentionEqualityTests
             for (int i = 0; i < asks.Length; i++)
             {
                 using AttentionStore alone = new(setup, sequences);
-                AssertSame(alone.Attend(asks[i])[0], together[i], $"seed 13, round {round}, {asks[i]}");
+                float[] single = alone.Attend(asks[i])[0];
+                AttentionOracle.AssertSame(single, together[i], $"seed 13, round {round}, {asks[i]}");
             }
         }
     }
 
     // Only the kernels' registers differ: both sets are sixteen lanes with the same order of sums.
     [Test]
-    public void Avx2_and_avx512_give_the_same_bits([Values(64, 80, 128)] int headDim, [Values(0, 100)] int window)
+    public void Avx2_and_avx512_give_the_same_bits(
+        [Values(64, 80, 128)] int headDim, [Values(0, 100)] int window)
     {
         AttentionIsa.Require(AttentionIsa.Avx512);
         AttentionSetup wide = new(AttentionIsa.Avx512, 4, 2, headDim, 64, window);
         AttentionSetup narrow = wide with { Isa = AttentionIsa.Avx2 };
         AttentionSequence sequence = new(wide, 14, Length, amplitude: 2);
-        AssertSame(Whole(narrow, sequence), Whole(wide, sequence), "whole prefill");
+        AttentionOracle.AssertSame(Whole(narrow, sequence), Whole(wide, sequence), "whole prefill");
     }
 
     [Test]
@@ -106,7 +109,7 @@ public sealed class AttentionEqualityTests
             if (new[] { 40, 100, 101, 250 }.Any(bad => bad >= oldest && bad <= position))
                 continue;
             Range row = (position * setup.QueryColumns)..((position + 1) * setup.QueryColumns);
-            AssertSame(actual.AsSpan(row), expected.AsSpan(row), $"position {position}");
+            AttentionOracle.AssertSame(actual.AsSpan(row), expected.AsSpan(row), $"position {position}");
             compared++;
         }
         Assert.That(compared, Is.GreaterThan(50));
@@ -116,20 +119,5 @@ public sealed class AttentionEqualityTests
     {
         using AttentionStore store = new(setup, sequence);
         return store.Attend(new AttentionAsk(0, 0, sequence.Length))[0];
-    }
-
-    private static void AssertSame(ReadOnlySpan<float> actual, ReadOnlySpan<float> expected, string what)
-    {
-        ReadOnlySpan<uint> left = MemoryMarshal.Cast<float, uint>(actual);
-        ReadOnlySpan<uint> right = MemoryMarshal.Cast<float, uint>(expected);
-        Assert.That(left.Length, Is.EqualTo(right.Length), what);
-        int same = left.CommonPrefixLength(right);
-        if (same < left.Length)
-            Assert.Fail($"{what}: element {same} is {actual[same]:R} here and {expected[same]:R} there");
-        foreach (float value in actual)
-        {
-            if (!float.IsFinite(value))
-                Assert.Fail($"{what}: holds {value}");
-        }
     }
 }

@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+
 namespace PdEngine.Tests;
 
 /// <summary>Attention by its definition, in double.</summary>
@@ -25,8 +27,25 @@ internal static class AttentionOracle
         }
     }
 
+    /// <summary>Asserts that two results have the same bits and are finite.</summary>
+    public static void AssertSame(ReadOnlySpan<float> actual, ReadOnlySpan<float> expected, string what)
+    {
+        ReadOnlySpan<uint> left = MemoryMarshal.Cast<float, uint>(actual);
+        ReadOnlySpan<uint> right = MemoryMarshal.Cast<float, uint>(expected);
+        Assert.That(left.Length, Is.EqualTo(right.Length), what);
+        int same = left.CommonPrefixLength(right);
+        if (same < left.Length)
+            Assert.Fail($"{what}: element {same} is {actual[same]:R} here and {expected[same]:R} there");
+        foreach (float value in actual)
+        {
+            if (!float.IsFinite(value))
+                Assert.Fail($"{what}: holds {value}");
+        }
+    }
+
     /// <summary>One row; returns what float32 chains over the head and the keys may be off by.</summary>
-    private static double Row(AttentionSetup setup, AttentionSequence sequence, int position, int head, double[] row)
+    private static double Row(
+        AttentionSetup setup, AttentionSequence sequence, int position, int head, double[] row)
     {
         int oldest = setup.Oldest(position), count = position + 1 - oldest, dims = setup.HeadDim;
         int column = head / setup.Group * dims;
@@ -52,7 +71,8 @@ internal static class AttentionOracle
         {
             double weight = Math.Exp(weights[i] - largest);
             sum += weight;
-            ReadOnlySpan<float> value = sequence.Values.AsSpan(((oldest + i) * setup.KvColumns) + column, dims);
+            int at = ((oldest + i) * setup.KvColumns) + column;
+            ReadOnlySpan<float> value = sequence.Values.AsSpan(at, dims);
             for (int d = 0; d < dims; d++)
             {
                 row[d] += weight * value[d];

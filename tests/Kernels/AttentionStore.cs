@@ -81,16 +81,16 @@ internal sealed unsafe class AttentionStore : IDisposable
             {
                 int head = column / _setup.HeadDim, dim = column % _setup.HeadDim;
                 int at = (position * _setup.KvColumns) + column;
-                _memory[IndexOf(sequence, 0, position, head, dim)] = AttentionSequence.ToBFloat16(source.Keys[at]);
-                _memory[IndexOf(sequence, 1, position, head, dim)] = AttentionSequence.ToBFloat16(source.Values[at]);
+                long key = IndexOf(sequence, 0, position, head, dim);
+                long value = IndexOf(sequence, 1, position, head, dim);
+                _memory[key] = AttentionSequence.ToBFloat16(source.Keys[at]);
+                _memory[value] = AttentionSequence.ToBFloat16(source.Values[at]);
             }
         }
         _written[sequence] = Math.Max(_written[sequence], end);
     }
 
-    /// <summary>
-    /// Attention of a batch of slices over what they need written: [slice][query, heads * head dim].
-    /// </summary>
+    /// <summary>Attention of slices, written as far as they see: [slice][query, columns].</summary>
     public float[][] Attend(params AttentionAsk[] asks)
     {
         foreach (AttentionAsk ask in asks)
@@ -130,8 +130,9 @@ internal sealed unsafe class AttentionStore : IDisposable
             {
                 Team = _team, Q = q, Store = Layer, Slices = firstSlice, Blocks = firstBlock, Y = y,
                 QStride = stride, YStride = stride, BlockBytes = BlockElements * 2,
-                SliceCount = slices.Length, TokenCount = tokens, Heads = _setup.Heads, KvHeads = _setup.KvHeads,
-                HeadDim = _setup.HeadDim, PageSize = _setup.PageSize, Window = _setup.Window,
+                SliceCount = slices.Length, TokenCount = tokens, Heads = _setup.Heads,
+                KvHeads = _setup.KvHeads, HeadDim = _setup.HeadDim, PageSize = _setup.PageSize,
+                Window = _setup.Window,
                 Scale = _setup.Scale, Isa = _setup.Isa,
             };
             args.ScratchBytes = CpuNative.pd_cpu_attend_scratch_bytes(&args);

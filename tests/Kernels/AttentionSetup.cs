@@ -1,5 +1,3 @@
-using System.Runtime.Intrinsics.X86;
-
 namespace PdEngine.Tests;
 
 /// <summary>What an attention test runs with.</summary>
@@ -41,25 +39,4 @@ internal sealed record AttentionSetup(
         return (slot / 64 * 64 * HeadDim) + (dim / 16 * 64 * 16) + (inTile / 2 * 32) + (dim % 16 * 2)
             + (inTile % 2);
     }
-}
-
-/// <summary>Numbers of the instruction sets in pd_cpu.h.</summary>
-internal static class AttentionIsa
-{
-    public const int Avx2 = 1;
-    public const int Avx512 = 2;
-    public const int Amx = 3;
-    public const int AmxEmulated = 4;
-
-    /// <summary>Skips the test where the processor lacks the instruction set.</summary>
-    public static void Require(int isa)
-    {
-        bool wide = Avx512F.IsSupported && Avx512BW.IsSupported && Avx512DQ.IsSupported && Avx512F.VL.IsSupported;
-        if ((isa == Avx512 || isa == Amx) && !wide)
-            Assert.Ignore("this processor has no AVX-512");
-        if (!Avx2Set())
-            Assert.Ignore("this processor has no AVX2 and FMA");
-    }
-
-    private static bool Avx2Set() => System.Runtime.Intrinsics.X86.Avx2.IsSupported && Fma.IsSupported;
 }
