@@ -120,6 +120,7 @@ public sealed class WorkerTests
             Assert.That(reasons, Is.All.EqualTo(FinishReason.Length));
             Parallel.ForEach(calls.Skip(30), call => worker.Submit(call.Sequence));
         }
+        worker.Dispose();
         Assert.That(calls.Select(c => c.Ended.IsSet), Is.All.True);
         Assert.That(calls.Select(c => c.Sequence.Blocks.Count), Is.All.Zero);
         Assert.Throws<ObjectDisposedException>(() => worker.Submit(new WaitingCall(99).Sequence));

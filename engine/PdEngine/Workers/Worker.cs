@@ -22,6 +22,7 @@ internal sealed class Worker : IDisposable
     private WorkerException? _failure;
     private int _waitingCount;
     private long _arrivalCount;
+    private bool _disposed;
 
     public Worker(
         string name, SchedulerOptions options, KvBlockPool pool, RadixCache cache, IModelRunner runner,
@@ -105,6 +106,9 @@ internal sealed class Worker : IDisposable
     /// </summary>
     public void Dispose()
     {
+        if (_disposed)
+            return;
+        _disposed = true;
         Close();
         DrainMailbox();
         EndAll();
