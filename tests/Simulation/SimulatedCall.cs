@@ -7,6 +7,8 @@ internal sealed class SimulatedCall(Request request) : ISequenceObserver
 {
     private int _tokenCalls;
     private int _finishCalls;
+    private int _seenTokens;
+    private long _tokenStep;
 
     public Request Request { get; } = request;
 
@@ -35,6 +37,15 @@ internal sealed class SimulatedCall(Request request) : ISequenceObserver
         _finishCalls++;
         Check.That(_finishCalls == 1);
         Check.That(sequence.Phase == SequencePhase.Finished && sequence.Blocks.Count == 0);
+    }
+
+    /// <summary>Steps since its last token while it decodes; 0 in every other phase.</summary>
+    public long StepsWithoutToken(long step)
+    {
+        if (Sequence!.Phase != SequencePhase.Decoding || _seenTokens != _tokenCalls)
+            _tokenStep = step;
+        _seenTokens = _tokenCalls;
+        return step - _tokenStep;
     }
 
     /// <summary>Compares what it got with what it would have got alone.</summary>

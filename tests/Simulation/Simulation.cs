@@ -17,6 +17,8 @@ internal sealed class Simulation
     private readonly int[] _holderCounts;
     private readonly BugPlanter? _planter;
     private readonly SimulationTally _tally;
+    private long _prefillTokenCount;
+    private long _prefillStep;
     private int _openedCount;
     private int _turnsLeft;
 
@@ -74,6 +76,7 @@ internal sealed class Simulation
         StepCount++;
         _planter?.AfterStep();
         Verify();
+        CheckFairness();
         for (int i = _live.Count - 1; i >= 0; i--)
         {
             SimulatedCall call = _live[i];
@@ -191,6 +194,18 @@ internal sealed class Simulation
         if (_setup.Options.MaxQueuedSequences is { } bound)
             Check.That(snapshot.QueuedCount - retractedCount <= bound);
         Check.That(snapshot.PrefillingCount + snapshot.DecodingCount <= _setup.Options.MaxRunningSequences);
+    }
+
+    /// <summary>Neither side waits for the other more than every second step.</summary>
+    private void CheckFairness()
+    {
+        foreach (SimulatedCall call in _live)
+            Check.That(call.StepsWithoutToken(StepCount) <= 2);
+        WorkerSnapshot snapshot = _worker.Snapshot();
+        if (snapshot.PrefillingCount == 0 || snapshot.PrefillTokenCount != _prefillTokenCount)
+            _prefillStep = StepCount;
+        _prefillTokenCount = snapshot.PrefillTokenCount;
+        Check.That(StepCount - _prefillStep <= 2);
     }
 
     /// <summary>Time is the count of steps.</summary>
