@@ -36,14 +36,14 @@ inline void merge_row(const RowState& total, const RowState& part, int32_t padde
     store(total.values + d, fma(load(part.values + d), scale1, mul(load(total.values + d), scale0)));
 }
 
-// y = values / sum. Zeros come out positive: their sign hangs on keys of weight zero.
+// y = values / sum.
 inline void finish_row(const RowState& row, int32_t head_dim, float* y) {
   const Vec sum = spread(*row.sum);
   int32_t d = 0;
-  for (; d + 16 <= head_dim; d += 16) store(y + d, add(div(load(row.values + d), sum), spread(0.0f)));
+  for (; d + 16 <= head_dim; d += 16) store(y + d, div(load(row.values + d), sum));
   if (d == head_dim) return;
   alignas(64) float last[16];
-  store(last, add(div(load(row.values + d), sum), spread(0.0f)));
+  store(last, div(load(row.values + d), sum));
   for (int32_t lane = 0; d + lane < head_dim; lane++) y[d + lane] = last[lane];
 }
 
