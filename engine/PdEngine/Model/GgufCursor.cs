@@ -1,6 +1,5 @@
 using System.Buffers.Binary;
 using System.Text;
-using System.Text.Unicode;
 
 namespace PdEngine;
 
@@ -54,7 +53,7 @@ internal sealed class GgufCursor
             throw new CheckpointException(
                 _path, $"a {what} at byte {OffsetBytes} has {length} bytes; at most {maxBytes} are allowed");
         ReadOnlySpan<byte> bytes = Take((int)length);
-        return Utf8.IsValid(bytes)
+        return System.Text.Unicode.Utf8.IsValid(bytes)
             ? Encoding.UTF8.GetString(bytes)
             : throw new CheckpointException(_path, $"a {what} before byte {OffsetBytes} is not UTF-8");
     }

@@ -1,5 +1,4 @@
 using System.Text.Json;
-using System.Text.Unicode;
 
 namespace PdEngine;
 
@@ -21,7 +20,7 @@ internal sealed class SafetensorsHeader
         SafetensorsHeader parser = new(path);
         if (header.IsEmpty || header[0] != (byte)'{')
             throw parser.Fault("its header does not start with '{'");
-        if (!Utf8.IsValid(header))
+        if (!System.Text.Unicode.Utf8.IsValid(header))
             throw parser.Fault("its header is not UTF-8");
         try
         {
