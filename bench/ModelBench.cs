@@ -16,14 +16,14 @@ internal sealed class ModelBench : IDisposable
     private readonly ModelConfig _config;
     private readonly MachineLimits _limits;
 
-    public ModelBench(ICheckpoint checkpoint, CpuIsa isa, int threads)
+    public ModelBench(ICheckpoint checkpoint, CpuIsa isa, int threads, MachineLimits limits)
     {
         _isa = CpuIsaSupport.Resolve(isa);
         _threads = threads;
         _config = checkpoint.Config;
         _backend = Backends.Open(BackendKind.Cpu, _isa, threads);
         _weights = ModelWeights.Load(checkpoint, _backend);
-        _limits = new(threads);
+        _limits = limits;
     }
 
     /// <summary>Times one prompt of so many tokens.</summary>
@@ -36,7 +36,6 @@ internal sealed class ModelBench : IDisposable
 
     public void Dispose()
     {
-        _limits.Dispose();
         _weights.Dispose();
         _backend.Dispose();
     }

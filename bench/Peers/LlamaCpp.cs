@@ -79,6 +79,14 @@ internal sealed unsafe class LlamaCpp : IDisposable
         ((delegate* unmanaged<nint, byte, void>)Export("llama_memory_clear"))(memory, 1);
     }
 
+    /// <summary>Gives one sequence a copy of another's positions.</summary>
+    public void Copy(int from, int to)
+    {
+        nint memory = ((delegate* unmanaged<nint, nint>)Export("llama_get_memory"))(_context);
+        ((delegate* unmanaged<nint, int, int, int, int, void>)Export("llama_memory_seq_cp"))(
+            memory, from, to, -1, -1);
+    }
+
     /// <summary>
     /// Computes one batch: token i goes to sequences[i] at positions[i]; logits where wanted.
     /// </summary>

@@ -15,6 +15,7 @@ internal static class CommandLine
         RootCommand root = new("LLM inference for RL in one .NET process: prefill and decode on separate groups.");
         root.Subcommands.Add(GenerateVerb.Create());
         root.Subcommands.Add(ScoreVerb.Create());
+        root.Subcommands.Add(BenchVerb.Create());
         ParseResult parsed = root.Parse(arguments);
         if (parsed.Errors.Count > 0)
         {
