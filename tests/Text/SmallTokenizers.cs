@@ -13,8 +13,8 @@ internal static class SmallTokenizers
     private static readonly string[] ByteMerges =
     [
         "t h", "th e", "Ġ the", "i n", "a n", "an d", "Ġ and", "o n", "h e", "he l", "hel l", "hell o", "Ġ Ġ",
-        "ĠĠ ĠĠ", "Ċ Ċ", "Ã ©", "ä ½", "ä½ ł", "å ¥", "å¥ ½", "ð Ł", "ðŁ ĺ", "r e", "w o", "l d", "Ġ wo", "Ġwo r",
-        "Ġ wor", "Ġwor ld",
+        "ĠĠ ĠĠ", "Ċ Ċ", "Ã ©", "ä ½", "ä½ ł", "å ¥", "å¥ ½", "ð Ł", "ðŁ ĺ", "r e", "w o", "l d", "Ġ wo",
+        "Ġwo r", "Ġ wor", "Ġwor ld",
     ];
 
     private static readonly string[] TextMerges =
@@ -35,8 +35,9 @@ internal static class SmallTokenizers
         {
             ["version"] = "1.0",
             ["added_tokens"] = new JsonArray(
-                Added(first, "<|end|>"), Added(first + 1, "<|mask|>", "lstrip"), Added(first + 2, "<|r|>", "rstrip"),
-                Added(first + 3, "word", "single_word"), Added(first + 4, "<é>", "normalized"),
+                Added(first, "<|end|>", "special"), Added(first + 1, "<|mask|>", "lstrip"),
+                Added(first + 2, "<|r|>", "rstrip"), Added(first + 3, "word", "single_word"),
+                Added(first + 4, "<ő>", "normalized"),
                 Added(first + 5, "<|end|>>"), Added(first + 7, "naïve ü", "special")),
             ["normalizer"] = new JsonObject { ["type"] = "NFC" },
             ["pre_tokenizer"] = Sequence("pretokenizers", new JsonObject
@@ -64,7 +65,9 @@ internal static class SmallTokenizers
         model["byte_fallback"] = true;
         model["unk_token"] = "<unk>";
         model["fuse_unk"] = true;
-        JsonObject marker = new() { ["type"] = "Metaspace", ["replacement"] = "▁", ["prepend_scheme"] = "first" };
+        JsonObject marker = Step("Metaspace");
+        marker["replacement"] = "▁";
+        marker["prepend_scheme"] = "first";
         return new JsonObject
         {
             ["added_tokens"] = new JsonArray(
@@ -74,7 +77,8 @@ internal static class SmallTokenizers
             ["pre_tokenizer"] = metaspace ? marker.DeepClone() : null,
             ["post_processor"] = Template("<s>", 1),
             ["decoder"] = metaspace ? marker : Sequence("decoders", Replace("▁", " "), Step("ByteFallback"),
-                Step("Fuse"), new JsonObject { ["type"] = "Strip", ["content"] = " ", ["start"] = 1, ["stop"] = 0 }),
+                Step("Fuse"),
+                new JsonObject { ["type"] = "Strip", ["content"] = " ", ["start"] = 1, ["stop"] = 0 }),
             ["model"] = model,
         };
     }
@@ -94,7 +98,8 @@ internal static class SmallTokenizers
     public static JsonObject ByteLevelStep(bool useRegex = false) =>
         new()
         {
-            ["type"] = "ByteLevel", ["add_prefix_space"] = false, ["trim_offsets"] = true, ["use_regex"] = useRegex,
+            ["type"] = "ByteLevel", ["add_prefix_space"] = false, ["trim_offsets"] = true,
+            ["use_regex"] = useRegex,
         };
 
     public static JsonObject Sequence(string members, params JsonNode[] steps) =>
@@ -108,12 +113,13 @@ internal static class SmallTokenizers
     private static JsonObject Replace(string pattern, string content) =>
         new()
         {
-            ["type"] = "Replace", ["pattern"] = new JsonObject { ["String"] = pattern }, ["content"] = content,
+            ["type"] = "Replace", ["pattern"] = new JsonObject { ["String"] = pattern },
+            ["content"] = content,
         };
 
     private static JsonObject Template(string token, int id)
     {
-        JsonObject special = new() { ["id"] = token, ["ids"] = new JsonArray(id), ["tokens"] = new JsonArray(token) };
+        JsonObject special = new() { ["id"] = token, ["ids"] = new JsonArray(id) };
         return new JsonObject
         {
             ["type"] = "TemplateProcessing",

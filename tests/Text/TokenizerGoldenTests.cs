@@ -10,8 +10,9 @@ public sealed class TokenizerGoldenTests
 {
     private static IEnumerable<string> Names() =>
         TestFiles.HasGolden("tokenizers")
-            ? Directory.GetFiles(TestFiles.Golden("tokenizers"), "*.json").Select(Path.GetFileNameWithoutExtension)
-                .OfType<string>().Where(name => name != "inputs").Order()
+            ? Directory.GetFiles(TestFiles.Golden("tokenizers"), "*.json")
+                .Select(file => Path.GetFileNameWithoutExtension(file)).Where(name => name != "inputs")
+                .Order()
             : ["absent"];
 
     [TestCaseSource(nameof(Names))]
@@ -31,7 +32,8 @@ public sealed class TokenizerGoldenTests
             for (int row = 0; row < texts.Length; row++)
             {
                 Assert.That(tokenizer.Encode(texts[row]), Is.EqualTo(ids[row]), $"encode row {row}");
-                // A null stands for a text too long to be in the file; it differs from the input, no more is known.
+                // A null stands for a text too long to be in the file; it differs from the input, no more is
+                // known.
                 string text = tokenizer.Decode(ids[row]);
                 if (decoded.TryGetValue(row, out string? other) && other is null)
                     Assert.That(text, Is.Not.EqualTo(texts[row]), $"round trip of row {row}");
@@ -70,7 +72,8 @@ public sealed class TokenizerGoldenTests
             string streamed = string.Concat(ids.Select(decoder.Append)) + decoder.Flush();
             Assert.That(streamed, Is.EqualTo(text), $"{what}, one id at a time");
         }
-        Assert.That(tokenizer.VocabularySize, Is.GreaterThanOrEqualTo(root.GetProperty("vocab_size").GetInt32()));
+        int size = root.GetProperty("vocab_size").GetInt32();
+        Assert.That(tokenizer.VocabularySize, Is.GreaterThanOrEqualTo(size));
     }
 
     private static int[] Ids(JsonElement list) => [.. list.EnumerateArray().Select(id => id.GetInt32())];
@@ -89,7 +92,7 @@ public sealed class TokenizerGoldenTests
         if (file.EndsWith("tokenizer.json", StringComparison.Ordinal))
         {
             byte[] json = File.ReadAllBytes(TestFiles.Npm(package, version, file));
-            Assert.That(Sha256(json), Is.EqualTo(sha256), $"{source} is not the file the golden was made with");
+            Assert.That(Sha256(json), Is.EqualTo(sha256), $"{source} is not what the golden was made with");
             // Parsed without the config beside it, as the reference was.
             return Tokenizer.Parse(json, null, file);
         }
@@ -103,7 +106,9 @@ public sealed class TokenizerGoldenTests
 
     private static string Sha256(byte[] content) => Convert.ToHexStringLower(SHA256.HashData(content));
 
-    /// <summary>The tokenizer.json of GPT-2, or of its SmolLM-like variant, byte for byte as the goldens' tool.</summary>
+    /// <summary>
+    /// The tokenizer.json of GPT-2, or of its SmolLM-like variant, byte for byte as the goldens' tool.
+    /// </summary>
     private static byte[] Gpt2Json(string encoder, string merges, bool smollm)
     {
         JsonArray added = [Special(50256, "<|endoftext|>", "special")];
@@ -147,7 +152,8 @@ public sealed class TokenizerGoldenTests
     private static JsonObject OrderLikeJavaScript(string vocabulary)
     {
         List<KeyValuePair<string, JsonNode?>> entries = [.. JsonNode.Parse(vocabulary)!.AsObject()];
-        static int? Number(string key) => int.TryParse(key, out int number) && $"{number}" == key ? number : null;
+        static int? Number(string key) =>
+            int.TryParse(key, out int number) && $"{number}" == key ? number : null;
         JsonObject ordered = [];
         foreach ((string key, JsonNode? id) in entries.OrderBy(entry => Number(entry.Key) ?? int.MaxValue))
             ordered[key] = id!.DeepClone();

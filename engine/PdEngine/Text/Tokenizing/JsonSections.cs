@@ -16,8 +16,6 @@ internal sealed class JsonSections
     public static JsonSections Read(ReadOnlyMemory<byte> json, string path)
     {
         JsonSections sections = new();
-        if (json.Span.StartsWith("\uFEFF"u8))
-            json = json["\uFEFF"u8.Length..];
         try
         {
             Utf8JsonReader reader = new(json.Span);

@@ -26,9 +26,9 @@ internal static class TokenizerJson
     public static Tokenizer Parse(ReadOnlyMemory<byte> json, ReadOnlyMemory<byte>? configJson, string path)
     {
         TokenizerConfig config = configJson is { } content
-            ? TokenizerConfig.Read(ParseSection(content, $"{path} ({ConfigName})", ""))
+            ? TokenizerConfig.Read(ParseSection(WithoutMark(content), $"{path} ({ConfigName})", ""))
             : new TokenizerConfig();
-        JsonSections file = JsonSections.Read(json, path);
+        JsonSections file = JsonSections.Read(WithoutMark(json), path);
         TokenizerField Section(string name) => ParseSection(file.Find(name), path, name);
 
         PreTokenizer preTokenizer = PipelineReader.ReadPreTokenizer(Section("pre_tokenizer"));
@@ -60,11 +60,18 @@ internal static class TokenizerJson
         {
             return new TokenizerField(JsonDocument.Parse(json, Strict).RootElement, path, place);
         }
-        catch (JsonException broken)
+        catch (Exception broken) when (broken is JsonException or InvalidOperationException)
         {
+            // The check for duplicates reads every name, and one may hold half a surrogate pair.
             string problem = $"{place} is not valid JSON: {broken.Message}".TrimStart();
             throw new CheckpointException(path, problem, broken);
         }
+    }
+
+    private static ReadOnlyMemory<byte> WithoutMark(ReadOnlyMemory<byte> json)
+    {
+        ReadOnlySpan<byte> byteOrderMark = "\uFEFF"u8;
+        return json.Span.StartsWith(byteOrderMark) ? json[byteOrderMark.Length..] : json;
     }
 
     private static byte[] ReadFile(string path)
