@@ -3,12 +3,21 @@ namespace PdEngine;
 /// <summary>Opens the backend that options ask for.</summary>
 internal static class Backends
 {
+    /// <summary>
+    /// The CPU backend's threads are pinned, one to a core that the process may use, as far as the cores go.
+    /// </summary>
     /// <exception cref="BackendException">
     /// This machine cannot run it; the message says what is missing.
     /// </exception>
-    public static IBackend Open(BackendKind kind, CpuIsa isa, int? threadCount) => kind switch
+    public static IBackend Open(BackendKind kind, CpuIsa isa, int? threadCount)
     {
-        BackendKind.Reference => new ReferenceBackend(threadCount ?? Environment.ProcessorCount),
-        _ => new CpuBackend(new CpuBackendOptions { Isa = isa, ThreadCount = threadCount }),
-    };
+        if (kind == BackendKind.Reference)
+            return new ReferenceBackend(threadCount ?? Environment.ProcessorCount);
+        IReadOnlyList<int>? cores = HostCores.Allowed();
+        int threads = threadCount ?? Environment.ProcessorCount;
+        return new CpuBackend(new CpuBackendOptions
+        {
+            Isa = isa, ThreadCount = threads, Cores = cores is not null && threads <= cores.Count ? cores : null,
+        });
+    }
 }
