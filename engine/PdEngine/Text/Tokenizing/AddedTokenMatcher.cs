@@ -5,7 +5,7 @@ namespace PdEngine;
 /// <summary>Finds added tokens in text: leftmost, and of those the longest. A trie over bytes.</summary>
 internal sealed class AddedTokenMatcher
 {
-    private readonly Dictionary<int, int> _children = [];
+    private readonly Dictionary<long, int> _children = [];
     private readonly List<AddedToken?> _tokens = [null];
     private readonly SearchValues<byte> _firstBytes;
 
@@ -69,5 +69,5 @@ internal sealed class AddedTokenMatcher
         return child;
     }
 
-    private static int Key(int node, byte value) => (node << 8) | value;
+    private static long Key(int node, byte value) => ((long)node << 8) | value;
 }

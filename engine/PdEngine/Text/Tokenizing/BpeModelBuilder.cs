@@ -108,6 +108,7 @@ internal sealed class BpeModelBuilder(string path, bool byteLevel)
     private CheckpointException Unknown(ReadOnlySpan<byte> token, int rank) =>
         new(path, $"merge {rank} names '{Show(token)}', which is not in the vocabulary");
 
-    private static string Show(ReadOnlySpan<byte> text) =>
+    /// <summary>The start of a token's text, for messages.</summary>
+    internal static string Show(ReadOnlySpan<byte> text) =>
         Encoding.UTF8.GetString(text.Length <= ShownBytes ? text : text[..ShownBytes]);
 }

@@ -28,14 +28,15 @@ internal sealed class JsonSections
                 int start = (int)reader.TokenStartIndex;
                 reader.Skip();
                 if (!sections._members.TryAdd(name, json[start..(int)reader.BytesConsumed]))
-                    throw new CheckpointException(path, $"holds '{name}' twice");
+                    throw new CheckpointException(path, $"holds '{TokenizerField.Shorten(name)}' twice");
             }
             // Whatever follows the object is an error of its own.
             reader.Read();
         }
         catch (JsonException broken)
         {
-            throw new CheckpointException(path, $"is not valid JSON: {broken.Message}", broken);
+            string problem = TokenizerField.Shorten(broken.Message);
+            throw new CheckpointException(path, $"is not valid JSON: {problem}", broken);
         }
         return sections;
     }

@@ -7,6 +7,8 @@ namespace PdEngine;
 /// </summary>
 internal readonly struct TokenizerField
 {
+    private const int MaxShownCharacters = 300;
+
     private readonly JsonElement _value;
     private readonly string _path;
 
@@ -54,7 +56,7 @@ internal readonly struct TokenizerField
         }
         catch (InvalidOperationException broken)
         {
-            throw new CheckpointException(_path, $"{Place} is not well-formed text", broken);
+            throw new CheckpointException(_path, $"{Shorten(Place)} is not well-formed text", broken);
         }
     }
 
@@ -74,7 +76,11 @@ internal readonly struct TokenizerField
         };
 
     /// <summary>The exception for a value that cannot be used.</summary>
-    public CheckpointException Fault(string problem) => new(_path, $"{Place} {problem}");
+    public CheckpointException Fault(string problem) => new(_path, $"{Shorten(Place)} {Shorten(problem)}");
+
+    /// <summary>The start of a text for a message: what a file holds may be as long as the file.</summary>
+    internal static string Shorten(string text) =>
+        text.Length <= MaxShownCharacters ? text : $"{text[..MaxShownCharacters]}...";
 
     /// <summary>The exception for a kind of step that has no implementation.</summary>
     public CheckpointException Unsupported(string what) => Fault($"is {what}, which is not supported");

@@ -63,8 +63,8 @@ internal static class TokenizerJson
         catch (Exception broken) when (broken is JsonException or InvalidOperationException)
         {
             // The check for duplicates reads every name, and one may hold half a surrogate pair.
-            string problem = $"{place} is not valid JSON: {broken.Message}".TrimStart();
-            throw new CheckpointException(path, problem, broken);
+            string problem = $"{place} is not valid JSON: {TokenizerField.Shorten(broken.Message)}";
+            throw new CheckpointException(path, problem.TrimStart(), broken);
         }
     }
 

@@ -45,7 +45,7 @@ internal sealed class VocabularyReader
             else if (id != token.Id)
             {
                 throw new CheckpointException(_path,
-                    $"added token '{Encoding.UTF8.GetString(token.Content)}' has the id {token.Id}, "
+                    $"added token '{BpeModelBuilder.Show(token.Content)}' has the id {token.Id}, "
                     + $"but the vocabulary gives it {id}");
             }
         }
@@ -90,7 +90,7 @@ internal sealed class VocabularyReader
             if (reader.TokenType != JsonTokenType.Number || !reader.TryGetInt32(out int id) || id < 0)
             {
                 throw new CheckpointException(_path,
-                    $"model.vocab gives '{Encoding.UTF8.GetString(text)}' no id (an integer from 0)");
+                    $"model.vocab gives '{BpeModelBuilder.Show(text)}' no id (an integer from 0)");
             }
             Texts.Add(text, id);
         }
