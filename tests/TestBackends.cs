@@ -62,7 +62,8 @@ internal static class TestBackends
         {
             string? missing = CpuIsaSupport.WhyNot(isa);
             yield return new(
-                CpuIsaSupport.NameOf(isa), missing is null ? () => Open(isa) : null, missing, GoldenBounds.BFloat16);
+                CpuIsaSupport.NameOf(isa), missing is null ? () => Open(isa) : null, missing,
+                GoldenBounds.BFloat16);
         }
     }
 
