@@ -23,8 +23,9 @@ internal static class BenchReport
             table.AddRow(
                 row.Phase, $"{row.Batch}", $"{row.Tokens}", $"{row.Context}", $"{row.TokensPerSecond:F1}",
                 $"{row.FlopsPerSecond / 1e9:F1}", $"{row.BytesPerSecond / 1e9:F1}",
-                $"{row.LimitFlopsPerSecond / 1e9:F0} GFLOP/s, {row.LimitBytesPerSecond / 1e9:F1} GB/s", row.BoundBy,
-                $"{row.ShareOfLimit * 100:F0}%", hasPeer ? $"{row.PeerTokensPerSecond:F1}" : "peer missing",
+                $"{row.LimitFlopsPerSecond / 1e9:F0} GFLOP/s, {row.LimitBytesPerSecond / 1e9:F1} GB/s",
+                row.BoundBy, $"{row.ShareOfLimit * 100:F0}%",
+                hasPeer ? $"{row.PeerTokensPerSecond:F1}" : "peer missing",
                 hasPeer ? $"{row.TokensPerSecond / row.PeerTokensPerSecond:F2}x" : "");
         }
         console.Write(table);

@@ -70,8 +70,8 @@ internal sealed class ModelBench : IDisposable
         Array.Sort(seconds);
         return new BenchRow
         {
-            Phase = phase, Dtype = "bf16", Isa = CpuIsaSupport.NameOf(_isa), Threads = _threads, Batch = batch,
-            Tokens = batch * tokensEach, Context = context, Seconds = seconds[repeats / 2],
+            Phase = phase, Dtype = "bf16", Isa = CpuIsaSupport.NameOf(_isa), Threads = _threads,
+            Batch = batch, Tokens = batch * tokensEach, Context = context, Seconds = seconds[repeats / 2],
             Flops = batch * Flops(tokensEach, context),
             Bytes = WeightBytes() + (batch * KvBytes(context + tokensEach)),
             LimitFlopsPerSecond = flopsLimit, LimitBytesPerSecond = bytesLimit,
@@ -98,7 +98,9 @@ internal sealed class ModelBench : IDisposable
         for (int sequence = 0; sequence < batch; sequence++)
         {
             attention.Clear();
-            attention.Add(0, 0, context, Blocks(sequence, blocksEach).AsSpan(0, (context + PageSize - 1) / PageSize));
+            attention.Add(
+                0, 0, context,
+                Blocks(sequence, blocksEach).AsSpan(0, (context + PageSize - 1) / PageSize));
             for (int layer = 0; layer < _config.LayerCount; layer++)
             {
                 _backend.RotateAndAppend(
@@ -117,7 +119,8 @@ internal sealed class ModelBench : IDisposable
     {
         double pairs = (tokens * (double)context) + (tokens * (tokens + 1.0) / 2);
         double attention = 4.0 * pairs * _config.HeadCount * _config.HeadDim * _config.LayerCount;
-        return (2.0 * tokens * BodyWeights()) + (2.0 * _config.VocabularySize * _config.HiddenSize) + attention;
+        double head = 2.0 * _config.VocabularySize * _config.HiddenSize;
+        return (2.0 * tokens * BodyWeights()) + head + attention;
     }
 
     private double BodyWeights()

@@ -1,6 +1,8 @@
 namespace PdEngine.Bench;
 
-/// <summary>The rows of <c>bench model</c>: prefill of 512, 2048 and 4096 tokens, decode at batch 1, 8 and 32.</summary>
+/// <summary>
+/// The rows of <c>bench model</c>: prefill of 512, 2048 and 4096 tokens, decode at batch 1, 8 and 32.
+/// </summary>
 /// <param name="modelPath">A checkpoint.</param>
 /// <param name="isa">Instruction set.</param>
 /// <param name="threads">Of us and of the peer.</param>
@@ -32,8 +34,8 @@ internal sealed class ModelSweep(string modelPath, CpuIsa isa, int threads, int 
                 ? ours.Prefill(tokens, runs, peerRate)
                 : ours.Decode(batch, context, runs, peerRate);
             progress($"{row.Phase} batch {batch} tokens {tokens} context {context}: "
-                + $"{row.TokensPerSecond:F1} tokens/s, {row.ShareOfLimit * 100:F0}% of the {row.BoundBy} limit; "
-                + $"peer {peerRate:F1}");
+                + $"{row.TokensPerSecond:F1} tokens/s, "
+                + $"{row.ShareOfLimit * 100:F0}% of the {row.BoundBy} limit; peer {peerRate:F1}");
             rows.Add(row);
         }
         progress($"probe: {limits.Json()}");

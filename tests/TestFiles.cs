@@ -37,11 +37,12 @@ internal static class TestFiles
 
     /// <summary>The SmolLM2 GGUF checkpoint; the test is skipped where it is absent.</summary>
     public static string SmolLm2() =>
-        Require(Path.Combine(Root, "..", "shared", "models", "SmolLM2-135M-Instruct.Q4_1.gguf"), "checkpoint");
+        Require(
+            Path.Combine(Root, "..", "shared", "models", "SmolLM2-135M-Instruct.Q4_1.gguf"), "checkpoint");
 
     /// <summary>
-    /// A file of a pinned npm package, downloaded once into <c>tests/.npm</c>; the test is skipped where npm or
-    /// the network is missing.
+    /// A file of a pinned npm package, downloaded once into <c>tests/.npm</c>; the test is skipped where npm
+    /// or the network is missing.
     /// </summary>
     public static string Npm(string package, string version, string file)
     {

@@ -15,6 +15,9 @@ public sealed partial class TidyTests
     private static readonly string[] BannedTypeWords =
         ["Manager", "Helper", "Util", "Base", "Impl", "Info", "Data", "Service", "Processor"];
 
+    private static readonly string[] LeftOvers =
+        ["#region", "TODO", "FIXME", "HACK", "// ====", "Debugger.Launch"];
+
     private static readonly string[] HiddenInputs =
     [
         "DateTime.Now", "DateTime.UtcNow", "Random.Shared", "Environment.GetEnvironmentVariable",
@@ -53,7 +56,8 @@ public sealed partial class TidyTests
     {
         string[] lines =
         [
-            "class Example", "{", "    void Run()", "    {", .. Enumerable.Repeat("        Step();", 71), "    }", "}",
+            "class Example", "{", "    void Run()", "    {", .. Enumerable.Repeat("        Step();", 71),
+            "    }", "}",
         ];
         Assert.That(LongBlocks(lines), Has.Count.EqualTo(1));
     }
@@ -83,11 +87,8 @@ public sealed partial class TidyTests
             if (Path.GetFileName(file) == "TidyTests.cs")
                 continue;
             string text = File.ReadAllText(file);
-            foreach (string banned in new[] { "#region", "TODO", "FIXME", "HACK", "// ====", "Debugger.Launch" })
-            {
-                if (text.Contains(banned, StringComparison.Ordinal))
-                    faults.Add($"{Short(file)}: holds '{banned}'");
-            }
+            faults.AddRange(LeftOvers.Where(banned => text.Contains(banned, StringComparison.Ordinal))
+                .Select(banned => $"{Short(file)}: holds '{banned}'"));
         }
         Report(faults);
     }
@@ -111,7 +112,8 @@ public sealed partial class TidyTests
         List<string> faults = [];
         foreach (string file in Sources("*.cs").Where(file => InFolder(file, "engine/")))
         {
-            bool allowed = InFolder(file, "engine/PdEngine/Compute/") || InFolder(file, "engine/PdEngine/Transfer/");
+            bool allowed = InFolder(file, "engine/PdEngine/Compute/") ||
+                InFolder(file, "engine/PdEngine/Transfer/");
             if (!allowed && File.ReadAllText(file).Contains("PdEngine.Interop", StringComparison.Ordinal))
                 faults.Add($"{Short(file)}: uses PdEngine.Interop");
         }
@@ -183,7 +185,7 @@ public sealed partial class TidyTests
             if (lines[i].Trim() != "{" || indent.Length != 4)
                 continue;
             int end = i + 1;
-            while (end < lines.Length && lines[end].TrimEnd() != indent + "}" && lines[end].TrimEnd() != indent + "};")
+            while (end < lines.Length && lines[end].TrimEnd(' ', ';') != indent + "}")
                 end++;
             bool isType = i > 0 && TypeDeclaration().IsMatch(lines[i - 1]);
             if (!isType && end - i - 1 > MaxMethodLines)
@@ -192,7 +194,8 @@ public sealed partial class TidyTests
         return faults;
     }
 
-    private static IEnumerable<string> Words(string name) => Word().Matches(name).Select(match => match.Value);
+    private static IEnumerable<string> Words(string name) =>
+        Word().Matches(name).Select(match => match.Value);
 
     private static IEnumerable<string> Sources(params string[] patterns) =>
         from folder in SourceFolders
@@ -200,7 +203,8 @@ public sealed partial class TidyTests
         where Directory.Exists(path)
         from pattern in patterns
         from file in Directory.EnumerateFiles(path, pattern, SearchOption.AllDirectories)
-        where !file.Contains("/.npm/", StringComparison.Ordinal) && !file.Contains("/obj/", StringComparison.Ordinal)
+        where !file.Contains("/.npm/", StringComparison.Ordinal)
+        where !file.Contains("/obj/", StringComparison.Ordinal)
         select file;
 
     private static string Short(string file) => Path.GetRelativePath(TestFiles.Root, file).Replace('\\', '/');

@@ -2,7 +2,9 @@ using System.Diagnostics;
 
 namespace PdEngine.Bench;
 
-/// <summary>Times llama.cpp on the shapes that <see cref="ModelBench"/> times us on; tokens per second, median.</summary>
+/// <summary>
+/// Times llama.cpp on the shapes that <see cref="ModelBench"/> times us on; tokens per second, median.
+/// </summary>
 internal sealed class LlamaBench(LlamaCpp peer, int threads, int vocabularySize)
 {
     public double Prefill(int tokens, int repeats)
@@ -11,7 +13,9 @@ internal sealed class LlamaBench(LlamaCpp peer, int threads, int vocabularySize)
         return Median(repeats, tokens, () => peer.Clear(), () => Compute(1, 0, tokens));
     }
 
-    /// <summary>Each sequence gets its own positions, computed, so that each has its own K and V to read.</summary>
+    /// <summary>
+    /// Each sequence gets its own positions, computed, so that each has its own K and V to read.
+    /// </summary>
     public double Decode(int batch, int context, int repeats)
     {
         int position = context;

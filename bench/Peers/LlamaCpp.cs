@@ -37,13 +37,15 @@ internal sealed unsafe class LlamaCpp : IDisposable
         nint pathText = Marshal.StringToCoTaskMemUTF8(ggufPath);
         try
         {
-            ((delegate* unmanaged<nint, void>)NativeLibrary.GetExport(ggml, "ggml_backend_load_all_from_path"))(
-                folderText);
+            nint loadAll = NativeLibrary.GetExport(ggml, "ggml_backend_load_all_from_path");
+            ((delegate* unmanaged<nint, void>)loadAll)(folderText);
             ((delegate* unmanaged<void>)peer.Export("llama_backend_init"))();
             Opaque parameters = ((delegate* unmanaged<Opaque>)peer.Export("llama_model_default_params"))();
             nint model = ((delegate* unmanaged<nint, Opaque, nint>)peer.Export("llama_model_load_from_file"))(
                 pathText, parameters);
-            return model == 0 ? throw new PeerException($"it refused '{ggufPath}'") : new LlamaCpp(library, model);
+            return model == 0
+                ? throw new PeerException($"it refused '{ggufPath}'")
+                : new LlamaCpp(library, model);
         }
         finally
         {
@@ -62,12 +64,13 @@ internal sealed unsafe class LlamaCpp : IDisposable
         Opaque parameters = ((delegate* unmanaged<Opaque>)Export("llama_context_default_params"))();
         ContextHead* head = (ContextHead*)&parameters;
         if (head->BatchTokens != DefaultBatch || head->MicroBatchTokens != DefaultMicroBatch)
-            throw new PeerException("its context parameters are laid out in a way this benchmark does not know");
+            throw new PeerException("this benchmark does not know the layout of its context parameters");
         head->ContextTokens = (uint)contextTokens;
         head->Sequences = (uint)sequences;
         head->Threads = threads;
         head->BatchThreads = threads;
-        _context = ((delegate* unmanaged<nint, Opaque, nint>)Export("llama_init_from_model"))(_model, parameters);
+        _context = ((delegate* unmanaged<nint, Opaque, nint>)Export("llama_init_from_model"))(
+            _model, parameters);
         if (_context == 0)
             throw new PeerException($"it has no context of {contextTokens} tokens");
     }

@@ -39,7 +39,10 @@ internal static class LlamaPackage
             process.StandardOutput.ReadToEnd();
             process.WaitForExit();
             if (process.ExitCode != 0)
-                throw new PeerException($"'{command} {string.Join(' ', arguments)}' failed: {error.Result.Trim()}");
+            {
+                string line = string.Join(' ', arguments);
+                throw new PeerException($"'{command} {line}' failed: {error.Result.Trim()}");
+            }
         }
         catch (Win32Exception missing)
         {

@@ -1,5 +1,6 @@
 // pd_cpu_rotate_and_append: checks, and tokens over threads.
 #include "attention.h"
+#include "isa.h"
 #include "last_error.h"
 #include "team.h"
 
@@ -34,11 +35,10 @@ pd_status check(const pd_append_args* args) {
 
 pd_status pd_cpu_rotate_and_append(const pd_append_args* args) {
   if (pd_status status = check(args)) return status;
-  pd::FloatPath path;
-  if (pd_status status = pd::float_path(args->isa, &path)) return status;
+  if (pd_status status = pd::require_isa(args->isa)) return status;
   if (args->slice_count == 0) return PD_OK;
   const pd::KvPlaces places = pd::kv_places(args->head_dim, args->page_size);
-  const auto append = path == pd::FloatPath::kAvx512 ? pd::append_tokens_avx512 : pd::append_tokens_avx2;
+  const auto append = pd::uses_avx512(args->isa) ? pd::append_tokens_avx512 : pd::append_tokens_avx2;
   const int32_t run = args->token_count >= kManyTokens ? kRunTokens : 1;
   const int64_t runs = (int64_t(args->token_count) + run - 1) / run;
   pd::parallel(args->team, runs, [&](int64_t tile, int32_t) {

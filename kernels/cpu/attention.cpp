@@ -1,6 +1,7 @@
 // pd_cpu_attend: checks, the cut into units, and the choice of kernels.
 #include "attention.h"
 
+#include "isa.h"
 #include "last_error.h"
 #include "team.h"
 
@@ -107,8 +108,7 @@ int64_t pd_cpu_attend_scratch_bytes(const pd_attend_args* args) {
 
 pd_status pd_cpu_attend(const pd_attend_args* args) {
   if (pd_status status = check(args)) return status;
-  pd::FloatPath path;
-  if (pd_status status = pd::float_path(args->isa, &path)) return status;
+  if (pd_status status = pd::require_isa(args->isa)) return status;
   if (args->slice_count == 0) return PD_OK;
   if (pd_status status = check_buffers(*args)) return status;
   const int64_t need = scratch_bytes(*args);
@@ -129,7 +129,7 @@ pd_status pd_cpu_attend(const pd_attend_args* args) {
   for (int32_t i = 0; i < args->slice_count; i++) work.slices[i] = cut(*args, args->slices[i], sums);
   work.slices[args->slice_count] = sums;
 
-  const bool wide = path == pd::FloatPath::kAvx512;
+  const bool wide = pd::uses_avx512(args->isa);
   const auto unit = wide ? pd::attend_unit_avx512 : pd::attend_unit_avx2;
   const auto merge = wide ? pd::attend_merge_avx512 : pd::attend_merge_avx2;
   pd::parallel(args->team, sums.first_unit, [&](int64_t tile, int32_t slot) { unit(work, tile, slot); });

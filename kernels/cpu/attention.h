@@ -22,10 +22,6 @@ constexpr int32_t kMaxBands = 8;
 // Floats before the weighted values of a partial row: the largest score and the sum, padded.
 constexpr int32_t kPartialHead = 16;
 
-enum class FloatPath { kAvx2, kAvx512 };
-// Which float kernels serve an instruction set here; fails where the processor lacks it.
-pd_status float_path(int32_t isa, FloatPath* path);
-
 // Checks what append and attend have in common.
 pd_status check_heads(int32_t heads, int32_t kv_heads, int32_t head_dim, int32_t page_size,
                       int64_t block_bytes);

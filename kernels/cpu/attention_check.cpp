@@ -1,24 +1,10 @@
-// What append and attend have in common: checks, the layout of a head, and which float kernels run.
+// What append and attend have in common: checks, and the layout of a head.
 #include <climits>
 
 #include "attention.h"
 #include "last_error.h"
 
 namespace pd {
-
-// The one place that maps an instruction set to float kernels. The AMX sets run them too.
-pd_status float_path(int32_t isa, FloatPath* path) {
-  if (isa < PD_ISA_AVX2 || isa > PD_ISA_AMX_EMULATED)
-    return fail(PD_INVALID_ARGUMENT, "no instruction set has the number %d", isa);
-  const bool narrow = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-  const bool wide = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                    __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-  *path = wide && isa != PD_ISA_AVX2 ? FloatPath::kAvx512 : FloatPath::kAvx2;
-  if ((isa == PD_ISA_AVX512 || isa == PD_ISA_AMX) && !wide)
-    return fail(PD_UNSUPPORTED, "this processor has no AVX-512 (f, bw, dq, vl)");
-  if (!narrow) return fail(PD_UNSUPPORTED, "this processor has no AVX2 and FMA");
-  return PD_OK;
-}
 
 pd_status check_heads(int32_t heads, int32_t kv_heads, int32_t head_dim, int32_t page_size,
                       int64_t block_bytes) {

@@ -8,8 +8,10 @@
 
 #include <atomic>
 
+#include "isa.h"
 #include "last_error.h"
 #include "team.h"
+#include "tiles_hardware.h"
 
 namespace {
 
@@ -70,27 +72,28 @@ __attribute__((target("avx512f,avx512vnni"))) void vnni_burst() {
   for (int i = 0; i < kChains; i++) asm volatile("" ::"v"(chain[i]));
 }
 
-struct alignas(64) TileConfig {
-  uint8_t palette = 1, start_row = 0, reserved[14] = {};
-  uint16_t row_bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
-  uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
-};
+void amx_burst() {
+  HardwareTiles tiles;
+  for (int turn = 0; turn < 20000; turn++) {
+    tiles.dot<0, 6, 7>();
+    tiles.dot<1, 6, 7>();
+    tiles.dot<2, 6, 7>();
+    tiles.dot<3, 6, 7>();
+    tiles.dot<4, 6, 7>();
+    tiles.dot<5, 6, 7>();
+  }
+}
 
-__attribute__((target("amx-tile,amx-bf16"))) double amx_rate(double seconds) {
-  TileConfig config;
-  asm volatile("" ::"r"(&config) : "memory");  // the compiler would drop the stores that fill it
-  _tile_loadconfig(&config);
-  const double rate = rate_of(seconds, 20000.0 * 6 * 16 * 16 * 32 * 2, [&]() __attribute__((target("amx-tile,amx-bf16"))) {
-    for (int turn = 0; turn < 20000; turn++) {
-      _tile_dpbf16ps(0, 6, 7);
-      _tile_dpbf16ps(1, 6, 7);
-      _tile_dpbf16ps(2, 6, 7);
-      _tile_dpbf16ps(3, 6, 7);
-      _tile_dpbf16ps(4, 6, 7);
-      _tile_dpbf16ps(5, 6, 7);
-    }
-  });
-  _tile_release();
+double amx_rate(double seconds) {
+  TileShapes shapes;
+  for (int tile = 0; tile < 8; tile++) {
+    shapes.row_bytes[tile] = 64;
+    shapes.rows[tile] = 16;
+  }
+  HardwareTiles tiles;
+  tiles.configure(shapes);
+  const double rate = rate_of(seconds, 20000.0 * 6 * 16 * 16 * 32 * 2, amx_burst);
+  tiles.release();
   return rate;
 }
 
@@ -139,8 +142,8 @@ struct Probe {
       case PD_PROBE_VNNI:
         return rate_of(seconds, 100000.0 * kChains * 128, vnni_burst);
       default:
-        return __builtin_cpu_supports("avx512f") ? rate_of(seconds, fma_operations * 16, fma_512_burst)
-                                                 : rate_of(seconds, fma_operations * 8, fma_256_burst);
+        return pd::uses_avx512(PD_ISA_AVX512) ? rate_of(seconds, fma_operations * 16, fma_512_burst)
+                                              : rate_of(seconds, fma_operations * 8, fma_256_burst);
     }
   }
 };
@@ -152,7 +155,7 @@ pd_status pd_cpu_probe(pd_team* team, int32_t what, int32_t milliseconds, double
     return pd::fail(PD_INVALID_ARGUMENT, "no probe %d of %d ms", what, milliseconds);
   if (what == PD_PROBE_VNNI && !__builtin_cpu_supports("avx512vnni"))
     return pd::fail(PD_UNSUPPORTED, "this CPU has no AVX-512 VNNI");
-  if (what == PD_PROBE_AMX && pd_cpu_isa_supported(PD_ISA_AMX) != PD_OK) return PD_UNSUPPORTED;
+  if (pd_status status = pd::require_isa(what == PD_PROBE_AMX ? PD_ISA_AMX : PD_ISA_AVX2)) return status;
   static thread_local Probe probe;
   probe.what = what;
   probe.seconds = milliseconds * 1e-3;

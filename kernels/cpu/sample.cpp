@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "isa.h"
 #include "last_error.h"
 #include "sample_wave.h"
 
@@ -22,17 +23,6 @@ uint32_t philox(Noise noise, uint32_t id) {
     k0 += 0x9E3779B9u, k1 += 0xBB67AE85u;
   }
   return c0;
-}
-
-// Every instruction set above AVX-512 samples with it, and the emulated one with what there is.
-const Kernels* kernels_of(int32_t isa) {
-  const bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-  if (isa == PD_ISA_AVX2) return avx2 ? &kAvx2Kernels : nullptr;
-  if (isa == PD_ISA_AVX512) return avx512 ? &kAvx512Kernels : nullptr;
-  if (isa != PD_ISA_AMX && isa != PD_ISA_AMX_EMULATED) return nullptr;
-  return avx512 ? &kAvx512Kernels : avx2 ? &kAvx2Kernels : nullptr;
 }
 
 // Comparisons are written so that a NaN fails them.
@@ -86,8 +76,8 @@ pd_status pd_cpu_sample(const pd_sample_args* args) {
   if (args->vocabulary < 1 || args->row_count < 0 || args->logits_stride < args->vocabulary)
     return pd::fail(PD_INVALID_ARGUMENT, "no sampling of %d rows over a vocabulary of %d at stride %lld",
                     args->row_count, args->vocabulary, static_cast<long long>(args->logits_stride));
-  const Kernels* kernels = kernels_of(args->isa);
-  if (!kernels) return pd::fail(PD_UNSUPPORTED, "sampling: instruction set %d is not there", args->isa);
+  if (pd_status status = pd::require_isa(args->isa)) return status;
+  const Kernels& kernels = pd::uses_avx512(args->isa) ? kAvx512Kernels : kAvx2Kernels;
   for (int32_t i = 0; i < args->row_count; i++)
     if (const char* problem = problem_of(*args, args->rows[i]))
       return pd::fail(PD_INVALID_ARGUMENT, "sample row %d: %s", i, problem);
@@ -95,7 +85,7 @@ pd_status pd_cpu_sample(const pd_sample_args* args) {
   pd_status status = PD_OK;
   for (int32_t first = 0; first < args->row_count; first += kWave) {
     const int32_t count = std::min(kWave, args->row_count - first);
-    Wave wave(*args, *kernels, first, count);
+    Wave wave(*args, kernels, first, count);
     wave.run();
     for (int32_t i = 0; i < count; i++) {
       if (wave.work(i).fault == Fault::none) continue;

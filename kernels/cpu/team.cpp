@@ -100,7 +100,8 @@ struct alignas(64) pd_team {
       _mm_pause();
     }
     caller_parked.store(true, std::memory_order_seq_cst);
-    for (uint32_t now; (now = finished.load(std::memory_order_seq_cst)) != others;) futex_wait(&finished, now);
+    for (uint32_t now; (now = finished.load(std::memory_order_seq_cst)) != others;)
+      futex_wait(&finished, now);
     caller_parked.store(false, std::memory_order_relaxed);
   }
 };
@@ -147,7 +148,8 @@ pd_status pd_cpu_team_create(const int32_t* cores, int32_t thread_count, pd_team
     return pd::fail(PD_INVALID_ARGUMENT, "a team has 1 to 1024 threads, not %d", thread_count);
   auto* made = new (std::nothrow) pd_team;
   auto* threads = new (std::nothrow) pd_team::Thread[size_t(thread_count)];
-  if (!made || !threads) return pd::fail(PD_OUT_OF_MEMORY, "no memory for a team of %d threads", thread_count);
+  if (!made || !threads)
+    return pd::fail(PD_OUT_OF_MEMORY, "no memory for a team of %d threads", thread_count);
   made->threads = threads;
   made->thread_count = 1;
   for (int32_t slot = 1; slot < thread_count; slot++) {

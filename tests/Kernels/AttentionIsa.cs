@@ -1,24 +1,17 @@
-using System.Runtime.Intrinsics.X86;
-
 namespace PdEngine.Tests;
 
-/// <summary>Numbers of the instruction sets in pd_cpu.h.</summary>
+/// <summary><see cref="CpuIsa"/> as pd_cpu.h numbers it.</summary>
 internal static class AttentionIsa
 {
-    public const int Avx2 = 1;
-    public const int Avx512 = 2;
-    public const int Amx = 3;
-    public const int AmxEmulated = 4;
+    public const int Avx2 = (int)CpuIsa.Avx2;
+    public const int Avx512 = (int)CpuIsa.Avx512;
+    public const int Amx = (int)CpuIsa.Amx;
+    public const int AmxEmulated = (int)CpuIsa.AmxEmulated;
 
-    /// <summary>Skips the test where the processor lacks the instruction set.</summary>
+    /// <summary>Skips the test where this machine lacks the instruction set.</summary>
     public static void Require(int isa)
     {
-        bool wide = Avx512F.VL.IsSupported && Avx512BW.IsSupported && Avx512DQ.IsSupported;
-        if ((isa == Avx512 || isa == Amx) && !wide)
-            Assert.Ignore("this processor has no AVX-512");
-        if (!Avx2Set())
-            Assert.Ignore("this processor has no AVX2 and FMA");
+        if (CpuIsaSupport.WhyNot((CpuIsa)isa) is { } reason)
+            Assert.Ignore(reason);
     }
-
-    private static bool Avx2Set() => System.Runtime.Intrinsics.X86.Avx2.IsSupported && Fma.IsSupported;
 }

@@ -10,7 +10,7 @@ public sealed class CpuBackendTests
         float[] values = CpuTestBackend.Values(1, rows * columns);
         values[0] = BitConverter.UInt32BitsToSingle(0x3f808000);
         values[^1] = BitConverter.UInt32BitsToSingle(0x3f818000);
-        using Matrix table = CpuTestBackend.Load(backend, values, rows, columns);
+        using Matrix table = TestTensors.Matrix(backend, rows, columns, 1, values);
         int[] ids = [rows - 1, 0, rows / 2, 0, rows / 3];
         using Tensor output = CpuTestBackend.Rows(new float[ids.Length * columns], ids.Length, columns);
         backend.Embed(table, ids, output);
@@ -18,7 +18,7 @@ public sealed class CpuBackendTests
         {
             int start = ids[index] * columns;
             float[] expected = CpuTestBackend.ToBFloat16(values[start..(start + columns)]);
-            CpuTestBackend.AssertSameBits(output.Row(index), expected);
+            TestTensors.AssertSameBits(output.Row(index), expected);
         }
     }
 
@@ -29,7 +29,7 @@ public sealed class CpuBackendTests
         float smallNan = BitConverter.UInt32BitsToSingle(0x7f800001);
         float infinity = float.PositiveInfinity;
         float[] values = [infinity, -infinity, float.NaN, smallNan, float.MaxValue];
-        using Matrix table = CpuTestBackend.Load(backend, values, 1, values.Length);
+        using Matrix table = TestTensors.Matrix(backend, 1, values.Length, 1, values);
         using Tensor output = CpuTestBackend.Rows(new float[values.Length], 1, values.Length);
         backend.Embed(table, [0], output);
         float[] expected = [infinity, -infinity, float.NaN, float.NaN, infinity];
@@ -40,7 +40,7 @@ public sealed class CpuBackendTests
     public void A_token_outside_the_table_is_refused([Values] CpuIsa isa)
     {
         using CpuBackend backend = CpuTestBackend.Create(isa);
-        using Matrix table = CpuTestBackend.Load(backend, new float[40 * 8], 40, 8);
+        using Matrix table = TestTensors.Matrix(backend, 40, 8, 1, new float[40 * 8]);
         using Tensor output = CpuTestBackend.Rows(new float[8], 1, 8);
         BackendException error = Assert.Throws<BackendException>(() => backend.Embed(table, [40], output))!;
         Assert.That(error.Message, Does.Contain("id 40"));
@@ -97,7 +97,7 @@ public sealed class CpuBackendTests
     public void A_steady_step_allocates_nothing([Values] CpuIsa isa)
     {
         using CpuBackend backend = CpuTestBackend.Create(isa);
-        using Matrix table = CpuTestBackend.Load(backend, CpuTestBackend.Values(1, 96 * 64), 96, 64, 4);
+        using Matrix table = TestTensors.Matrix(backend, 96, 64, 4, CpuTestBackend.Values(1, 96 * 64));
         using Tensor hidden = CpuTestBackend.Rows(new float[5 * 64], 5, 64);
         using Tensor normed = CpuTestBackend.Rows(new float[5 * 64], 5, 64);
         using Tensor output = CpuTestBackend.Rows(new float[5 * 96], 5, 96);

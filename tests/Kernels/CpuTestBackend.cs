@@ -1,5 +1,3 @@
-using System.Runtime.InteropServices;
-
 namespace PdEngine.Tests;
 
 /// <summary>CPU backends and seeded operands; an absent instruction set skips the test.</summary>
@@ -34,30 +32,6 @@ internal static class CpuTestBackend
     }
 
     public static Tensor Row(ReadOnlySpan<float> values) => Rows(values, 1, values.Length);
-
-    public static Matrix Load(
-        IBackend backend, float[] values, int rows, int columns, int segmentCount = 1) =>
-        backend.LoadMatrix(
-            rows, columns, segmentCount,
-            (first, count, destination) =>
-                values.AsSpan(first * columns, count * columns).CopyTo(destination));
-
-    /// <summary>All rows, one after another.</summary>
-    public static float[] ToArray(Tensor tensor)
-    {
-        float[] values = new float[tensor.Rows * tensor.Columns];
-        for (int row = 0; row < tensor.Rows; row++)
-            tensor.Row(row).CopyTo(values.AsSpan(row * tensor.Columns));
-        return values;
-    }
-
-    public static void AssertSameBits(
-        ReadOnlySpan<float> actual, ReadOnlySpan<float> expected, string message = "")
-    {
-        Assert.That(
-            MemoryMarshal.Cast<float, int>(actual).ToArray(),
-            Is.EqualTo(MemoryMarshal.Cast<float, int>(expected).ToArray()).AsCollection, message);
-    }
 
     /// <summary>Nearest bf16, ties to even, widened again; by arithmetic on doubles, not on bits.</summary>
     public static float ToBFloat16(float value)

@@ -63,7 +63,7 @@ public sealed class MatMulTests
                 // The batch's rows are the last ones, so that a row's place in it differs from size to size.
                 int first = most.RowCount - rows;
                 float[] together = most.Multiply(backend, weight, most.X[(first * inputs)..], most.Bias);
-                CpuTestBackend.AssertSameBits(
+                TestTensors.AssertSameBits(
                     together, alone.AsSpan(first * outputs), $"{rows} rows of [{outputs}, {inputs}]");
             }
         }
@@ -75,7 +75,7 @@ public sealed class MatMulTests
         using CpuBackend narrow = CpuTestBackend.Create(CpuIsa.Avx2);
         using CpuBackend wide = CpuTestBackend.Create(CpuIsa.Avx512);
         Operands it = new(shape, seed: 5);
-        CpuTestBackend.AssertSameBits(it.Multiply(narrow, it.X, it.Bias), it.Multiply(wide, it.X, it.Bias));
+        TestTensors.AssertSameBits(it.Multiply(narrow, it.X, it.Bias), it.Multiply(wide, it.X, it.Bias));
     }
 
     [Test]
@@ -84,7 +84,7 @@ public sealed class MatMulTests
         using CpuBackend real = CpuTestBackend.Create(CpuIsa.Amx);
         using CpuBackend emulated = CpuTestBackend.Create(CpuIsa.AmxEmulated);
         Operands it = new(shape, seed: 6);
-        CpuTestBackend.AssertSameBits(it.Multiply(emulated, it.X, it.Bias), it.Multiply(real, it.X, it.Bias));
+        TestTensors.AssertSameBits(it.Multiply(emulated, it.X, it.Bias), it.Multiply(real, it.X, it.Bias));
     }
 
     [Test]
@@ -143,7 +143,7 @@ public sealed class MatMulTests
         public float[] Bias { get; } = CpuTestBackend.Values(seed + 2, shape[2]);
 
         public Matrix Load(CpuBackend backend) =>
-            CpuTestBackend.Load(backend, Weight, Outputs, Inputs, shape[3]);
+            TestTensors.Matrix(backend, Outputs, Inputs, shape[3], Weight);
 
         public float[] Multiply(CpuBackend backend, float[] x, float[]? bias)
         {
@@ -158,7 +158,7 @@ public sealed class MatMulTests
             using Tensor output = CpuTestBackend.Rows(new float[rows * Outputs], rows, Outputs);
             using Tensor? addend = bias is null ? null : CpuTestBackend.Row(bias);
             backend.MatMul(input, weight, addend, output);
-            return CpuTestBackend.ToArray(output);
+            return TestTensors.Copy(output);
         }
     }
 }

@@ -45,10 +45,10 @@ public sealed class RowOpTests
         float[] weights = CpuTestBackend.Values(3, columns, 2);
         (float[] residual, float[] y) = Normalise(backend, before, deltas, weights);
         (float[] residualOfOne, float[] yOfOne) = Normalise(one, before, deltas, weights);
-        CpuTestBackend.AssertSameBits(residual, residualOfOne);
-        CpuTestBackend.AssertSameBits(y, yOfOne);
+        TestTensors.AssertSameBits(residual, residualOfOne);
+        TestTensors.AssertSameBits(y, yOfOne);
         float[] both = CpuTestBackend.Values(4, rows * columns * 2, 20);
-        CpuTestBackend.AssertSameBits(Gate(backend, both, rows), Gate(one, both, rows));
+        TestTensors.AssertSameBits(Gate(backend, both, rows), Gate(one, both, rows));
     }
 
     [Test]
@@ -88,7 +88,7 @@ public sealed class RowOpTests
         using Tensor output = CpuTestBackend.Rows(new float[3 * 19], 3, 19);
         backend.GatherRows(input, [4, 0, 4], output);
         Assert.That(
-            CpuTestBackend.ToArray(output),
+            TestTensors.Copy(output),
             Is.EqualTo(values[76..].Concat(values[..19]).Concat(values[76..]).ToArray()).AsCollection);
     }
 
@@ -101,7 +101,7 @@ public sealed class RowOpTests
         using Tensor scale = CpuTestBackend.Row(weight);
         using Tensor output = CpuTestBackend.Rows(new float[residual.Length], rows, weight.Length);
         backend.AddRmsNorm(sum, added, scale, 1e-5f, output);
-        return (CpuTestBackend.ToArray(sum), CpuTestBackend.ToArray(output));
+        return (TestTensors.Copy(sum), TestTensors.Copy(output));
     }
 
     private static float[] Gate(CpuBackend backend, float[] gateUp, int rows)
@@ -110,6 +110,6 @@ public sealed class RowOpTests
         using Tensor both = CpuTestBackend.Rows(gateUp, rows, columns * 2);
         using Tensor output = CpuTestBackend.Rows(new float[rows * columns], rows, columns);
         backend.SwiGlu(both, output);
-        return CpuTestBackend.ToArray(output);
+        return TestTensors.Copy(output);
     }
 }

@@ -29,7 +29,7 @@ public sealed class TileArithmeticTests
         int seed = (rows * 1000) + inputs;
         float[] x = Scaled(seed, rows * inputs, smallestExponent);
         float[] weight = CpuTestBackend.ToBFloat16(Scaled(seed + 1, outputs * inputs, smallestExponent));
-        using Matrix packed = CpuTestBackend.Load(backend, weight, outputs, inputs, segmentCount);
+        using Matrix packed = TestTensors.Matrix(backend, outputs, inputs, segmentCount, weight);
         using Tensor input = CpuTestBackend.Rows(x, rows, inputs);
         using Tensor output = CpuTestBackend.Rows(new float[rows * outputs], rows, outputs);
         backend.MatMul(input, packed, null, output);
@@ -44,7 +44,7 @@ public sealed class TileArithmeticTests
                 expected[(row * outputs) + column] = Product(a, b, segmentCount);
             }
         }
-        CpuTestBackend.AssertSameBits(CpuTestBackend.ToArray(output), expected, $"seed {seed}");
+        TestTensors.AssertSameBits(TestTensors.Copy(output), expected, $"seed {seed}");
     }
 
     private static float[] Scaled(int seed, int count, int smallestExponent)

@@ -38,7 +38,8 @@ internal static class TestTensors
     }
 
     /// <summary>Fails unless both hold the same bits; NaN is refused.</summary>
-    public static void AssertSameBits(ReadOnlySpan<float> actual, ReadOnlySpan<float> expected, string what)
+    public static void AssertSameBits(
+        ReadOnlySpan<float> actual, ReadOnlySpan<float> expected, string what = "bits")
     {
         Assert.That(actual.Length, Is.EqualTo(expected.Length), what);
         for (int index = 0; index < actual.Length; index++)

@@ -48,7 +48,8 @@ public sealed class StopTextTests
     public void Any_split_of_random_text_settles_as_a_search_of_the_whole_would([Range(1, 200)] int seed)
     {
         Random random = new(seed);
-        string[] stops = [.. Enumerable.Range(0, random.Next(1, 4)).Select(_ => Letters(random, random.Next(1, 5)))];
+        string[] stops =
+            [.. Enumerable.Range(0, random.Next(1, 4)).Select(_ => Letters(random, random.Next(1, 5)))];
         string whole = Letters(random, random.Next(1, 40));
         (int Start, int End)? first = FirstToComplete(whole, stops);
         StopText text = new(stops, keepStop: false);
@@ -57,7 +58,8 @@ public sealed class StopTextTests
             ended = text.Append(whole[i..(i + 1)]) is not null;
         if (!ended)
             text.Settle();
-        Assert.That(text.Settled(0), Is.EqualTo(first is { } hit ? whole[..hit.Start] : whole), $"seed {seed}");
+        string wanted = first is { } hit ? whole[..hit.Start] : whole;
+        Assert.That(text.Settled(0), Is.EqualTo(wanted), $"seed {seed}");
     }
 
     /// <summary>

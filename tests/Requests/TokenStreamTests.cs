@@ -60,7 +60,7 @@ public sealed class TokenStreamTests
 
     private static Generation Finished() => new()
     {
-        Id = new RequestId(1), PromptIds = new[] { 1 }, OutputIds = [], Text = "", FinishReason = FinishReason.Stop,
-        OutputLogProbs = [], InputLogProbs = [],
+        Id = new RequestId(1), PromptIds = new[] { 1 }, OutputIds = [], Text = "",
+        FinishReason = FinishReason.Stop, OutputLogProbs = [], InputLogProbs = [],
     };
 }

@@ -32,21 +32,12 @@ internal sealed unsafe class SamplerUnderTest : IDisposable
     /// <summary>The sampler of that name; the test is skipped where its instruction set is missing.</summary>
     public static SamplerUnderTest Create(string name, int threadCount = 1)
     {
-        int isa = name switch
-        {
-            Reference => 0, "avx2" => 1, "avx512" => 2, "amx-emulated" => 4,
-            _ => throw new ArgumentException(name),
-        };
-        SamplerUnderTest sampler = new(isa, threadCount);
-        using Tensor logits = new(1, 1);
-        SampleBatch samples = new();
-        samples.Add(SampleRows.Greedy(0), [], [], [], []);
-        if (sampler.Run(logits, 0, samples, 0, 1) == NativeStatus.Unsupported)
-        {
-            sampler.Dispose();
-            Assert.Ignore($"this processor has no {name}");
-        }
-        return sampler;
+        if (name == Reference)
+            return new(0, threadCount);
+        CpuIsa isa = CpuIsaSupport.All.Single(isa => CpuIsaSupport.NameOf(isa) == name);
+        if (CpuIsaSupport.WhyNot(isa) is { } reason)
+            Assert.Ignore(reason);
+        return new((int)isa, threadCount);
     }
 
     public void Sample(Tensor logits, SampleBatch samples) => Sample(logits, 0, samples, 0, samples.RowCount);

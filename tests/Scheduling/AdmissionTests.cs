@@ -2,7 +2,8 @@ namespace PdEngine.Tests;
 
 public sealed class AdmissionTests
 {
-    private static readonly SchedulerOptions OneAtATime = new() { ContextTokens = 100, MaxRunningSequences = 1 };
+    private static readonly SchedulerOptions OneAtATime =
+        new() { ContextTokens = 100, MaxRunningSequences = 1 };
 
     [Test]
     public void What_exceeds_the_context_is_refused_with_both_numbers()

@@ -8,7 +8,8 @@ public sealed class PrefillTests
     public void A_prompt_takes_as_many_steps_as_its_chunks(
         [Values(1, 7, 64)] int chunkTokens, [Values] bool mixesDecode)
     {
-        SchedulerOptions options = Options with { PrefillChunkTokens = chunkTokens, MixesDecode = mixesDecode };
+        SchedulerOptions options =
+            Options with { PrefillChunkTokens = chunkTokens, MixesDecode = mixesDecode };
         using WorkerRig rig = new(64, 16, options);
         SimulatedCall call = rig.Submit(WorkerRig.Tokens(200), newTokens: 1);
         Assert.That(rig.RunToEnd(call), Is.EqualTo((200 + chunkTokens - 1) / chunkTokens));

@@ -72,7 +72,8 @@ internal sealed class BugPlanter(PlantedBug bug, KvBlockPool pool, RadixCache ca
     }
 
     public bool SkipsWrite(AttentionSlice slice, int position) =>
-        Bug == PlantedBug.SlotNotWritten && slice is { Start: > 0, QueryCount: > 1 } && position == slice.Start;
+        Bug == PlantedBug.SlotNotWritten && slice is { Start: > 0, QueryCount: > 1 } &&
+        position == slice.Start;
 
     public void AfterRun(ForwardBatch batch)
     {

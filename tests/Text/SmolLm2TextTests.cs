@@ -10,7 +10,8 @@ public sealed class SmolLm2TextTests
     {
         using GgufCheckpoint checkpoint = GgufCheckpoint.Open(TestFiles.SmolLm2());
         GgufVocabulary vocabulary = checkpoint.Vocabulary!;
-        return (Tokenizer.FromGguf(vocabulary), ChatTemplate.Parse(vocabulary.ChatTemplate!, vocabulary.Path));
+        ChatTemplate template = ChatTemplate.Parse(vocabulary.ChatTemplate!, vocabulary.Path);
+        return (Tokenizer.FromGguf(vocabulary), template);
     });
 
     [Test]
@@ -35,7 +36,7 @@ public sealed class SmolLm2TextTests
     [Test]
     public void Every_text_tokenizes_as_the_golden_does()
     {
-        // The cut may fall inside a word, whose last tokens then differ from those of the text it is cut from.
+        // The cut may fall inside a word, whose last tokens then differ from those of the whole text.
         const int cutTokens = 8;
         foreach (JsonElement golden in Cases())
         {

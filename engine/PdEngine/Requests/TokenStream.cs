@@ -42,7 +42,8 @@ public sealed class TokenStream : IAsyncEnumerable<TokenChunk>
     /// Yields what is made until the end. Cancelling aborts the request and throws; every enumeration starts
     /// at the first token.
     /// </summary>
-    public async IAsyncEnumerator<TokenChunk> GetAsyncEnumerator(CancellationToken cancellationToken = default)
+    public async IAsyncEnumerator<TokenChunk> GetAsyncEnumerator(
+        CancellationToken cancellationToken = default)
     {
         int tokens = 0, text = 0;
         using CancellationTokenRegistration registration = cancellationToken.Register(Abort);
