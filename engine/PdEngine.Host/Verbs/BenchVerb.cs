@@ -4,7 +4,9 @@ using Spectre.Console;
 
 namespace PdEngine.Host;
 
-/// <summary><c>pdengine bench model</c>: whole-model prefill and decode against the machine's limits and a peer.</summary>
+/// <summary>
+/// <c>pdengine bench model</c>: whole-model prefill and decode against the machine's limits and a peer.
+/// </summary>
 internal sealed class BenchVerb
 {
     private readonly Option<string> _model = new("--model", "-m")
@@ -16,7 +18,8 @@ internal sealed class BenchVerb
 
     private readonly Option<CpuIsa> _isa = new("--isa")
     {
-        Description = "Instruction set; auto is the best this CPU has.", DefaultValueFactory = _ => CpuIsa.Auto,
+        Description = "Instruction set; auto is the best this CPU has.",
+        DefaultValueFactory = _ => CpuIsa.Auto,
     };
 
     private readonly Option<int> _threads = new("--threads")
@@ -26,7 +29,9 @@ internal sealed class BenchVerb
 
     private readonly Option<int> _repeats = new("--repeats")
     {
-        Description = "Timed runs of each row; the median counts.", DefaultValueFactory = _ => 5, HelpName = "N",
+        Description = "Timed runs of each row; the median counts.",
+        DefaultValueFactory = _ => 5,
+        HelpName = "N",
     };
 
     private readonly Option<bool> _noPeer = new("--no-peer") { Description = "Leaves llama.cpp out." };
@@ -67,7 +72,8 @@ internal sealed class BenchVerb
         {
             Out = new AnsiConsoleOutput(parsed.GetValue(_json) == "-" ? Console.Error : Console.Out),
         });
-        BenchReport.Print(console, $"{name}, {rows[0].Isa}, {threads} threads", rows, "llama.cpp bf16 tokens/s");
+        string title = $"{name}, {rows[0].Isa}, {threads} threads";
+        BenchReport.Print(console, title, rows, "llama.cpp bf16 tokens/s");
         if (parsed.GetValue(_json) is { } file)
         {
             using Stream target = file == "-" ? Console.OpenStandardOutput() : File.Create(file);

@@ -15,9 +15,8 @@ internal static class Backends
             return new ReferenceBackend(threadCount ?? Environment.ProcessorCount);
         IReadOnlyList<int>? cores = HostCores.Allowed();
         int threads = threadCount ?? Environment.ProcessorCount;
-        return new CpuBackend(new CpuBackendOptions
-        {
-            Isa = isa, ThreadCount = threads, Cores = cores is not null && threads <= cores.Count ? cores : null,
-        });
+        if (threads > cores?.Count)
+            cores = null;
+        return new CpuBackend(new CpuBackendOptions { Isa = isa, ThreadCount = threads, Cores = cores });
     }
 }

@@ -25,11 +25,9 @@ internal static class HostCores
         foreach (string range in list.Split(',', StringSplitOptions.TrimEntries))
         {
             string[] ends = range.Split('-');
-            if (ends.Length > 2 || !int.TryParse(ends[0], out int first) || !int.TryParse(ends[^1], out int last)
-                || first < 0 || last < first || last > 65535)
-            {
+            bool isRange = int.TryParse(ends[0], out int first) & int.TryParse(ends[^1], out int last);
+            if (!isRange || ends.Length > 2 || first < 0 || last < first || last > 65535)
                 return null;
-            }
             for (int core = first; core <= last; core++)
                 cores.Add(core);
         }

@@ -15,5 +15,5 @@ namespace PdEngine;
 /// <param name="AddBos">Whether encoding with special tokens puts <paramref name="BosId"/> first.</param>
 /// <param name="ChatTemplate">Jinja source, or null.</param>
 internal sealed record GgufVocabulary(
-    string Path, string Model, string? Pre, string[] Tokens, int[] TokenTypes, float[] Scores, string[] Merges,
-    int? BosId, int? EosId, bool AddBos, string? ChatTemplate);
+    string Path, string Model, string? Pre, string[] Tokens, int[] TokenTypes, float[] Scores,
+    string[] Merges, int? BosId, int? EosId, bool AddBos, string? ChatTemplate);
