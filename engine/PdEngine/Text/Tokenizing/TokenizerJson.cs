@@ -19,7 +19,9 @@ internal static class TokenizerJson
         if (!File.Exists(path))
             throw new CheckpointException(path, "is not there; a Hugging Face tokenizer.json is needed");
         string config = Path.Combine(Path.GetDirectoryName(path) ?? "", ConfigName);
-        ReadOnlyMemory<byte>? configJson = File.Exists(config) ? ReadFile(config) : null;
+        ReadOnlyMemory<byte>? configJson = null;
+        if (File.Exists(config))
+            configJson = ReadFile(config);
         return Parse(ReadFile(path), configJson, path);
     }
 
