@@ -19,7 +19,8 @@ public sealed class Engine : IAsyncDisposable
     private readonly TimeProvider _clock;
     private readonly ConcurrentDictionary<RequestId, Sequence> _live = new();
     private long _requestCount;
-    private int _disposed;
+    private readonly Lazy<Task> _disposal;
+    private volatile bool _disposed;
 
     private Engine(EngineParts parts, EngineOptions options)
     {
@@ -27,6 +28,7 @@ public sealed class Engine : IAsyncDisposable
         _clock = options.Clock;
         _intake = new(parts.Config, parts.Tokenizer, parts.Template, parts.ContextTokens, options.Seed);
         _loop = new(parts.Worker);
+        _disposal = new(() => Task.Run(EndAndRelease));
     }
 
     /// <summary>The checkpoint's tokenizer, or null where it has none.</summary>
@@ -150,23 +152,27 @@ public sealed class Engine : IAsyncDisposable
     /// <summary>Forgets every cached prefix that no running request uses.</summary>
     public void FlushCache() => Post(new WorkerCommand.FlushCache());
 
-    /// <summary>Ends every request with the output it has, and gives all memory back.</summary>
-    public async ValueTask DisposeAsync()
+    /// <summary>
+    /// Ends every request with the output it has, and gives all memory back; done once, awaited by every
+    /// caller.
+    /// </summary>
+    public ValueTask DisposeAsync()
     {
-        if (Interlocked.Exchange(ref _disposed, 1) != 0)
-            return;
-        await Task.Run(() =>
-        {
-            _loop.Dispose();
-            _parts.Dispose();
-        }).ConfigureAwait(false);
+        _disposed = true;
+        return new ValueTask(_disposal.Value);
+    }
+
+    private void EndAndRelease()
+    {
+        _loop.Dispose();
+        _parts.Dispose();
     }
 
     private RequestId NextId() => new(Interlocked.Increment(ref _requestCount));
 
     private TokenStream Submit(Request request)
     {
-        ObjectDisposedException.ThrowIf(Volatile.Read(ref _disposed) != 0, this);
+        ObjectDisposedException.ThrowIf(_disposed, this);
         TokenStream stream = new(request.Id, Abort);
         SequenceDecoder observer = new(
             _parts.Tokenizer, request.Sampling, stream, _clock, id => _live.TryRemove(id, out _));

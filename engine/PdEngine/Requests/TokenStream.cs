@@ -28,8 +28,7 @@ public sealed class TokenStream : IAsyncEnumerable<TokenChunk>
 
     /// <summary>
     /// The whole result, however it ended; it never faults: a failure is <see cref="FinishReason.Error"/>
-    /// with
-    /// <see cref="Generation.Error"/> and the output made before it.
+    /// with <see cref="Generation.Error"/> and the output made before it.
     /// </summary>
     public Task<Generation> Completion => _completion.Task;
 
@@ -49,6 +48,7 @@ public sealed class TokenStream : IAsyncEnumerable<TokenChunk>
         using CancellationTokenRegistration registration = cancellationToken.Register(Abort);
         while (true)
         {
+            cancellationToken.ThrowIfCancellationRequested();
             bool ended = _completion.Task.IsCompleted;
             if (TakeNew(ref tokens, ref text) is { } chunk)
                 yield return chunk;

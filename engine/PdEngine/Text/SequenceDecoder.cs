@@ -30,7 +30,12 @@ internal sealed class SequenceDecoder : ISequenceObserver
         int token = sequence.Tokens[^1];
         string? stop = null;
         if (_decoder is not null && !IsTrimmedStop(sequence, token))
-            stop = _text.Append(_decoder.Append(token));
+        {
+            string text = _decoder.Append(token);
+            stop = _text.Append(text);
+            if (text.Length == 0 && request.Sampling.Stop.Count > 0)
+                stop ??= HeldBackStop(_decoder);
+        }
         _stream.Publish(token, request.ReturnLogProb ? sequence.OutputLogProbs[^1] : null, TakeSettled());
         return stop;
     }
@@ -45,6 +50,16 @@ internal sealed class SequenceDecoder : ISequenceObserver
         string last = TakeSettled();
         _onFinished(sequence.Request.Id);
         _stream.Complete(ToGeneration(sequence), last);
+    }
+
+    /// <summary>
+    /// A stop string in text that the decoder still holds back: tokens that are one byte each, as a newline
+    /// is in many vocabularies, count as text from the moment that they are drawn.
+    /// </summary>
+    private string? HeldBackStop(TokenDecoder decoder)
+    {
+        string held = decoder.Fork().Flush();
+        return held.Length > 0 && _text.WouldStop(held) ? _text.Append(held) : null;
     }
 
     private static bool IsTrimmedStop(Sequence sequence, int token) =>

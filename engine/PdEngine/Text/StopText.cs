@@ -34,6 +34,13 @@ internal sealed class StopText(IReadOnlyList<string> stops, bool keepStop)
         return null;
     }
 
+    /// <summary>Whether this text would complete a stop string, were it added.</summary>
+    public bool WouldStop(string text)
+    {
+        int start = Math.Max(0, _text.Length - _longest + 1);
+        return Earliest(_text.ToString(start, _text.Length - start) + text).Stop is not null;
+    }
+
     /// <summary>Nothing follows: what was held back is text after all.</summary>
     public void Settle() => SettledLength = _text.Length;
 
