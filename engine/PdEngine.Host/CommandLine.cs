@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Help;
 using System.CommandLine.Parsing;
 
 namespace PdEngine.Host;
@@ -12,20 +13,18 @@ internal static class CommandLine
 
     public static async Task<int> RunAsync(string[] arguments)
     {
-        RootCommand root = new("LLM inference for RL in one .NET process: prefill and decode on separate groups.");
-        root.Subcommands.Add(GenerateVerb.Create());
-        root.Subcommands.Add(ScoreVerb.Create());
-        root.Subcommands.Add(BenchVerb.Create());
-        ParseResult parsed = root.Parse(arguments);
-        if (parsed.Errors.Count > 0)
+        // A plain command, since a root command is called after its assembly in help texts.
+        Command root = new("pdengine", "LLM inference for RL in one .NET process.")
         {
-            foreach (ParseError error in parsed.Errors)
-                Console.Error.WriteLine($"pdengine: {error.Message}");
-            string verb = parsed.CommandResult.Command is RootCommand ? "" : $" {parsed.CommandResult.Command.Name}";
-            Console.Error.WriteLine($"See 'pdengine{verb} --help'.");
-            return BadInput;
-        }
-        return await parsed.InvokeAsync().ConfigureAwait(false);
+            new HelpOption { Recursive = true }, new VersionOption(), GenerateVerb.Create(), ScoreVerb.Create(),
+        };
+        ParseResult parsed = root.Parse(arguments.Length == 0 ? ["--help"] : arguments);
+        if (parsed.Errors.Count == 0)
+            return await parsed.InvokeAsync().ConfigureAwait(false);
+        Console.Error.WriteLine($"pdengine: {Readable(parsed)}");
+        string verb = parsed.CommandResult.Command == root ? "" : $" {parsed.CommandResult.Command.Name}";
+        Console.Error.WriteLine($"See 'pdengine{verb} --help'.");
+        return BadInput;
     }
 
     /// <summary>Runs a verb and turns what it throws into one message and an exit code.</summary>
@@ -51,5 +50,20 @@ internal static class CommandLine
             Console.Error.WriteLine($"pdengine: {error.Message}");
             return Failed;
         }
+    }
+
+    /// <summary>One message, the most telling; the parser's own names .NET types.</summary>
+    private static string Readable(ParseResult parsed)
+    {
+        if (parsed.UnmatchedTokens.Count > 0)
+            return $"'{parsed.UnmatchedTokens[0]}' is no command, flag or argument here";
+        ParseError error = parsed.Errors[0];
+        if (error.SymbolResult is not OptionResult { Option: { } option, Tokens: [.., { Value: { } given }] }
+            || !error.Message.Contains("System.", StringComparison.Ordinal))
+        {
+            return error.Message;
+        }
+        bool isFraction = option.ValueType == typeof(float);
+        return $"{option.Name}: '{given}' is not {(isFraction ? "a number" : "a whole number that it can take")}";
     }
 }

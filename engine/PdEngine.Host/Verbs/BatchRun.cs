@@ -1,5 +1,4 @@
-using System.Text;
-using System.Text.Json;
+using System.Diagnostics;
 using System.Threading.Channels;
 using Spectre.Console;
 
@@ -14,173 +13,110 @@ internal sealed class BatchRun(Engine engine, ulong seed)
     /// <summary>Lines under way at once: enough to fill every step, few enough to bound memory.</summary>
     private const int WindowLines = 512;
 
-    private const int MaxLineBytes = 64 << 20;
+    private readonly BatchLine _line = new(engine, seed);
+    private readonly Stopwatch _sinceStart = Stopwatch.StartNew();
+    private int _lineCount;
     private int _errorCount;
-
-    /// <summary>Refuses files that cannot be opened, before any weight is loaded.</summary>
-    public static void CheckFiles(string input, string? output)
-    {
-        if (input != "-" && !File.Exists(input))
-            throw new OptionsException("--input", $"'{input}' is not a file");
-        if (output is null or "-")
-            return;
-        string folder = Path.GetDirectoryName(Path.GetFullPath(output))!;
-        if (!Directory.Exists(folder))
-            throw new OptionsException("--output", $"the folder '{folder}' is not there");
-        if (input != "-" && Path.GetFullPath(input) == Path.GetFullPath(output))
-            throw new OptionsException("--output", "it is the input file");
-        if (Directory.Exists(output))
-            throw new OptionsException("--output", $"'{output}' is a folder");
-    }
 
     public async Task<int> RunAsync(string input, string? output, CancellationToken cancellation)
     {
-        using Stream source = input == "-" ? Console.OpenStandardInput() : File.OpenRead(input);
-        using Stream target = output is null or "-" ? Console.OpenStandardOutput() : File.Create(output);
-        if (Console.IsErrorRedirected)
-        {
-            await AnswerAllAsync(source, target, _ => { }, cancellation).ConfigureAwait(false);
-        }
-        else
-        {
-            IAnsiConsole terminal = AnsiConsole.Create(
-                new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Error) });
-            await terminal.Progress().StartAsync(async progress =>
-            {
-                ProgressTask bar = progress.AddTask("answers", maxValue: Math.Max(1, Length(source)));
-                await AnswerAllAsync(source, target, read => bar.Value = read, cancellation).ConfigureAwait(false);
-                bar.Value = bar.MaxValue;
-            }).ConfigureAwait(false);
-        }
-        EngineMetrics metrics = engine.Metrics;
-        Console.Error.WriteLine($"{metrics.OutputTokens} tokens generated, {metrics.PrefillTokens} prompt tokens "
-            + $"computed, {metrics.CachedTokens} from the prefix cache, {_errorCount} lines failed");
-        return _errorCount == 0 ? CommandLine.Done : CommandLine.Failed;
-    }
-
-    private static long Length(Stream source) => source.CanSeek ? source.Length : 1;
-
-    private async Task AnswerAllAsync(
-        Stream source, Stream target, Action<long> progress, CancellationToken cancellation)
-    {
-        Channel<(Task<byte[]> Answer, long ReadBytes)> inOrder =
-            Channel.CreateBounded<(Task<byte[]>, long)>(WindowLines);
-        Task writing = Task.Run(
-            async () =>
-            {
-                await foreach ((Task<byte[]> answer, long readBytes) in inOrder.Reader.ReadAllAsync(cancellation))
-                {
-                    await target.WriteAsync(await answer.ConfigureAwait(false), cancellation).ConfigureAwait(false);
-                    await target.FlushAsync(cancellation).ConfigureAwait(false);
-                    progress(readBytes);
-                }
-            },
-            cancellation);
+        using Stream source = BatchFiles.OpenInput(input);
+        using Stream target = BatchFiles.OpenOutput(output);
         try
         {
-            long lineNumber = 0, readBytes = 0;
-            using StreamReader reader = new(source, new UTF8Encoding(false));
-            while (await reader.ReadLineAsync(cancellation).ConfigureAwait(false) is { } line)
-            {
-                lineNumber++;
-                readBytes += line.Length + 1;
-                if (string.IsNullOrWhiteSpace(line))
-                    continue;
-                long number = lineNumber;
-                Task<byte[]> answer = AnswerAsync(line, number, cancellation);
-                await inOrder.Writer.WriteAsync((answer, readBytes), cancellation).ConfigureAwait(false);
-            }
+            if (Console.IsErrorRedirected)
+                await AnswerAllAsync(source, target, _ => { }, cancellation).ConfigureAwait(false);
+            else
+                await AnswerAllWithBarAsync(source, target, cancellation).ConfigureAwait(false);
         }
         finally
         {
-            inOrder.Writer.Complete();
+            Console.Error.WriteLine(Summary());
         }
-        await writing.ConfigureAwait(false);
+        return _errorCount == 0 ? CommandLine.Done : CommandLine.Failed;
     }
 
-    private async Task<byte[]> AnswerAsync(string line, long lineNumber, CancellationToken cancellation)
+    private async Task AnswerAllWithBarAsync(Stream source, Stream target, CancellationToken cancellation)
     {
-        JsonElement id = default;
+        IAnsiConsole terminal = AnsiConsole.Create(
+            new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Error) });
+        await terminal.Progress().StartAsync(async progress =>
+        {
+            bool isSized = source.CanSeek;
+            ProgressTask bar = progress.AddTask("answers", maxValue: isSized ? Math.Max(1, source.Length) : 1);
+            bar.IsIndeterminate = !isSized;
+            await AnswerAllAsync(
+                source, target, taken => bar.Value = isSized ? taken : 0, cancellation).ConfigureAwait(false);
+            bar.Value = bar.MaxValue;
+        }).ConfigureAwait(false);
+    }
+
+    /// <summary>Reading and writing end together, whichever of them fails.</summary>
+    private async Task AnswerAllAsync(
+        Stream source, Stream target, Action<long> progress, CancellationToken cancellation)
+    {
+        using CancellationTokenSource either =
+            CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        Channel<Pending> inOrder = Channel.CreateBounded<Pending>(WindowLines);
+        Task reading = CancelOnFailureAsync(ReadAllAsync(source, inOrder.Writer, either.Token), either);
+        Task writing = CancelOnFailureAsync(
+            WriteAllAsync(target, inOrder.Reader, progress, either.Token), either);
+        await Task.WhenAll(reading, writing).ConfigureAwait(false);
+    }
+
+    private static async Task CancelOnFailureAsync(Task part, CancellationTokenSource both)
+    {
         try
         {
-            if (line.Length > MaxLineBytes)
-                throw new RequestException("body", $"the line has over {MaxLineBytes >> 20} Mi characters");
-            using JsonDocument document = JsonDocument.Parse(line);
-            if (document.RootElement.ValueKind == JsonValueKind.Object
-                && document.RootElement.TryGetProperty("id", out JsonElement given))
-            {
-                id = given.Clone();
-            }
-            GenerateBody body = GenerateBody.Read(document.RootElement);
-            Task<Generation>[] samples = Submit(body, lineNumber, cancellation);
-            Generation[] generations = await Task.WhenAll(samples).ConfigureAwait(false);
-            return Write(json => WriteAnswers(json, id, body, lineNumber, generations));
+            await part.ConfigureAwait(false);
         }
-        catch (JsonException error)
+        catch
         {
-            return Refuse(id, "invalid_json", $"line {lineNumber}: {error.Message}");
-        }
-        catch (Exception error) when (error is PdEngineException)
-        {
-            string type = error is CapacityException ? "capacity" : "invalid_request";
-            return Refuse(id, type, $"line {lineNumber}: {error.Message}");
+            await both.CancelAsync().ConfigureAwait(false);
+            throw;
         }
     }
 
-    /// <summary>
-    /// Submits every sample of a line; each has a seed of its own that arrival order does not change.
-    /// </summary>
-    private Task<Generation>[] Submit(GenerateBody body, long lineNumber, CancellationToken cancellation)
+    private async Task ReadAllAsync(Stream source, ChannelWriter<Pending> inOrder, CancellationToken cancellation)
     {
-        Task<Generation>[] samples = new Task<Generation>[body.SampleCount];
-        SamplingParams sampling = body.Request.Sampling;
-        for (int i = 0; i < samples.Length; i++)
+        LineReader reader = new(source, BatchLine.MaxBytes);
+        long number = 0;
+        while (await reader.NextAsync(cancellation).ConfigureAwait(false) is { } line)
         {
-            ulong sampleSeed = sampling.SamplingSeed is { } given
-                ? unchecked(given + (ulong)i)
-                : SeedHash.Of(seed, (ulong)lineNumber, (ulong)i);
-            samples[i] = engine.GenerateAsync(
-                body.Request with { Sampling = sampling with { SamplingSeed = sampleSeed } }, cancellation);
-        }
-        return samples;
-    }
-
-    private void WriteAnswers(
-        Utf8JsonWriter json, JsonElement id, GenerateBody body, long lineNumber, Generation[] generations)
-    {
-        AnswerWriter writer = new(engine.Tokenizer);
-        if (body.SampleCount > 1)
-            json.WriteStartArray();
-        for (int i = 0; i < generations.Length; i++)
-        {
-            string name = body.RequestName ?? $"line-{lineNumber}";
-            if (body.SampleCount > 1)
-                name = $"{name}-{i}";
-            if (generations[i].Error is { } error)
-            {
-                Interlocked.Increment(ref _errorCount);
-                AnswerWriter.WriteError(json, id, "failed", error.Message);
+            number++;
+            if (!line.IsTooLong && IsBlank(line.Bytes.Span))
                 continue;
-            }
-            writer.Write(json, id, name, generations[i], body.Request.ReturnLogProb, body.Request.TopLogProbsNum,
-                body.ReturnText);
+            Pending pending = new(_line.AnswerAsync(line, number, cancellation), reader.TakenBytes);
+            await inOrder.WriteAsync(pending, cancellation).ConfigureAwait(false);
         }
-        if (body.SampleCount > 1)
-            json.WriteEndArray();
+        inOrder.Complete();
     }
 
-    private byte[] Refuse(JsonElement id, string type, string message)
+    private async Task WriteAllAsync(
+        Stream target, ChannelReader<Pending> inOrder, Action<long> progress, CancellationToken cancellation)
     {
-        Interlocked.Increment(ref _errorCount);
-        return Write(json => AnswerWriter.WriteError(json, id, type, message));
+        await foreach (Pending pending in inOrder.ReadAllAsync(cancellation).ConfigureAwait(false))
+        {
+            (byte[] json, bool hasError) = await pending.Answer.ConfigureAwait(false);
+            await target.WriteAsync(json, cancellation).ConfigureAwait(false);
+            await target.FlushAsync(cancellation).ConfigureAwait(false);
+            _lineCount++;
+            _errorCount += hasError ? 1 : 0;
+            progress(pending.TakenBytes);
+        }
     }
 
-    private static byte[] Write(Action<Utf8JsonWriter> write)
+    private static bool IsBlank(ReadOnlySpan<byte> line) => line.Trim(" \t\r"u8).IsEmpty;
+
+    private string Summary()
     {
-        using MemoryStream line = new();
-        using (Utf8JsonWriter json = new(line, GenerateVerb.JsonStyle))
-            write(json);
-        line.WriteByte((byte)'\n');
-        return line.ToArray();
+        EngineMetrics metrics = engine.Metrics;
+        double seconds = Math.Max(_sinceStart.Elapsed.TotalSeconds, 1e-9);
+        string text = $"{_lineCount} lines answered, {_errorCount} of them with an error, in {seconds:F1} s; "
+            + $"prompts: {metrics.PrefillTokens} tokens computed, {metrics.CachedTokens} from the prefix cache; "
+            + $"output: {metrics.OutputTokens} tokens, {metrics.OutputTokens / seconds:F1} tokens/s";
+        return metrics.Retractions == 0 ? text : $"{text}; {metrics.Retractions} retractions";
     }
+
+    private readonly record struct Pending(Task<(byte[] Json, bool HasError)> Answer, long TakenBytes);
 }

@@ -85,12 +85,29 @@ internal sealed class EngineFlags
 
     public ulong Seed(ParseResult parsed) => parsed.GetValue(_seed);
 
+    /// <summary>Starts the engine that the flags ask for, and says on standard error what it is.</summary>
+    public async Task<Engine> StartAsync(ParseResult parsed, CancellationToken cancellation)
+    {
+        Engine engine = await Engine.StartAsync(Read(parsed, new LoadingLine()), cancellation)
+            .ConfigureAwait(false);
+        EngineMetrics metrics = engine.Metrics;
+        Console.Error.WriteLine($"{engine.BackendName}, context of {engine.ContextTokens} tokens, KV cache of "
+            + $"{(long)metrics.TotalBlocks * metrics.PageSize} tokens");
+        return engine;
+    }
+
     /// <summary>The engine as the flags ask for it; bad values are <see cref="OptionsException"/>.</summary>
-    public EngineOptions Read(ParseResult parsed, IProgress<LoadProgress>? progress)
+    private EngineOptions Read(ParseResult parsed, IProgress<LoadProgress> progress)
     {
         string model = parsed.GetValue(_model)
             ?? throw new OptionsException("--model", "no checkpoint was named; give a Hugging Face folder, a GGUF "
                 + "file, or random:tiny for random weights");
+        int? threads = parsed.GetValue(_threads);
+        if (threads > Environment.ProcessorCount)
+        {
+            throw new OptionsException("--threads", $"{threads} are more than the {Environment.ProcessorCount} cores "
+                + "that this process may use; threads that share a core wait for each other");
+        }
         return new EngineOptions
         {
             ModelPath = RandomModel.Resolve(model, parsed.GetValue(_seed)),
@@ -98,11 +115,12 @@ internal sealed class EngineFlags
                 ("cpu", BackendKind.Cpu), ("reference", BackendKind.Reference)),
             Isa = Choice("--isa", parsed.GetValue(_isa)!, ("auto", CpuIsa.Auto), ("amx", CpuIsa.Amx),
                 ("amx-emulated", CpuIsa.AmxEmulated), ("avx512", CpuIsa.Avx512), ("avx2", CpuIsa.Avx2)),
-            ThreadCount = parsed.GetValue(_threads),
+            ThreadCount = threads,
             PageSize = parsed.GetValue(_pageSize),
             MaxTotalTokens = parsed.GetValue(_maxTotalTokens),
             MemFractionStatic = parsed.GetValue(_memFraction),
             MaxRunningRequests = parsed.GetValue(_maxRunning),
+            MaxQueuedRequests = int.MaxValue,
             ChunkedPrefillSize = parsed.GetValue(_chunk),
             ContextLength = parsed.GetValue(_context),
             DisableRadixCache = parsed.GetValue(_noRadix),

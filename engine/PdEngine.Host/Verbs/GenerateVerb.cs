@@ -1,6 +1,6 @@
 using System.CommandLine;
-using System.Text.Encodings.Web;
-using System.Text.Json;
+using System.Globalization;
+using System.Text;
 
 namespace PdEngine.Host;
 
@@ -59,90 +59,101 @@ internal sealed class GenerateVerb
 
     private async Task<int> RunAsync(ParseResult parsed, CancellationToken cancellation)
     {
-        string? input = parsed.GetValue(_input);
-        if (input is not null && _prompt.IsGiven(parsed))
-            throw new OptionsException("--input", "a batch brings its own prompts; leave the prompt out");
-        if (input is null && parsed.GetValue(_output) is not null)
+        if (parsed.GetValue(_input) is { } input)
+            return await RunBatchAsync(parsed, input, cancellation).ConfigureAwait(false);
+        if (parsed.GetValue(_output) is not null)
             throw new OptionsException("--output", "it goes with --input FILE");
-        if (input is not null)
-        {
-            BatchRun.CheckFiles(input, parsed.GetValue(_output));
-            await using Engine batchEngine = await StartAsync(parsed, cancellation).ConfigureAwait(false);
-            BatchRun run = new(batchEngine, _engine.Seed(parsed));
-            return await run.RunAsync(input, parsed.GetValue(_output), cancellation).ConfigureAwait(false);
-        }
-        GenerateRequest request = _prompt.Read(parsed) with
+        bool printsJson = parsed.GetValue(_json);
+        if (parsed.GetValue(_logProbs) && !printsJson)
+            throw new OptionsException("--logprobs", "it goes with --json");
+        GenerateRequest request = await _prompt.ReadAsync(parsed, cancellation).ConfigureAwait(false);
+        request = request with
         {
             Sampling = _sampling.Read(parsed, _engine.Seed(parsed)),
             ReturnLogProb = parsed.GetValue(_logProbs),
         };
-        await using Engine engine = await StartAsync(parsed, cancellation).ConfigureAwait(false);
+        await using Engine engine = await _engine.StartAsync(parsed, cancellation).ConfigureAwait(false);
+        string? system = parsed.GetValue(_system);
         if (request.Text is { } text && engine.HasChatTemplate && !parsed.GetValue(_noChat))
-            request = request with { Text = null, Messages = PromptFlags.ToMessages(text, parsed.GetValue(_system)) };
-        else if (parsed.GetValue(_system) is not null)
+            request = request with { Text = null, Messages = PromptFlags.ToMessages(text, system) };
+        else if (system is not null)
             throw new OptionsException("--system", "it needs a chat: a text prompt and a checkpoint with a template");
-        return parsed.GetValue(_json)
-            ? await PrintJsonAsync(engine, request, cancellation).ConfigureAwait(false)
+        Generation generation = printsJson
+            ? await engine.GenerateAsync(request, cancellation).ConfigureAwait(false)
             : await StreamAsync(engine, request, cancellation).ConfigureAwait(false);
-    }
-
-    private Task<Engine> StartAsync(ParseResult parsed, CancellationToken cancellation) =>
-        Engine.StartAsync(_engine.Read(parsed, new LoadingLine()), cancellation);
-
-    private static async Task<int> StreamAsync(
-        Engine engine, GenerateRequest request, CancellationToken cancellation)
-    {
-        TokenStream stream = engine.Stream(request);
-        await foreach (TokenChunk chunk in stream.WithCancellation(cancellation).ConfigureAwait(false))
+        if (printsJson)
         {
-            Console.Out.Write(engine.Tokenizer is null ? string.Concat(chunk.TokenIds.Select(id => $"{id} ")) : chunk.Text);
-            Console.Out.Flush();
+            AnswerWriter.Print(json => new AnswerWriter(engine.Tokenizer).Write(
+                json, default, generation.Id.ToString(), generation, request, returnText: true));
         }
-        Console.Out.WriteLine();
-        Generation generation = await stream.Completion.ConfigureAwait(false);
         Console.Error.WriteLine(Summary(generation));
-        return ExitCode(generation);
-    }
-
-    private static async Task<int> PrintJsonAsync(
-        Engine engine, GenerateRequest request, CancellationToken cancellation)
-    {
-        Generation generation = await engine.GenerateAsync(request, cancellation).ConfigureAwait(false);
-        using (Stream output = Console.OpenStandardOutput())
-        {
-            using Utf8JsonWriter json = new(output, JsonStyle);
-            new AnswerWriter(engine.Tokenizer).Write(
-                json, default, generation.Id.ToString(), generation, request.ReturnLogProb, 0, returnText: true);
-        }
-        Console.Out.WriteLine();
-        return ExitCode(generation);
-    }
-
-    /// <summary>Text outside ASCII is written as it is.</summary>
-    public static JsonWriterOptions JsonStyle { get; } =
-        new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
-
-    private static int ExitCode(Generation generation)
-    {
         if (generation.Error is null)
             return CommandLine.Done;
         Console.Error.WriteLine($"pdengine: {generation.Error.Message}");
         return CommandLine.Failed;
     }
 
+    private async Task<int> RunBatchAsync(ParseResult parsed, string input, CancellationToken cancellation)
+    {
+        if (_prompt.IsGiven(parsed))
+            throw new OptionsException("--input", "a batch brings its own prompts; leave the prompt out");
+        string? unused = _sampling.FirstGiven(parsed)
+            ?? (parsed.GetValue(_noChat) ? _noChat.Name : null)
+            ?? (parsed.GetValue(_system) is null ? null : _system.Name)
+            ?? (parsed.GetValue(_logProbs) ? _logProbs.Name : null);
+        if (unused is not null)
+            throw new OptionsException(unused, "each line of a batch says this for itself; leave it out");
+        string? output = parsed.GetValue(_output);
+        BatchFiles.Check(input, output);
+        await using Engine engine = await _engine.StartAsync(parsed, cancellation).ConfigureAwait(false);
+        return await new BatchRun(engine, _engine.Seed(parsed)).RunAsync(input, output, cancellation)
+            .ConfigureAwait(false);
+    }
+
+    /// <summary>Prints text as it comes; token ids where the checkpoint has no tokenizer.</summary>
+    private static async Task<Generation> StreamAsync(
+        Engine engine, GenerateRequest request, CancellationToken cancellation)
+    {
+        TokenStream stream = engine.Stream(request);
+        string separator = "";
+        await foreach (TokenChunk chunk in stream.WithCancellation(cancellation).ConfigureAwait(false))
+        {
+            if (engine.Tokenizer is not null)
+            {
+                Console.Out.Write(chunk.Text);
+            }
+            else
+            {
+                Console.Out.Write(separator + string.Join(' ', chunk.TokenIds));
+                separator = " ";
+            }
+            Console.Out.Flush();
+        }
+        Console.Out.WriteLine();
+        return await stream.Completion.ConfigureAwait(false);
+    }
+
     private static string Summary(Generation generation)
     {
         int prompt = generation.PromptIds.Length, output = generation.OutputIds.Count;
-        string text = $"prompt {prompt} tokens ({generation.CachedTokens} cached)";
+        StringBuilder text = new($"prompt {prompt} tokens ({generation.CachedTokens} cached)");
         if (generation.TimeToFirstToken is { } first)
         {
-            double decode = (generation.EndToEndTime - first).TotalSeconds;
-            double prefill = (first - generation.QueueTime).TotalSeconds;
-            text += $", first token after {first.TotalMilliseconds:F0} ms"
-                + $" ({(prompt - generation.CachedTokens) / Math.Max(prefill, 1e-9):F0} prompt tokens/s)";
+            double prefill = Math.Max((first - generation.QueueTime).TotalSeconds, 1e-9);
+            double decode = Math.Max((generation.EndToEndTime - first).TotalSeconds, 1e-9);
+            text.Append(CultureInfo.InvariantCulture, $", first token after {first.TotalMilliseconds:F0} ms");
+            text.Append(
+                CultureInfo.InvariantCulture, $" ({(prompt - generation.CachedTokens) / prefill:F0} tokens/s)");
+            text.Append(CultureInfo.InvariantCulture, $"; output {output} tokens");
             if (output > 1)
-                text += $"; {output} tokens at {(output - 1) / Math.Max(decode, 1e-9):F1} tokens/s";
+                text.Append(CultureInfo.InvariantCulture, $" at {(output - 1) / decode:F1} tokens/s");
         }
-        return $"{text}; ended by {generation.FinishReason.ToString().ToLowerInvariant()}";
+        string end = generation.FinishReason switch
+        {
+            FinishReason.Stop when generation.MatchedStopId is { } id => $"stop id {id}",
+            FinishReason.Stop => "stop string",
+            FinishReason reason => reason.ToString().ToLowerInvariant(),
+        };
+        return text.Append(CultureInfo.InvariantCulture, $"; ended by {end}").ToString();
     }
 }

@@ -20,11 +20,12 @@ internal sealed class LoadingLine : IProgress<LoadProgress>
             if (percent == _shownPercent)
                 return;
             _shownPercent = percent;
+            string weights = $"{value.TotalBytes / 1e6:0.#} MB of weights";
             if (_moving)
-                Console.Error.Write($"\rloading {value.TotalBytes / 1e6:F0} MB of weights: {percent}%");
+                Console.Error.Write($"\rloading {weights}: {percent}%");
             if (percent < 100)
                 return;
-            string done = $"loaded {value.TotalBytes / 1e6:F0} MB of weights in {_sinceStart.Elapsed.TotalSeconds:F1} s";
+            string done = $"loaded {weights} in {_sinceStart.Elapsed.TotalSeconds:F1} s";
             Console.Error.WriteLine(_moving ? $"\r{done}          " : done);
         }
     }

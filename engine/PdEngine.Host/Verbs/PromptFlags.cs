@@ -11,7 +11,7 @@ internal sealed class PromptFlags
 
     private readonly Argument<string?> _prompt = new("prompt")
     {
-        Description = "The prompt.", Arity = ArgumentArity.ZeroOrOne,
+        Description = "The prompt; - reads it from standard input.", Arity = ArgumentArity.ZeroOrOne,
     };
 
     private readonly Option<string?> _file = new("--prompt-file")
@@ -42,7 +42,7 @@ internal sealed class PromptFlags
         || parsed.GetValue(_ids) is not null;
 
     /// <summary>The prompt as text or ids, not yet a chat.</summary>
-    public GenerateRequest Read(ParseResult parsed)
+    public async Task<GenerateRequest> ReadAsync(ParseResult parsed, CancellationToken cancellation)
     {
         string? text = parsed.GetValue(_prompt);
         string? file = parsed.GetValue(_file);
@@ -51,13 +51,15 @@ internal sealed class PromptFlags
         if (given != 1)
         {
             throw new OptionsException("prompt", given == 0
-                ? "no prompt; give it as an argument, with --prompt-file FILE (- is stdin) or --input-ids"
+                ? "no prompt; give it as an argument, with --prompt-file FILE, - for standard input, or --input-ids"
                 : "give only one of the argument, --prompt-file and --input-ids");
         }
         bool parseAddedTokens = !parsed.GetValue(_plain);
-        return ids is null
-            ? new GenerateRequest { Text = text ?? ReadFile(file!), ParseAddedTokens = parseAddedTokens }
-            : new GenerateRequest { InputIds = ParseIds(ids), ParseAddedTokens = parseAddedTokens };
+        if (ids is not null)
+            return new GenerateRequest { InputIds = ParseIds(ids), ParseAddedTokens = parseAddedTokens };
+        if (text is null or "-")
+            text = await ReadFileAsync(file ?? "-", cancellation).ConfigureAwait(false);
+        return new GenerateRequest { Text = text, ParseAddedTokens = parseAddedTokens };
     }
 
     /// <summary>A chat of one user message, with a system message where given.</summary>
@@ -84,13 +86,14 @@ internal sealed class PromptFlags
         json.WriteEndObject();
     }
 
-    private static string ReadFile(string file)
+    private static async Task<string> ReadFileAsync(string file, CancellationToken cancellation)
     {
         try
         {
             using Stream stream = file == "-" ? Console.OpenStandardInput() : File.OpenRead(file);
             using StreamReader reader = new(stream, StrictUtf8);
-            return reader.ReadToEnd();
+            // Waited for beside the read, since reads of a terminal or a pipe do not heed the token.
+            return await reader.ReadToEndAsync(cancellation).WaitAsync(cancellation).ConfigureAwait(false);
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {

@@ -3,7 +3,7 @@ using System.CommandLine;
 namespace PdEngine.Host;
 
 /// <summary>
-/// The sampling flags of <c>generate</c> and <c>score</c>; names are SGLang's parameters with dashes.
+/// The sampling flags of <c>generate</c>; names are SGLang's parameters with dashes.
 /// </summary>
 internal sealed class SamplingFlags
 {
@@ -23,17 +23,20 @@ internal sealed class SamplingFlags
         Description = "Ends at this string; may repeat.", HelpName = "TEXT", DefaultValueFactory = _ => [],
     };
 
+    private Option[] All =>
+    [
+        _temperature, _topP, _topK, _minP, _repetition, _frequency, _presence, _maxNew, _minNew, _ignoreEos, _stop,
+    ];
+
     public void AddTo(Command verb)
     {
-        foreach (Option option in new Option[]
-        {
-            _temperature, _topP, _topK, _minP, _repetition, _frequency, _presence, _maxNew, _minNew, _ignoreEos,
-            _stop,
-        })
-        {
+        foreach (Option option in All)
             verb.Options.Add(option);
-        }
     }
+
+    /// <summary>Name of a flag that was given, or null where all are absent.</summary>
+    public string? FirstGiven(ParseResult parsed) =>
+        All.FirstOrDefault(option => parsed.GetResult(option) is { Implicit: false })?.Name;
 
     public SamplingParams Read(ParseResult parsed, ulong? seed) => new()
     {

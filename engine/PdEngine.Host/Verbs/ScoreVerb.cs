@@ -32,9 +32,8 @@ internal sealed class ScoreVerb
 
     private async Task<int> RunAsync(ParseResult parsed, CancellationToken cancellation)
     {
-        GenerateRequest asked = _prompt.Read(parsed);
-        await using Engine engine = await Engine.StartAsync(
-            _engine.Read(parsed, new LoadingLine()), cancellation).ConfigureAwait(false);
+        GenerateRequest asked = await _prompt.ReadAsync(parsed, cancellation).ConfigureAwait(false);
+        await using Engine engine = await _engine.StartAsync(parsed, cancellation).ConfigureAwait(false);
         GenerateRequest request = asked with
         {
             Sampling = new SamplingParams { MaxNewTokens = 0, Temperature = parsed.GetValue(_temperature) },
@@ -64,36 +63,30 @@ internal sealed class ScoreVerb
         {
             string logProb = entry.LogProb is { } value ? $"{value,10:F5}" : "          ";
             string text = tokenizer is null ? "" : JsonEncodedText.Encode(
-                tokenizer.TokenText(entry.TokenId), GenerateVerb.JsonStyle.Encoder).ToString();
-            Console.Out.WriteLine($"{entry.TokenId,8} {logProb}  {text}");
+                tokenizer.TokenText(entry.TokenId), AnswerWriter.Style.Encoder).ToString();
+            Console.Out.WriteLine($"{entry.TokenId,8} {logProb}  {text}".TrimEnd());
         }
     }
 
-    private static void PrintJson(Tokenizer? tokenizer, Generation generation, double total, int scored)
-    {
-        using (Stream output = Console.OpenStandardOutput())
+    private static void PrintJson(Tokenizer? tokenizer, Generation generation, double total, int scored) =>
+        AnswerWriter.Print(json =>
         {
-            using Utf8JsonWriter json = new(output, GenerateVerb.JsonStyle);
             json.WriteStartObject();
             json.WriteNumber("tokens", generation.PromptIds.Length);
-            json.WriteNumber("logprob_sum", total);
+            WriteFinite(json, "logprob_sum", total);
             if (scored > 0)
-                json.WriteNumber("perplexity", Math.Exp(-total / scored));
-            json.WriteStartArray("input_token_logprobs");
-            foreach (TokenLogProb entry in generation.InputLogProbs)
-            {
-                json.WriteStartArray();
-                if (entry.LogProb is { } value)
-                    json.WriteNumberValue(value);
-                else
-                    json.WriteNullValue();
-                json.WriteNumberValue(entry.TokenId);
-                json.WriteStringValue(tokenizer?.TokenText(entry.TokenId));
-                json.WriteEndArray();
-            }
-            json.WriteEndArray();
+                WriteFinite(json, "perplexity", Math.Exp(-total / scored));
+            new AnswerWriter(tokenizer).WriteLogProbs(
+                json, "input_token_logprobs", generation.InputLogProbs, returnText: true);
             json.WriteEndObject();
-        }
-        Console.Out.WriteLine();
+        });
+
+    /// <summary>JSON has no infinity, which is what the perplexity of the impossible is.</summary>
+    private static void WriteFinite(Utf8JsonWriter json, string name, double value)
+    {
+        if (double.IsFinite(value))
+            json.WriteNumber(name, value);
+        else
+            json.WriteNull(name);
     }
 }

@@ -1,3 +1,5 @@
+using System.Text;
+using System.Text.Encodings.Web;
 using System.Text.Json;
 
 namespace PdEngine.Host;
@@ -6,24 +8,24 @@ namespace PdEngine.Host;
 /// <param name="tokenizer">For the text of log-prob entries; null writes null there.</param>
 internal sealed class AnswerWriter(Tokenizer? tokenizer)
 {
+    /// <summary>Text outside ASCII is written as it is.</summary>
+    public static JsonWriterOptions Style { get; } =
+        new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
     /// <summary>Writes one answer object.</summary>
     /// <param name="json">Where to.</param>
     /// <param name="id">The line's own id, put first; undefined writes none.</param>
     /// <param name="name">The request's name in <c>meta_info.id</c>.</param>
     /// <param name="generation">What was generated.</param>
-    /// <param name="logProbs">Log-probs were asked for.</param>
-    /// <param name="topCount">Most likely tokens were asked for, so many.</param>
+    /// <param name="asked">What it was generated for.</param>
     /// <param name="returnText">Entries carry their token's text.</param>
     public void Write(
-        Utf8JsonWriter json, JsonElement id, string name, Generation generation, bool logProbs, int topCount,
+        Utf8JsonWriter json, JsonElement id, string name, Generation generation, GenerateRequest asked,
         bool returnText)
     {
         json.WriteStartObject();
         if (id.ValueKind != JsonValueKind.Undefined)
-        {
-            json.WritePropertyName("id");
-            id.WriteTo(json);
-        }
+            WriteId(json, id);
         json.WriteString("text", generation.Text);
         json.WriteStartArray("output_ids");
         foreach (int token in generation.OutputIds)
@@ -36,11 +38,11 @@ internal sealed class AnswerWriter(Tokenizer? tokenizer)
         json.WriteNumber("completion_tokens", generation.OutputIds.Count);
         json.WriteNumber("cached_tokens", generation.CachedTokens);
         json.WriteString("weight_version", generation.WeightVersion);
-        if (logProbs)
+        if (asked.ReturnLogProb)
         {
             WriteLogProbs(json, "input_token_logprobs", generation.InputLogProbs, returnText);
             WriteLogProbs(json, "output_token_logprobs", generation.OutputLogProbs, returnText);
-            if (topCount > 0)
+            if (asked.TopLogProbsNum > 0)
             {
                 WriteTops(json, "input_top_logprobs", generation.InputLogProbs, returnText);
                 WriteTops(json, "output_top_logprobs", generation.OutputLogProbs, returnText);
@@ -51,20 +53,45 @@ internal sealed class AnswerWriter(Tokenizer? tokenizer)
         json.WriteEndObject();
     }
 
+    /// <summary>Prints one JSON value and a newline on standard output.</summary>
+    public static void Print(Action<Utf8JsonWriter> write)
+    {
+        using MemoryStream text = new();
+        using (Utf8JsonWriter json = new(text, Style))
+            write(json);
+        Console.Out.WriteLine(Encoding.UTF8.GetString(text.GetBuffer(), 0, (int)text.Length));
+    }
+
     /// <summary>Writes the entry of a request that was refused or failed.</summary>
     public static void WriteError(Utf8JsonWriter json, JsonElement id, string type, string message)
     {
         json.WriteStartObject();
-        json.WritePropertyName("id");
-        if (id.ValueKind == JsonValueKind.Undefined)
-            json.WriteNullValue();
-        else
-            id.WriteTo(json);
+        WriteId(json, id);
         json.WriteStartObject("error");
         json.WriteString("type", type);
         json.WriteString("message", message);
         json.WriteEndObject();
         json.WriteEndObject();
+    }
+
+    /// <summary>Log-prob, id and text of each token, as an array of arrays.</summary>
+    public void WriteLogProbs(
+        Utf8JsonWriter json, string field, IReadOnlyList<TokenLogProb> entries, bool returnText)
+    {
+        json.WriteStartArray(field);
+        foreach (TokenLogProb entry in entries)
+            WriteEntry(json, entry.TokenId, entry.LogProb, returnText);
+        json.WriteEndArray();
+    }
+
+    /// <summary>As it was given, whatever it is: its strings need not even be valid Unicode.</summary>
+    private static void WriteId(Utf8JsonWriter json, JsonElement id)
+    {
+        json.WritePropertyName("id");
+        if (id.ValueKind == JsonValueKind.Undefined)
+            json.WriteNullValue();
+        else
+            json.WriteRawValue(id.GetRawText(), skipInputValidation: true);
     }
 
     private static void WriteFinishReason(Utf8JsonWriter json, Generation generation)
@@ -106,15 +133,6 @@ internal sealed class AnswerWriter(Tokenizer? tokenizer)
             json.WriteNumber("decode_throughput", (generation.OutputIds.Count - 1) / decodeSeconds);
     }
 
-    private void WriteLogProbs(
-        Utf8JsonWriter json, string field, IReadOnlyList<TokenLogProb> entries, bool returnText)
-    {
-        json.WriteStartArray(field);
-        foreach (TokenLogProb entry in entries)
-            WriteEntry(json, entry.TokenId, entry.LogProb, returnText);
-        json.WriteEndArray();
-    }
-
     private void WriteTops(
         Utf8JsonWriter json, string field, IReadOnlyList<TokenLogProb> entries, bool returnText)
     {
@@ -137,7 +155,8 @@ internal sealed class AnswerWriter(Tokenizer? tokenizer)
     private void WriteEntry(Utf8JsonWriter json, int token, float? logProb, bool returnText)
     {
         json.WriteStartArray();
-        if (logProb is { } value)
+        // JSON has no infinity: the log-prob of what could not be drawn is the lowest number there is.
+        if (logProb is { } value && !float.IsNaN(value))
             json.WriteNumberValue(Math.Max(value, float.MinValue));
         else
             json.WriteNullValue();

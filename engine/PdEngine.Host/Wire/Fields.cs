@@ -18,6 +18,21 @@ internal static class Fields
         _ => "a number",
     };
 
+    public static string NameOf(JsonProperty property)
+    {
+        try
+        {
+            return property.Name;
+        }
+        catch (InvalidOperationException)
+        {
+            throw new RequestException("body", "the name of a field is not valid Unicode");
+        }
+    }
+
+    /// <summary>A given text, short enough to be quoted in a message.</summary>
+    public static string Short(string given) => given.Length <= 64 ? given : $"{given.AsSpan(0, 64)}...";
+
     public static JsonElement? Element(JsonElement body, string name, JsonValueKind kind)
     {
         if (!body.TryGetProperty(name, out JsonElement value) || value.ValueKind == JsonValueKind.Null)

@@ -36,7 +36,7 @@ internal sealed record GenerateBody(
         if (body.ValueKind != JsonValueKind.Object)
             throw new RequestException("body", $"a JSON object is needed, not {Fields.KindName(body)}");
         foreach (JsonProperty property in body.EnumerateObject())
-            CheckName(property);
+            CheckName(Fields.NameOf(property), property.Value);
         (SamplingParams sampling, int sampleCount) =
             body.TryGetProperty("sampling_params", out JsonElement parameters)
             && parameters.ValueKind != JsonValueKind.Null
@@ -56,24 +56,37 @@ internal sealed record GenerateBody(
             TopLogProbsNum = Fields.Integer(body, "top_logprobs_num") ?? 0,
             Priority = Fields.Integer(body, "priority") ?? 0,
         };
-        JsonElement id = body.TryGetProperty("id", out JsonElement given) ? given : default;
         return new GenerateBody(
-            id, Fields.String(body, "rid"), request, sampleCount,
+            IdOf(body), Fields.String(body, "rid"), request, sampleCount,
             Fields.Boolean(body, "return_text_in_logprobs") ?? false);
     }
 
-    private static void CheckName(JsonProperty property)
+    /// <summary>A copy of a body's own <c>id</c>; undefined where there is none or where it is no object.</summary>
+    public static JsonElement IdOf(JsonElement body)
     {
-        if (Array.IndexOf(Known, property.Name) >= 0)
-            return;
-        if (Array.IndexOf(Unsupported, property.Name) >= 0)
+        JsonElement id = default;
+        if (body.ValueKind != JsonValueKind.Object)
+            return id;
+        foreach (JsonProperty property in body.EnumerateObject())
         {
-            bool off = property.Value.ValueKind is JsonValueKind.Null or JsonValueKind.False;
+            if (Fields.NameOf(property) == "id")
+                id = property.Value.Clone();
+        }
+        return id;
+    }
+
+    private static void CheckName(string name, JsonElement value)
+    {
+        if (Array.IndexOf(Known, name) >= 0)
+            return;
+        if (Array.IndexOf(Unsupported, name) >= 0)
+        {
+            bool off = value.ValueKind is JsonValueKind.Null or JsonValueKind.False;
             if (!off)
-                throw new RequestException(property.Name, "it is not served here; leave it out");
+                throw new RequestException(name, "it is not served here; leave it out");
             return;
         }
-        if (NearestName.Of(property.Name, Known, within: 2) is { } near)
-            throw new RequestException(property.Name, $"there is no such field; did you mean '{near}'?");
+        if (NearestName.Of(name, Known, within: 2) is { } near)
+            throw new RequestException(name, $"there is no such field; did you mean '{near}'?");
     }
 }

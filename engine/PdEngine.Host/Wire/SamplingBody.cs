@@ -26,7 +26,7 @@ internal static class SamplingBody
                 $"an object is needed, not {Fields.KindName(body)}; send a batch as one request each");
         }
         foreach (JsonProperty property in body.EnumerateObject())
-            CheckName(property);
+            CheckName(Fields.NameOf(property), property.Value);
         int sampleCount = Fields.Integer(body, "n") ?? 1;
         if (sampleCount is < 1 or > GenerateBody.MaxSamples)
             throw new RequestException("n", $"{sampleCount} is not in 1 to {GenerateBody.MaxSamples}");
@@ -56,14 +56,14 @@ internal static class SamplingBody
         return (sampling, sampleCount);
     }
 
-    private static void CheckName(JsonProperty property)
+    private static void CheckName(string name, JsonElement value)
     {
-        if (Array.IndexOf(Known, property.Name) >= 0 || property.Value.ValueKind == JsonValueKind.Null)
+        if (Array.IndexOf(Known, name) >= 0 || value.ValueKind == JsonValueKind.Null)
             return;
-        if (Array.IndexOf(Unsupported, property.Name) >= 0)
-            throw new RequestException($"sampling_params.{property.Name}", "it is not served here; leave it out");
-        string hint = NearestName.Of(property.Name, Known, within: 3) is { } near ? $"; did you mean '{near}'?" : "";
-        throw new RequestException($"sampling_params.{property.Name}", $"there is no such parameter{hint}");
+        if (Array.IndexOf(Unsupported, name) >= 0)
+            throw new RequestException($"sampling_params.{name}", "it is not served here; leave it out");
+        string hint = NearestName.Of(name, Known, within: 3) is { } near ? $"; did you mean '{near}'?" : "";
+        throw new RequestException($"sampling_params.{Fields.Short(name)}", $"there is no such parameter{hint}");
     }
 
     private static ulong? Seed(JsonElement body)
@@ -84,8 +84,9 @@ internal static class SamplingBody
             return bias;
         foreach (JsonProperty entry in given.EnumerateObject())
         {
-            if (!int.TryParse(entry.Name, out int token))
-                throw new RequestException("logit_bias", $"'{entry.Name}' is not a token id");
+            string name = Fields.NameOf(entry);
+            if (!int.TryParse(name, out int token))
+                throw new RequestException("logit_bias", $"'{Fields.Short(name)}' is not a token id");
             if (entry.Value.ValueKind != JsonValueKind.Number)
                 throw new RequestException("logit_bias", $"the bias of token {token} must be a number");
             bias[token] = Fields.ToFloat(entry.Value, "logit_bias");
@@ -104,6 +105,6 @@ internal static class SamplingBody
                 return value;
             names.Add(choice);
         }
-        throw new RequestException(name, $"'{given}' is none of {string.Join(", ", names)}");
+        throw new RequestException(name, $"'{Fields.Short(given)}' is none of {string.Join(", ", names)}");
     }
 }

@@ -1,0 +1,98 @@
+using System.Text.Json;
+using System.Text.Unicode;
+
+namespace PdEngine.Host;
+
+/// <summary>
+/// Answers one line of a batch: its answer, or an array of them for several samples, or its error entry.
+/// </summary>
+internal sealed class BatchLine(Engine engine, ulong seed)
+{
+    public const int MaxBytes = 64 << 20;
+
+    /// <param name="line">The request.</param>
+    /// <param name="number">Counts from 1.</param>
+    /// <param name="cancellation">Aborts it.</param>
+    /// <returns>A line of JSON with its end, and whether it tells of an error.</returns>
+    public async Task<(byte[] Json, bool HasError)> AnswerAsync(
+        LineReader.Line line, long number, CancellationToken cancellation)
+    {
+        JsonElement id = default;
+        try
+        {
+            if (line.IsTooLong)
+                throw new RequestException("body", $"the line has over {MaxBytes >> 20} MiB");
+            if (!Utf8.IsValid(line.Bytes.Span))
+                throw new RequestException("body", "the line is not UTF-8 text");
+            using JsonDocument document = JsonDocument.Parse(line.Bytes);
+            id = GenerateBody.IdOf(document.RootElement);
+            GenerateBody body = GenerateBody.Read(document.RootElement);
+            Generation[] samples =
+                await Task.WhenAll(Submit(body, number, cancellation)).ConfigureAwait(false);
+            byte[] answer = Write(json => WriteAnswers(json, id, body, number, samples));
+            return (answer, samples.Any(sample => sample.Error is not null));
+        }
+        catch (JsonException error)
+        {
+            return (Refusal(id, "invalid_json", number, error.Message), true);
+        }
+        catch (CapacityException error)
+        {
+            return (Refusal(id, "capacity", number, error.Message), true);
+        }
+        catch (PdEngineException error)
+        {
+            return (Refusal(id, "invalid_request", number, error.Message), true);
+        }
+    }
+
+    /// <summary>
+    /// Submits every sample of a line; each has a seed of its own that arrival order does not change.
+    /// </summary>
+    private Task<Generation>[] Submit(GenerateBody body, long number, CancellationToken cancellation)
+    {
+        Task<Generation>[] samples = new Task<Generation>[body.SampleCount];
+        SamplingParams sampling = body.Request.Sampling;
+        for (int i = 0; i < samples.Length; i++)
+        {
+            ulong sampleSeed = sampling.SamplingSeed is { } given
+                ? unchecked(given + (ulong)i)
+                : SeedHash.Of(seed, (ulong)number, (ulong)i);
+            samples[i] = engine.GenerateAsync(
+                body.Request with { Sampling = sampling with { SamplingSeed = sampleSeed } }, cancellation);
+        }
+        return samples;
+    }
+
+    private void WriteAnswers(
+        Utf8JsonWriter json, JsonElement id, GenerateBody body, long number, Generation[] samples)
+    {
+        AnswerWriter writer = new(engine.Tokenizer);
+        if (body.SampleCount > 1)
+            json.WriteStartArray();
+        for (int i = 0; i < samples.Length; i++)
+        {
+            string name = body.RequestName ?? $"line-{number}";
+            if (body.SampleCount > 1)
+                name = $"{name}-{i}";
+            if (samples[i].Error is { } error)
+                AnswerWriter.WriteError(json, id, "failed", error.Message);
+            else
+                writer.Write(json, id, name, samples[i], body.Request, body.ReturnText);
+        }
+        if (body.SampleCount > 1)
+            json.WriteEndArray();
+    }
+
+    private static byte[] Refusal(JsonElement id, string type, long number, string message) =>
+        Write(json => AnswerWriter.WriteError(json, id, type, $"line {number}: {message}"));
+
+    private static byte[] Write(Action<Utf8JsonWriter> write)
+    {
+        using MemoryStream line = new();
+        using (Utf8JsonWriter json = new(line, AnswerWriter.Style))
+            write(json);
+        line.WriteByte((byte)'\n');
+        return line.ToArray();
+    }
+}
