@@ -19,9 +19,10 @@ internal static class CommandLine
             new HelpOption { Recursive = true }, new VersionOption(), GenerateVerb.Create(), ScoreVerb.Create(),
         };
         ParseResult parsed = root.Parse(arguments.Length == 0 ? ["--help"] : arguments);
-        if (parsed.Errors.Count == 0)
+        string? problem = MisspeltFlag(parsed) ?? (parsed.Errors.Count == 0 ? null : Readable(parsed));
+        if (problem is null)
             return await parsed.InvokeAsync().ConfigureAwait(false);
-        Console.Error.WriteLine($"pdengine: {Readable(parsed)}");
+        Console.Error.WriteLine($"pdengine: {problem}");
         string verb = parsed.CommandResult.Command == root ? "" : $" {parsed.CommandResult.Command.Name}";
         Console.Error.WriteLine($"See 'pdengine{verb} --help'.");
         return BadInput;
@@ -50,6 +51,19 @@ internal static class CommandLine
             Console.Error.WriteLine($"pdengine: {error.Message}");
             return Failed;
         }
+    }
+
+    /// <summary>
+    /// A flag that does not exist would be taken for the prompt; a prompt that looks like one goes after --.
+    /// </summary>
+    private static string? MisspeltFlag(ParseResult parsed)
+    {
+        if (parsed.Tokens.Any(token => token.Type == TokenType.DoubleDash))
+            return null;
+        string? flag = parsed.CommandResult.Children.OfType<ArgumentResult>().SelectMany(result => result.Tokens)
+            .Select(token => token.Value)
+            .FirstOrDefault(word => word is ['-', _, ..] && !word.Any(char.IsWhiteSpace));
+        return flag is null ? null : $"there is no flag '{flag}'; a prompt that starts with - goes after --";
     }
 
     /// <summary>One message, the most telling; the parser's own names .NET types.</summary>

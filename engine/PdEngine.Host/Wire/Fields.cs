@@ -30,6 +30,18 @@ internal static class Fields
         }
     }
 
+    public static bool HasName(JsonProperty property, string name)
+    {
+        try
+        {
+            return property.NameEquals(name);
+        }
+        catch (InvalidOperationException)
+        {
+            return false;
+        }
+    }
+
     /// <summary>A given text, short enough to be quoted in a message.</summary>
     public static string Short(string given) => given.Length <= 64 ? given : $"{given.AsSpan(0, 64)}...";
 

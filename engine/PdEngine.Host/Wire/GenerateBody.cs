@@ -42,10 +42,11 @@ internal sealed record GenerateBody(
             && parameters.ValueKind != JsonValueKind.Null
                 ? SamplingBody.Read(parameters)
                 : (new SamplingParams(), 1);
+        int[]? ids = Fields.Ids(body, "input_ids");
         GenerateRequest request = new()
         {
             Text = Fields.String(body, "text"),
-            InputIds = Fields.Ids(body, "input_ids") is { } ids ? ids : null,
+            InputIds = ids is null ? default(ReadOnlyMemory<int>?) : ids,
             Messages = Fields.Element(body, "messages", JsonValueKind.Array),
             Tools = Fields.Element(body, "tools", JsonValueKind.Array),
             ChatTemplateArguments = Fields.Element(body, "chat_template_kwargs", JsonValueKind.Object),
@@ -69,7 +70,7 @@ internal sealed record GenerateBody(
             return id;
         foreach (JsonProperty property in body.EnumerateObject())
         {
-            if (Fields.NameOf(property) == "id")
+            if (Fields.HasName(property, "id"))
                 id = property.Value.Clone();
         }
         return id;
