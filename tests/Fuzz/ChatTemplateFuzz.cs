@@ -24,10 +24,12 @@ internal static class ChatTemplateFuzz
     private static readonly JinjaLimits Limits = new(Steps: 10_000, Chars: 1 << 18);
 
     /// <summary>
-    /// Runs <paramref name="count"/> mutations; a failure names the seed of its own mutation.
+    /// Runs <paramref name="count"/> mutations and returns how many were refused; a failure names the seed of
+    /// its own mutation.
     /// </summary>
-    public static void Run(int count, int seed)
+    public static int Run(int count, int seed)
     {
+        int refused = 0;
         string[] sources = Sources();
         string[] chats = Chats();
         for (int index = 0; index < count; index++)
@@ -38,7 +40,7 @@ internal static class ChatTemplateFuzz
                 : chats[random.Next(chats.Length)];
             try
             {
-                RunOne(source, chat);
+                refused += RunOne(source, chat) ? 0 : 1;
             }
             catch (Exception error) when (error is not PdEngineException)
             {
@@ -46,9 +48,10 @@ internal static class ChatTemplateFuzz
                     $"Mutation {index} of seed {seed}: {error}\n{source}\n{chat}", error);
             }
         }
+        return refused;
     }
 
-    private static void RunOne(string source, string chat)
+    private static bool RunOne(string source, string chat)
     {
         JsonDocument messages;
         try
@@ -65,10 +68,11 @@ internal static class ChatTemplateFuzz
             {
                 ChatTemplateOptions options = new() { BosToken = "<s>", Tools = messages.RootElement };
                 ChatTemplate.Parse(source, "fuzz", Limits).Render(messages.RootElement, options);
+                return true;
             }
             catch (PdEngineException)
             {
-                // A typed error is as good an end as a text.
+                return false;
             }
         }
     }

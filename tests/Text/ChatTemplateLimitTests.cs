@@ -144,10 +144,6 @@ internal sealed class ChatTemplateLimitTests
         Assert.That(() => template.Render(messages.RootElement), Throws.TypeOf<RequestException>());
     }
 
-    [Test]
-    public void Mutated_templates_and_messages_never_crash_or_hang() =>
-        ChatTemplateFuzz.Run(count: 3000, seed: 11);
-
     private static Exception? Caught(string source)
     {
         try
