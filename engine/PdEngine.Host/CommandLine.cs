@@ -16,7 +16,8 @@ internal static class CommandLine
         // A plain command, since a root command is called after its assembly in help texts.
         Command root = new("pdengine", "LLM inference for RL in one .NET process.")
         {
-            new HelpOption { Recursive = true }, new VersionOption(), GenerateVerb.Create(), ScoreVerb.Create(),
+            new HelpOption { Recursive = true }, new VersionOption(), GenerateVerb.Create(),
+            ScoreVerb.Create(),
         };
         ParseResult parsed = root.Parse(arguments.Length == 0 ? ["--help"] : arguments);
         string? problem = MisspeltFlag(parsed) ?? (parsed.Errors.Count == 0 ? null : Readable(parsed));
@@ -36,7 +37,8 @@ internal static class CommandLine
             return await verb().ConfigureAwait(false);
         }
         catch (Exception error) when (error
-            is OptionsException or CheckpointException or RequestException or CapacityException or BackendException)
+            is OptionsException or CheckpointException or RequestException or CapacityException
+            or BackendException)
         {
             Console.Error.WriteLine($"pdengine: {error.Message}");
             return BadInput;
@@ -46,7 +48,8 @@ internal static class CommandLine
             Console.Error.WriteLine("pdengine: interrupted");
             return Failed;
         }
-        catch (Exception error) when (error is PdEngineException or IOException or UnauthorizedAccessException)
+        catch (Exception error) when (
+            error is PdEngineException or IOException or UnauthorizedAccessException)
         {
             Console.Error.WriteLine($"pdengine: {error.Message}");
             return Failed;
@@ -60,7 +63,8 @@ internal static class CommandLine
     {
         if (parsed.Tokens.Any(token => token.Type == TokenType.DoubleDash))
             return null;
-        string? flag = parsed.CommandResult.Children.OfType<ArgumentResult>().SelectMany(result => result.Tokens)
+        string? flag = parsed.CommandResult.Children.OfType<ArgumentResult>()
+            .SelectMany(result => result.Tokens)
             .Select(token => token.Value)
             .FirstOrDefault(word => word is ['-', _, ..] && !word.Any(char.IsWhiteSpace));
         return flag is null ? null : $"there is no flag '{flag}'; a prompt that starts with - goes after --";
@@ -77,7 +81,7 @@ internal static class CommandLine
         {
             return error.Message;
         }
-        bool isFraction = option.ValueType == typeof(float);
-        return $"{option.Name}: '{given}' is not {(isFraction ? "a number" : "a whole number that it can take")}";
+        string wanted = option.ValueType == typeof(float) ? "a number" : "a whole number that it can take";
+        return $"{option.Name}: '{given}' is not {wanted}";
     }
 }

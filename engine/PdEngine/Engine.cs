@@ -59,10 +59,12 @@ public sealed class Engine : IAsyncDisposable
     /// <exception cref="BackendException">
     /// This machine cannot run the backend, or has too little memory.
     /// </exception>
-    public static Task<Engine> StartAsync(EngineOptions options, CancellationToken cancellationToken = default)
+    public static Task<Engine> StartAsync(
+        EngineOptions options, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(options);
-        return Task.Run(() => new Engine(EngineParts.Build(options, cancellationToken), options), cancellationToken);
+        return Task.Run(
+            () => new Engine(EngineParts.Build(options, cancellationToken), options), cancellationToken);
     }
 
     /// <summary>Submits a request and returns its output as it is made.</summary>

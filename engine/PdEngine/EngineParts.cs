@@ -63,7 +63,8 @@ internal sealed class EngineParts : IDisposable
         ModelWeights? weights = null;
         try
         {
-            Progress progress = new(options.Progress, ModelWeights.LoadBytes(checkpoint.Config), cancellationToken);
+            Progress progress =
+                new(options.Progress, ModelWeights.LoadBytes(checkpoint.Config), cancellationToken);
             weights = ModelWeights.Load(checkpoint, backend, progress);
             return new EngineParts(options, weights, backend, tokenizer, template);
         }
@@ -113,15 +114,16 @@ internal sealed class EngineParts : IDisposable
         if (wanted > allowed || wanted < layout.BlockBytes)
         {
             throw new BackendException(
-                $"The KV cache needs {Math.Max(wanted, layout.BlockBytes) / 1e6:F0} MB; {Math.Max(0, allowed) / 1e6:F0}"
-                + $" MB may be taken beside {_weights.Bytes / 1e6:F0} MB of weights. Lower max_total_tokens or "
-                + "raise mem_fraction_static.");
+                $"The KV cache needs {Math.Max(wanted, layout.BlockBytes) / 1e6:F0} MB; "
+                + $"{Math.Max(0, allowed) / 1e6:F0} MB may be taken beside {_weights.Bytes / 1e6:F0} MB of "
+                + "weights. Lower max_total_tokens or raise mem_fraction_static.");
         }
         return (int)Math.Min(int.MaxValue / options.PageSize, (long)(wanted / layout.BlockBytes));
     }
 
     /// <summary>Passes loading on to the caller, and ends it where the caller asked for that.</summary>
-    private sealed class Progress(IProgress<LoadProgress>? caller, long totalBytes, CancellationToken cancellation)
+    private sealed class Progress(
+        IProgress<LoadProgress>? caller, long totalBytes, CancellationToken cancellation)
         : IProgress<long>
     {
         public void Report(long value)

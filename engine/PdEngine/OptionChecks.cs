@@ -10,14 +10,17 @@ internal static class OptionChecks
             "page_size", options.PageSize, "a power of two from 1 to 256");
         Require(options.MemFractionStatic is > 0 and <= 1,
             "mem_fraction_static", options.MemFractionStatic, "above 0 and at most 1");
-        Require(options.MaxTotalTokens is null or > 0, "max_total_tokens", options.MaxTotalTokens, "at least 1");
+        Require(options.MaxTotalTokens is null or > 0, "max_total_tokens", options.MaxTotalTokens,
+            "at least 1");
         Require(options.MaxRunningRequests is > 0 and <= 65536,
             "max_running_requests", options.MaxRunningRequests, "in 1 to 65536");
-        Require(options.MaxQueuedRequests > 0, "max_queued_requests", options.MaxQueuedRequests, "at least 1");
+        Require(options.MaxQueuedRequests > 0, "max_queued_requests", options.MaxQueuedRequests,
+            "at least 1");
         Require(options.ChunkedPrefillSize is > 0 and <= 131072,
             "chunked_prefill_size", options.ChunkedPrefillSize, "in 1 to 131072");
         Require(options.ContextLength is null or > 0, "context_length", options.ContextLength, "at least 1");
-        Require(options.ThreadCount is null or (> 0 and <= 1024), "threads", options.ThreadCount, "in 1 to 1024");
+        Require(options.ThreadCount is null or (> 0 and <= 1024), "threads", options.ThreadCount,
+            "in 1 to 1024");
     }
 
     public static void ThrowIfContextTooLong(EngineOptions options, ModelConfig config)

@@ -39,7 +39,8 @@ public sealed class EngineInvarianceTests
     [TestCase(1)]
     [TestCase(8)]
     [TestCase(256)]
-    public Task Page_size_changes_nothing(int page) => AssertSameAsync(options => options with { PageSize = page });
+    public Task Page_size_changes_nothing(int page) =>
+        AssertSameAsync(options => options with { PageSize = page });
 
     [TestCase(1)]
     [TestCase(3)]
@@ -77,7 +78,8 @@ public sealed class EngineInvarianceTests
     {
         GenerateRequest request = new()
         {
-            InputIds = new[] { 5, 6, 7 }, Sampling = new SamplingParams { MaxNewTokens = 20, SamplingSeed = 9 },
+            InputIds = new[] { 5, 6, 7 },
+            Sampling = new SamplingParams { MaxNewTokens = 20, SamplingSeed = 9 },
         };
         await using Engine engine = await EngineRig.StartAsync();
         Generation first = await engine.GenerateAsync(request);
@@ -97,7 +99,8 @@ public sealed class EngineInvarianceTests
             await using Engine engine = await Engine.StartAsync(EngineRig.Options() with { Seed = seed });
             runs[run] = await engine.GenerateAsync(request);
             Generation next = await engine.GenerateAsync(request);
-            Assert.That(next.OutputIds, Is.Not.EqualTo(runs[run].OutputIds), "the second request drew the same");
+            Assert.That(
+                next.OutputIds, Is.Not.EqualTo(runs[run].OutputIds), "the second request drew the same");
         }
         EngineRig.AssertSame(runs[0], runs[1], "same engine seed");
         Assert.That(runs[2].OutputIds, Is.Not.EqualTo(runs[0].OutputIds));
@@ -107,7 +110,8 @@ public sealed class EngineInvarianceTests
     [Category("Goldens")]
     public async Task Golden_models_give_the_same_alone_at_once_and_squeezed()
     {
-        foreach (string folder in Directory.GetDirectories(TestFiles.Golden("models")).Order(StringComparer.Ordinal))
+        foreach (string folder in Directory.GetDirectories(TestFiles.Golden("models"))
+            .Order(StringComparer.Ordinal))
         {
             if (!File.Exists(Path.Combine(folder, "config.json")) || !TinyGoldens.IsDense(folder))
                 continue;

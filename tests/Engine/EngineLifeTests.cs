@@ -71,7 +71,8 @@ public sealed class EngineLifeTests
     [Test]
     public async Task Abort_all_ends_the_running_and_the_waiting()
     {
-        await using Engine engine = await Engine.StartAsync(EngineRig.Options() with { MaxRunningRequests = 4 });
+        await using Engine engine =
+            await Engine.StartAsync(EngineRig.Options() with { MaxRunningRequests = 4 });
         TokenStream[] streams = [.. Enumerable.Range(0, 30).Select(_ => engine.Stream(Long()))];
         await foreach (TokenChunk _ in streams[0])
             break;

@@ -48,8 +48,10 @@ public sealed class EngineLogProbTests
         Assert.That(answer.InputLogProbs.Select(entry => entry.TokenId), Is.EqualTo(prompt[^count..]));
         Assert.That(answer.InputLogProbs[0].LogProb, Is.Null);
         Assert.That(answer.InputLogProbs[0].Top, Is.Empty);
-        Assert.That(answer.InputLogProbs.Skip(1).All(entry => entry.LogProb < 0 && entry.Top.Count == 2), Is.True);
-        IReadOnlyList<TokenLogProb> scored = await _engine.ScoreAsync(prompt, prompt.Length, new SamplingParams());
+        Assert.That(
+            answer.InputLogProbs.Skip(1).All(entry => entry.LogProb < 0 && entry.Top.Count == 2), Is.True);
+        IReadOnlyList<TokenLogProb> scored =
+            await _engine.ScoreAsync(prompt, prompt.Length, new SamplingParams());
         Assert.That(answer.InputLogProbs.Skip(1).Select(entry => entry.LogProb),
             Is.EqualTo(scored.Skip(prompt.Length - count + 1).Select(entry => entry.LogProb)));
     }
@@ -101,7 +103,8 @@ public sealed class EngineLogProbTests
     {
         TokenStream stream = _engine.Stream(new GenerateRequest
         {
-            Text = "stream", ReturnLogProb = true, Sampling = new SamplingParams { MaxNewTokens = 50, IgnoreEos = true },
+            Text = "stream", ReturnLogProb = true,
+            Sampling = new SamplingParams { MaxNewTokens = 50, IgnoreEos = true },
         });
         List<int> ids = [];
         List<float> logProbs = [];
@@ -127,9 +130,11 @@ public sealed class EngineLogProbTests
             new EngineOptions { ModelPath = TestFiles.SmolLm2(), MaxTotalTokens = 2048 });
         SamplingParams sampling = new() { MaxNewTokens = 12, Temperature = 0.8f, RepetitionPenalty = 1.1f };
         Generation made = await engine.GenerateAsync(
-            new GenerateRequest { Text = "The capital of France is", Sampling = sampling, ReturnLogProb = true });
+            new GenerateRequest { Text = "The capital of France is", Sampling = sampling,
+                ReturnLogProb = true });
         int[] rollout = [.. made.PromptIds.Span, .. made.OutputIds];
-        IReadOnlyList<TokenLogProb> scored = await engine.ScoreAsync(rollout, made.PromptIds.Length, sampling);
+        IReadOnlyList<TokenLogProb> scored =
+            await engine.ScoreAsync(rollout, made.PromptIds.Length, sampling);
         EngineRig.AssertSameBits(made.OutputLogProbs, [.. scored.Skip(made.PromptIds.Length)], "SmolLM2");
     }
 }

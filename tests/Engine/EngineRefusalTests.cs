@@ -2,12 +2,14 @@ using System.Text.Json;
 
 namespace PdEngine.Tests;
 
-/// <summary>What is refused, by the name of the field, before anything is computed; and prompts of each kind.</summary>
+/// <summary>What is refused, by the name of the field, before anything is computed; and prompts of each
+/// kind.</summary>
 public sealed class EngineRefusalTests
 {
     private const string Template =
         "{{ bos_token }}{% for m in messages %}[{{ m.role }}]{{ m.content }}{% endfor %}"
-        + "{% if shout %}!{% endif %}{% if tools %}T{% endif %}{% if add_generation_prompt %}[assistant]{% endif %}";
+        + "{% if shout %}!{% endif %}{% if tools %}T{% endif %}"
+        + "{% if add_generation_prompt %}[assistant]{% endif %}";
 
     private Engine _engine = null!;
 
@@ -49,7 +51,8 @@ public sealed class EngineRefusalTests
         yield return Sampling("stop_token_ids", new SamplingParams { StopTokenIds = [320] });
         yield return Sampling("stop", new SamplingParams { Stop = [""] });
         yield return Sampling(
-            "logit_bias", new SamplingParams { LogitBias = new Dictionary<int, float> { [-1] = 1 } }, "bad id");
+            "logit_bias", new SamplingParams { LogitBias = new Dictionary<int, float> { [-1] = 1 } },
+            "bad id");
         yield return Sampling("logit_bias",
             new SamplingParams { LogitBias = new Dictionary<int, float> { [1] = float.PositiveInfinity } });
         yield return Case("messages", new GenerateRequest { Messages = Json("[]") }, "no template");
@@ -73,7 +76,8 @@ public sealed class EngineRefusalTests
         {
             InputIds = new int[100], Sampling = new SamplingParams { MaxNewTokens = 100 },
         }))!;
-        Assert.That(pool.Message, Does.Contain("13 KV blocks").And.Contain("has 10").And.Contain("max_total_tokens"));
+        Assert.That(
+            pool.Message, Does.Contain("13 KV blocks").And.Contain("has 10").And.Contain("max_total_tokens"));
         CapacityException context = Assert.Throws<CapacityException>(() => _engine.Stream(new GenerateRequest
         {
             InputIds = new int[2000], Sampling = new SamplingParams { MaxNewTokens = 100 },
@@ -105,7 +109,8 @@ public sealed class EngineRefusalTests
     [Test]
     public void One_bad_request_of_a_batch_refuses_the_batch_before_any_runs()
     {
-        GenerateRequest good = new() { InputIds = new[] { 1 }, Sampling = new SamplingParams { MaxNewTokens = 2 } };
+        GenerateRequest good =
+            new() { InputIds = new[] { 1 }, Sampling = new SamplingParams { MaxNewTokens = 2 } };
         long before = _engine.Metrics.PrefillTokens;
         Assert.ThrowsAsync<RequestException>(
             () => _engine.GenerateAsync([good, good with { InputIds = new[] { -5 } }]));
@@ -115,9 +120,11 @@ public sealed class EngineRefusalTests
     [Test]
     public void Scores_of_nothing_or_of_too_much_are_refused()
     {
-        Assert.ThrowsAsync<RequestException>(() => _engine.ScoreAsync(Array.Empty<int>(), 0, new SamplingParams()));
+        Assert.ThrowsAsync<RequestException>(
+            () => _engine.ScoreAsync(Array.Empty<int>(), 0, new SamplingParams()));
         Assert.ThrowsAsync<RequestException>(() => _engine.ScoreAsync(new[] { 1 }, 2, new SamplingParams()));
-        Assert.ThrowsAsync<CapacityException>(() => _engine.ScoreAsync(new int[161], 1, new SamplingParams()));
+        Assert.ThrowsAsync<CapacityException>(
+            () => _engine.ScoreAsync(new int[161], 1, new SamplingParams()));
     }
 
     [Test]
@@ -146,14 +153,16 @@ public sealed class EngineRefusalTests
         if (isInConfig)
         {
             File.Delete(Path.Combine(folder, "chat_template.jinja"));
-            File.WriteAllText(Path.Combine(folder, "tokenizer_config.json"), EngineRig.TokenizerConfig(Template));
+            File.WriteAllText(
+                Path.Combine(folder, "tokenizer_config.json"), EngineRig.TokenizerConfig(Template));
         }
         await using Engine engine = await EngineRig.StartAsync(folder);
         Assert.That(engine.HasChatTemplate, Is.True);
         Generation answer = await engine.GenerateAsync(new GenerateRequest
         {
             Messages = Json("""[{"role":"user","content":"hi é"}]"""), Tools = Json("[{}]"),
-            ChatTemplateArguments = Json("""{"shout": true}"""), Sampling = new SamplingParams { MaxNewTokens = 1 },
+            ChatTemplateArguments = Json("""{"shout": true}"""),
+            Sampling = new SamplingParams { MaxNewTokens = 1 },
         });
         string start = isInConfig ? "<s>" : "";
         Assert.That(answer.PromptIds.ToArray(),
@@ -166,7 +175,8 @@ public sealed class EngineRefusalTests
     [Test]
     public async Task Added_tokens_in_text_are_tokens_unless_switched_off()
     {
-        GenerateRequest request = new() { Text = "a</s>", Sampling = new SamplingParams { MaxNewTokens = 0 } };
+        GenerateRequest request =
+            new() { Text = "a</s>", Sampling = new SamplingParams { MaxNewTokens = 0 } };
         Generation parsed = await _engine.GenerateAsync(request);
         Assert.That(parsed.PromptIds.ToArray(), Is.EqualTo(new[] { 'a' + 2, 1 }));
         Generation plain = await _engine.GenerateAsync(request with { ParseAddedTokens = false });

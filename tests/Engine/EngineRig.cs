@@ -3,7 +3,8 @@ using PdEngine.Bench;
 
 namespace PdEngine.Tests;
 
-/// <summary>Engines on a tiny checkpoint of random weights, requests of every kind, and how to compare.</summary>
+/// <summary>Engines on a tiny checkpoint of random weights, requests of every kind, and how to
+/// compare.</summary>
 internal static class EngineRig
 {
     private const int VocabularySize = 320;
@@ -17,7 +18,8 @@ internal static class EngineRig
         lock (Gate)
         {
             string name = $"engine-{hasTokenizer}-{template?.Length}-{tokenizer?.Length}";
-            string folder = Path.Combine(Path.GetTempPath(), "pdengine-tests", $"{Environment.ProcessId}", name);
+            string folder =
+                Path.Combine(Path.GetTempPath(), "pdengine-tests", $"{Environment.ProcessId}", name);
             if (Directory.Exists(folder))
                 return folder;
             RandomCheckpoint.Write(folder, RandomCheckpoint.ConfigOf("tiny"), seed: 3);
@@ -108,7 +110,8 @@ internal static class EngineRig
         return await Task.WhenAll(tasks);
     }
 
-    public static void AssertSame(IReadOnlyList<Generation> expected, IReadOnlyList<Generation> actual, string what)
+    public static void AssertSame(
+        IReadOnlyList<Generation> expected, IReadOnlyList<Generation> actual, string what)
     {
         Assert.That(actual, Has.Count.EqualTo(expected.Count));
         for (int i = 0; i < expected.Count; i++)
@@ -134,14 +137,16 @@ internal static class EngineRig
         for (int i = 0; i < expected.Count; i++)
         {
             Assert.That(actual[i].TokenId, Is.EqualTo(expected[i].TokenId), $"{what}, position {i}");
-            Assert.That(Bits(actual[i].LogProb), Is.EqualTo(Bits(expected[i].LogProb)), $"{what}, position {i}");
+            Assert.That(
+                Bits(actual[i].LogProb), Is.EqualTo(Bits(expected[i].LogProb)), $"{what}, position {i}");
             Assert.That(actual[i].Top, Is.EqualTo(expected[i].Top), $"{what}, position {i}");
         }
     }
 
     /// <summary>A tokenizer_config.json with a chat template.</summary>
     public static string TokenizerConfig(string template) =>
-        new JsonObject { ["chat_template"] = template, ["bos_token"] = "<s>", ["eos_token"] = "</s>" }.ToJsonString();
+        new JsonObject { ["chat_template"] = template, ["bos_token"] = "<s>",
+            ["eos_token"] = "</s>" }.ToJsonString();
 
     private static int? Bits(float? value) => value is { } real ? BitConverter.SingleToInt32Bits(real) : null;
 }

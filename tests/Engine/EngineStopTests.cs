@@ -88,7 +88,8 @@ public sealed class EngineStopTests
         Generation ignored = await AskAsync(toEos with { IgnoreEos = true });
         Assert.That(ignored.OutputIds, Is.EqualTo(Enumerable.Repeat(Eos, 6)));
         Assert.That(ignored.FinishReason, Is.EqualTo(FinishReason.Length));
-        Generation shown = await AskAsync(toEos with { IgnoreEos = true, SkipSpecialTokens = false, MaxNewTokens = 2 });
+        Generation shown =
+            await AskAsync(toEos with { IgnoreEos = true, SkipSpecialTokens = false, MaxNewTokens = 2 });
         Assert.That(shown.Text, Is.EqualTo("</s></s>"));
     }
 

@@ -29,7 +29,8 @@ public sealed class FuzzTests
         Stopwatch watch = Stopwatch.StartNew();
         int refused = run(count, seed);
         TestContext.Progress.WriteLine(
-            $"seed {seed}: {count} {name}: {refused} refused, {count - refused} read, {watch.ElapsedMilliseconds} ms");
+            $"seed {seed}: {count} {name}: {refused} refused, {count - refused} read, "
+            + $"{watch.ElapsedMilliseconds} ms");
         // Some must survive and some must not, or the mutations test nothing.
         Assert.That(refused, Is.InRange(count / 20, count * 49 / 50), $"{name}, seed {seed}");
     }

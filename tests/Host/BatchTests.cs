@@ -12,11 +12,16 @@ public sealed class BatchTests
         StringBuilder lines = new();
         int[] counts = [90, 1, 40, 3, 70, 2, 5, 1];
         for (int i = 0; i < counts.Length; i++)
-            lines.Append($"{{\"id\":{i},{Ids(5 + i)},{Sampling($"\"max_new_tokens\":{counts[i]},\"ignore_eos\":true")}}}\n");
+        {
+            string sampling = Sampling($"\"max_new_tokens\":{counts[i]},\"ignore_eos\":true");
+            lines.Append($"{{\"id\":{i},{Ids(5 + i)},{sampling}}}\n");
+        }
         (int exitCode, JsonElement[] answers, string error) = await PdEngineRun.BatchAsync(lines.ToString());
         Assert.That(exitCode, Is.Zero, error);
-        Assert.That(answers.Select(answer => answer.GetProperty("id").GetInt32()), Is.EqualTo(Enumerable.Range(0, 8)));
-        Assert.That(answers.Select(answer => answer.GetProperty("output_ids").GetArrayLength()), Is.EqualTo(counts));
+        Assert.That(answers.Select(answer => answer.GetProperty("id").GetInt32()),
+            Is.EqualTo(Enumerable.Range(0, 8)));
+        Assert.That(
+            answers.Select(answer => answer.GetProperty("output_ids").GetArrayLength()), Is.EqualTo(counts));
         Assert.That(error, Does.Contain("8 lines answered, 0 of them with an error").And.Contain("tokens/s"));
     }
 
@@ -24,11 +29,13 @@ public sealed class BatchTests
     public async Task An_id_is_given_back_as_it_is_or_left_out()
     {
         string[] ids = ["1", "1", "\"é\"", "\"\\ud800\"", "null", "{\"a\":[1.50,{}]}", "[]", "1e400"];
-        string lines = string.Concat(ids.Select(id => $"{{\"id\":{id},{Ids(5)},{Sampling("\"max_new_tokens\":1")}}}\n"));
+        string lines =
+            string.Concat(ids.Select(id => $"{{\"id\":{id},{Ids(5)},{Sampling("\"max_new_tokens\":1")}}}\n"));
         lines += $"{{{Ids(5)},{Sampling("\"max_new_tokens\":1")}}}\n";
         (int exitCode, JsonElement[] answers, string error) = await PdEngineRun.BatchAsync(lines);
         Assert.That(exitCode, Is.Zero, error);
-        Assert.That(answers.Take(ids.Length).Select(answer => answer.GetProperty("id").GetRawText()), Is.EqualTo(ids));
+        Assert.That(answers.Take(ids.Length).Select(answer => answer.GetProperty("id").GetRawText()),
+            Is.EqualTo(ids));
         Assert.That(answers[^1].TryGetProperty("id", out _), Is.False);
     }
 
@@ -43,7 +50,8 @@ public sealed class BatchTests
     [TestCase("""{"id":7,"input_ids":[]}""", "7", "invalid_request", "prompt: ")]
     [TestCase("""{"id":7,"input_ids":[320]}""", "7", "invalid_request", "input_ids: ")]
     [TestCase("""{"id":7,"messages":[]}""", "7", "invalid_request", "messages: ")]
-    [TestCase("""{"id":7,"text":"x","sampling_params":{"temprature":1}}""", "7", "invalid_request", "temperature")]
+    [TestCase(
+        """{"id":7,"text":"x","sampling_params":{"temprature":1}}""", "7", "invalid_request", "temperature")]
     [TestCase("""{"id":7,"text":"x","sampling_params":{"top_p":0}}""", "7", "invalid_request", "top_p: ")]
     [TestCase("""{"id":7,"text":"x","sampling_params":{"n":0}}""", "7", "invalid_request", "n: ")]
     [TestCase("""{"id":7,"text":"x","lora_path":"a"}""", "7", "invalid_request", "lora_path: ")]
@@ -57,13 +65,35 @@ public sealed class BatchTests
         (int exitCode, JsonElement[] answers, _) = await PdEngineRun.BatchAsync($"{bad}\n{good}\n");
         Assert.That(exitCode, Is.EqualTo(1));
         Assert.That(answers, Has.Length.EqualTo(2));
-        Assert.That(answers[0].EnumerateObject().Select(property => property.Name), Is.EqualTo(new[] { "id", "error" }));
+        Assert.That(answers[0].EnumerateObject().Select(property => property.Name),
+            Is.EqualTo(new[] { "id", "error" }));
         Assert.That(answers[0].GetProperty("id").GetRawText(), Is.EqualTo(id));
         JsonElement error = answers[0].GetProperty("error");
-        Assert.That(error.EnumerateObject().Select(property => property.Name), Is.EqualTo(new[] { "type", "message" }));
+        Assert.That(error.EnumerateObject().Select(property => property.Name),
+            Is.EqualTo(new[] { "type", "message" }));
         Assert.That(error.GetProperty("type").GetString(), Is.EqualTo(type));
-        Assert.That(error.GetProperty("message").GetString(), Does.StartWith("line 1: ").And.Contain(message));
+        Assert.That(
+            error.GetProperty("message").GetString(), Does.StartWith("line 1: ").And.Contain(message));
         Assert.That(answers[1].GetProperty("output_ids").GetArrayLength(), Is.EqualTo(1));
+    }
+
+    [Test]
+    public async Task Spoilt_lines_get_an_answer_or_an_error_each()
+    {
+        const int seed = 2;
+        Random random = new(seed);
+        List<byte> lines = [];
+        for (int i = 0; i < 600; i++)
+        {
+            byte[] spoilt = GenerateBodyFuzz.SpoiltLine(i, random);
+            lines.AddRange(spoilt.Where(value => value is not (byte)'\n'));
+            lines.Add((byte)'\n');
+        }
+        (int exitCode, JsonElement[] answers, string error) = await PdEngineRun.BatchAsync([.. lines]);
+        Assert.That(exitCode, Is.EqualTo(1), error);
+        Assert.That(answers, Has.Length.EqualTo(600), $"seed {seed}");
+        int refused = answers.Count(IsError);
+        Assert.That(refused, Is.InRange(100, 590), $"seed {seed}");
     }
 
     [Test]
@@ -113,7 +143,8 @@ public sealed class BatchTests
     public async Task An_answer_has_the_shape_of_SGLangs()
     {
         (_, JsonElement[] answers, _) = await PdEngineRun.BatchAsync(
-            "{\"id\":1,\"text\":\"abc\",\"return_logprob\":true,\"logprob_start_len\":1,\"top_logprobs_num\":2,"
+            "{\"id\":1,\"text\":\"abc\",\"return_logprob\":true,\"logprob_start_len\":1,"
+            + "\"top_logprobs_num\":2,"
             + Sampling("\"max_new_tokens\":4,\"ignore_eos\":true") + "}\n");
         JsonElement answer = answers[0], meta = answer.GetProperty("meta_info");
         Assert.That(answer.EnumerateObject().Select(property => property.Name),
@@ -124,9 +155,11 @@ public sealed class BatchTests
             "input_token_logprobs", "output_token_logprobs", "input_top_logprobs", "output_top_logprobs",
             "queue_time", "e2e_latency", "ttft", "decode_throughput",
         }));
-        Assert.That(meta.GetProperty("finish_reason").GetRawText(), Is.EqualTo("""{"type":"length","length":4}"""));
+        Assert.That(
+            meta.GetProperty("finish_reason").GetRawText(), Is.EqualTo("""{"type":"length","length":4}"""));
         Assert.That(meta.GetProperty("weight_version").GetString(), Is.EqualTo("default"));
-        JsonElement input = meta.GetProperty("input_token_logprobs"), output = meta.GetProperty("output_token_logprobs");
+        JsonElement input = meta.GetProperty("input_token_logprobs"),
+        output = meta.GetProperty("output_token_logprobs");
         Assert.That(input.GetArrayLength(), Is.EqualTo(2));
         Assert.That(input[0].GetRawText(), Is.EqualTo($"[null,{'b' + 2},null]"));
         Assert.That(input[1][0].GetDouble(), Is.LessThan(0));
@@ -142,9 +175,11 @@ public sealed class BatchTests
     [Test]
     public async Task Texts_are_written_as_they_are()
     {
-        string bias = string.Join(',', Encoding.UTF8.GetBytes("é").Select(value => $"\"{value + 2}\":{(value == 0xC3 ? 100 : 99)}"));
+        string bias = string.Join(',', Encoding.UTF8.GetBytes("é")
+            .Select(value => $"\"{value + 2}\":{(value == 0xC3 ? 100 : 99)}"));
+        const string sampling = "\"max_new_tokens\":2,\"temperature\":0,\"presence_penalty\":2";
         (_, JsonElement[] answers, _) = await PdEngineRun.BatchAsync(
-            $"{{\"id\":\"é你\",{Ids(5)},{Sampling($"\"max_new_tokens\":2,\"temperature\":0,\"presence_penalty\":2,\"logit_bias\":{{{bias}}}")}}}\n");
+            $"{{\"id\":\"é你\",{Ids(5)},{Sampling($"{sampling},\"logit_bias\":{{{bias}}}")}}}\n");
         Assert.That(answers[0].GetProperty("text").GetRawText(), Is.EqualTo("\"é\""));
         Assert.That(answers[0].GetProperty("id").GetRawText(), Is.EqualTo("\"é你\""));
     }
@@ -156,7 +191,8 @@ public sealed class BatchTests
         for (int i = 0; i < 12; i++)
         {
             string seed = i % 3 == 0 ? ",\"sampling_seed\":5" : "";
-            lines.Append($"{{\"id\":{i},{Ids(9 + i % 2)},\"return_logprob\":true,{Sampling($"\"max_new_tokens\":15,\"n\":2{seed}")}}}\n");
+            string sampling = Sampling($"\"max_new_tokens\":15,\"n\":2{seed}");
+            lines.Append($"{{\"id\":{i},{Ids(9 + i % 2)},\"return_logprob\":true,{sampling}}}\n");
         }
         string first = await AnswersAsync();
         Assert.That(await AnswersAsync("--max-running-requests", "2"), Is.EqualTo(first));
@@ -170,7 +206,8 @@ public sealed class BatchTests
         {
             (_, JsonElement[] answers, _) = await PdEngineRun.BatchAsync(lines.ToString(), flags);
             return string.Join('\n', answers.Select(line => string.Join(' ', line.EnumerateArray().Select(
-                sample => OutputIds(sample) + sample.GetProperty("meta_info").GetProperty("output_token_logprobs")))));
+                sample => OutputIds(sample)
+                    + sample.GetProperty("meta_info").GetProperty("output_token_logprobs")))));
         }
     }
 
@@ -192,6 +229,9 @@ public sealed class BatchTests
     private static string Sampling(string members) => $"\"sampling_params\":{{{members}}}";
 
     private static string OutputIds(JsonElement answer) => answer.GetProperty("output_ids").GetRawText();
+
+    private static bool IsError(JsonElement answer) =>
+        answer.ValueKind == JsonValueKind.Object && answer.TryGetProperty("error", out _);
 
     private static string? Message(JsonElement answer) =>
         answer.GetProperty("error").GetProperty("message").GetString();

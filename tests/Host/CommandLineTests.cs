@@ -80,7 +80,8 @@ public sealed class CommandLineTests
         File.WriteAllBytes(weights, [1, 2, 3]);
         await RefusedAsync("model.safetensors");
         File.WriteAllBytes(weights, whole);
-        File.WriteAllText(Path.Combine(folder, "config.json"), TinyModel.Config("llama", ("hidden_size", "32")));
+        File.WriteAllText(
+            Path.Combine(folder, "config.json"), TinyModel.Config("llama", ("hidden_size", "32")));
         await RefusedAsync("shape");
         File.WriteAllText(
             Path.Combine(folder, "config.json"), TinyModel.Config("llama", ("model_type", "\"bert\"")));
@@ -142,7 +143,8 @@ public sealed class CommandLineTests
     public async Task The_first_command_of_the_readme_works()
     {
         PdEngineRun run = await PdEngineRun.ProcessAsync(
-            [], "generate", "--model", "random:tiny", "Hello", "--max-new-tokens", "16", "--max-total-tokens", "4096");
+            [], "generate", "--model", "random:tiny", "Hello", "--max-new-tokens", "16", "--max-total-tokens",
+            "4096");
         Assert.That(run.ExitCode, Is.Zero, run.Error);
         Assert.That(run.Out, Does.EndWith("\n"));
         Assert.That(run.Error, Does.Contain("loaded").And.Contain("prompt 5 tokens (0 cached)")
@@ -150,7 +152,8 @@ public sealed class CommandLineTests
     }
 
     [Test]
-    public async Task A_prompt_on_standard_input_is_the_prompt_as_an_argument([Values("-", "--prompt-file -")] string how)
+    public async Task A_prompt_on_standard_input_is_the_prompt_as_an_argument(
+        [Values("-", "--prompt-file -")] string how)
     {
         PdEngineRun argument = await PdEngineRun.HereAsync(
             PdEngineRun.Tiny("generate", "né\n", "--max-new-tokens", "8"));
@@ -164,7 +167,8 @@ public sealed class CommandLineTests
     public async Task Json_holds_the_whole_answer()
     {
         PdEngineRun run = await PdEngineRun.HereAsync(PdEngineRun.Tiny(
-            "generate", "Hi", "--json", "--logprobs", "--max-new-tokens", "5", "--ignore-eos", "--top-k", "-1",
+            "generate", "Hi", "--json", "--logprobs", "--max-new-tokens", "5", "--ignore-eos", "--top-k",
+            "-1",
             "--frequency-penalty", "-1"));
         Assert.That(run.ExitCode, Is.Zero, run.Error);
         JsonElement answer = PdEngineRun.Json(run.Out);
@@ -182,7 +186,8 @@ public sealed class CommandLineTests
         Assert.That(table.Out.TrimEnd().Split('\n'), Has.Length.EqualTo(5));
         PdEngineRun byText = await PdEngineRun.HereAsync(PdEngineRun.Tiny("score", "Hello", "--json"));
         string ids = string.Join(',', "Hello".Select(letter => letter + 2));
-        PdEngineRun byIds = await PdEngineRun.HereAsync(PdEngineRun.Tiny("score", "--input-ids", ids, "--json"));
+        PdEngineRun byIds =
+            await PdEngineRun.HereAsync(PdEngineRun.Tiny("score", "--input-ids", ids, "--json"));
         Assert.That(byIds.Out, Is.EqualTo(byText.Out));
         (_, JsonElement[] answers, _) = await PdEngineRun.BatchAsync("""
             {"text":"Hello","return_logprob":true,"logprob_start_len":0,"return_text_in_logprobs":true,

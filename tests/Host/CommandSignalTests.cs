@@ -47,7 +47,8 @@ public sealed class CommandSignalTests
     public async Task A_reader_that_leaves_gets_no_stack_trace(string flag)
     {
         using Process process = PdEngineRun.Start(PdEngineRun.Tiny(
-            ["generate", "x", "--max-new-tokens", "500", .. flag.Split(' ', StringSplitOptions.RemoveEmptyEntries)]));
+            ["generate", "x", "--max-new-tokens", "500",
+                .. flag.Split(' ', StringSplitOptions.RemoveEmptyEntries)]));
         process.StandardOutput.Close();
         string error = await process.StandardError.ReadToEndAsync();
         await PdEngineRun.WaitAsync(process);

@@ -43,7 +43,8 @@ public sealed class GenerateBodyTests
         {
             Temperature = 0.5f, TopP = 0.9f, TopK = 7, MinP = 0.1f, RepetitionPenalty = 1.1f,
             FrequencyPenalty = 0.2f, PresencePenalty = 0.3f, MaxNewTokens = 9, MinNewTokens = 2,
-            Stop = sampling.Stop, StopTokenIds = sampling.StopTokenIds, IgnoreEos = true, SkipSpecialTokens = false,
+            Stop = sampling.Stop, StopTokenIds = sampling.StopTokenIds, IgnoreEos = true,
+            SkipSpecialTokens = false,
             NoStopTrim = true, SamplingSeed = ulong.MaxValue, LogitBias = sampling.LogitBias,
             TopPMode = TopPMode.Sequential, LogProbMode = LogProbMode.Raw,
         }));

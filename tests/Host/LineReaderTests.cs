@@ -9,7 +9,8 @@ public sealed class LineReaderTests
     public async Task Lines_are_the_same_however_the_stream_is_cut([Range(1, 20)] int seed)
     {
         Random random = new(seed);
-        string text = string.Concat(Enumerable.Range(0, random.Next(200)).Select(_ => "ab\r\n\né"[random.Next(6)]));
+        string text =
+            string.Concat(Enumerable.Range(0, random.Next(200)).Select(_ => "ab\r\n\né"[random.Next(6)]));
         List<string> expected = [.. text.Split('\n').Select(line => line.EndsWith('\r') ? line[..^1] : line)];
         if (text.Length == 0 || text.EndsWith('\n'))
             expected.RemoveAt(expected.Count - 1);
@@ -38,7 +39,8 @@ public sealed class LineReaderTests
     /// <summary>Gives a few bytes at a time, as a pipe may.</summary>
     private sealed class Dribble(byte[] bytes, Random random) : MemoryStream(bytes)
     {
-        public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) =>
+        public override ValueTask<int> ReadAsync(
+            Memory<byte> buffer, CancellationToken cancellationToken = default) =>
             base.ReadAsync(buffer[..Math.Min(buffer.Length, random.Next(1, 5))], cancellationToken);
     }
 }

@@ -74,7 +74,8 @@ internal sealed record PdEngineRun(int ExitCode, string Out, string Error)
     public static async Task<(int ExitCode, JsonElement[] Answers, string Error)> BatchAsync(
         byte[] lines, params string[] arguments)
     {
-        string folder = Path.Combine(Path.GetTempPath(), "pdengine-tests", $"{Environment.ProcessId}", "batch");
+        string folder =
+            Path.Combine(Path.GetTempPath(), "pdengine-tests", $"{Environment.ProcessId}", "batch");
         Directory.CreateDirectory(folder);
         string input = Path.Combine(folder, $"{Guid.NewGuid():N}.jsonl"), output = $"{input}.out";
         await File.WriteAllBytesAsync(input, lines);
@@ -98,12 +99,14 @@ internal sealed record PdEngineRun(int ExitCode, string Out, string Error)
         return document.RootElement.Clone();
     }
 
-    /// <summary>Bad input: exit code 2, nothing on standard output, one message that holds every part.</summary>
+    /// <summary>Bad input: exit code 2, nothing on standard output, one message that holds every
+    /// part.</summary>
     public void AssertRefused(params string[] parts)
     {
         Assert.That(ExitCode, Is.EqualTo(CommandLine.BadInput), Error);
         Assert.That(Out, Is.Empty);
-        string[] messages = [.. Error.Split('\n').Where(line => line.StartsWith("pdengine: ", StringComparison.Ordinal))];
+        string[] messages =
+            [.. Error.Split('\n').Where(line => line.StartsWith("pdengine: ", StringComparison.Ordinal))];
         Assert.That(messages, Has.Length.EqualTo(1), Error);
         foreach (string part in parts)
             Assert.That(messages[0], Does.Contain(part));

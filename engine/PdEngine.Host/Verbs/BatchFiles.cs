@@ -51,7 +51,8 @@ internal static class BatchFiles
 
     /// <summary>The file that a path means in the end, through symbolic links.</summary>
     private static string Target(string path) =>
-        new FileInfo(path) is { Exists: true } file && file.ResolveLinkTarget(returnFinalTarget: true) is { } target
+        new FileInfo(path) is { Exists: true } file
+            && file.ResolveLinkTarget(returnFinalTarget: true) is { } target
             ? target.FullName
             : Path.GetFullPath(path);
 }

@@ -43,7 +43,8 @@ internal sealed class BatchRun(Engine engine, ulong seed)
         await terminal.Progress().StartAsync(async progress =>
         {
             bool isSized = source.CanSeek;
-            ProgressTask bar = progress.AddTask("answers", maxValue: isSized ? Math.Max(1, source.Length) : 1);
+            ProgressTask bar =
+                progress.AddTask("answers", maxValue: isSized ? Math.Max(1, source.Length) : 1);
             bar.IsIndeterminate = !isSized;
             await AnswerAllAsync(
                 source, target, taken => bar.Value = isSized ? taken : 0, cancellation).ConfigureAwait(false);
@@ -77,7 +78,8 @@ internal sealed class BatchRun(Engine engine, ulong seed)
         }
     }
 
-    private async Task ReadAllAsync(Stream source, ChannelWriter<Pending> inOrder, CancellationToken cancellation)
+    private async Task ReadAllAsync(
+        Stream source, ChannelWriter<Pending> inOrder, CancellationToken cancellation)
     {
         LineReader reader = new(source, BatchLine.MaxBytes);
         long number = 0;
@@ -113,8 +115,8 @@ internal sealed class BatchRun(Engine engine, ulong seed)
         EngineMetrics metrics = engine.Metrics;
         double seconds = Math.Max(_sinceStart.Elapsed.TotalSeconds, 1e-9);
         string text = $"{_lineCount} lines answered, {_errorCount} of them with an error, in {seconds:F1} s; "
-            + $"prompts: {metrics.PrefillTokens} tokens computed, {metrics.CachedTokens} from the prefix cache; "
-            + $"output: {metrics.OutputTokens} tokens, {metrics.OutputTokens / seconds:F1} tokens/s";
+            + $"prompts: {metrics.PrefillTokens} tokens computed, {metrics.CachedTokens} from the prefix "
+            + $"cache; output: {metrics.OutputTokens} tokens, {metrics.OutputTokens / seconds:F1} tokens/s";
         return metrics.Retractions == 0 ? text : $"{text}; {metrics.Retractions} retractions";
     }
 

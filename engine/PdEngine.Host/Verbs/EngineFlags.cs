@@ -64,7 +64,8 @@ internal sealed class EngineFlags
         Description = "Longest sequence in tokens; absent: the checkpoint's.", HelpName = "N",
     };
 
-    private readonly Option<bool> _noRadix = new("--disable-radix-cache") { Description = "No prefix cache." };
+    private readonly Option<bool> _noRadix =
+        new("--disable-radix-cache") { Description = "No prefix cache." };
 
     private readonly Option<ulong> _seed = new("--seed")
     {
@@ -91,7 +92,8 @@ internal sealed class EngineFlags
         Engine engine = await Engine.StartAsync(Read(parsed, new LoadingLine()), cancellation)
             .ConfigureAwait(false);
         EngineMetrics metrics = engine.Metrics;
-        Console.Error.WriteLine($"{engine.BackendName}, context of {engine.ContextTokens} tokens, KV cache of "
+        Console.Error.WriteLine(
+            $"{engine.BackendName}, context of {engine.ContextTokens} tokens, KV cache of "
             + $"{(long)metrics.TotalBlocks * metrics.PageSize} tokens");
         return engine;
     }
@@ -100,12 +102,14 @@ internal sealed class EngineFlags
     private EngineOptions Read(ParseResult parsed, IProgress<LoadProgress> progress)
     {
         string model = parsed.GetValue(_model)
-            ?? throw new OptionsException("--model", "no checkpoint was named; give a Hugging Face folder, a GGUF "
+            ?? throw new OptionsException(
+                "--model", "no checkpoint was named; give a Hugging Face folder, a GGUF "
                 + "file, or random:tiny for random weights");
         int? threads = parsed.GetValue(_threads);
         if (threads > Environment.ProcessorCount)
         {
-            throw new OptionsException("--threads", $"{threads} are more than the {Environment.ProcessorCount} cores "
+            throw new OptionsException(
+                "--threads", $"{threads} are more than the {Environment.ProcessorCount} cores "
                 + "that this process may use; threads that share a core wait for each other");
         }
         return new EngineOptions

@@ -43,7 +43,8 @@ internal sealed class GenerateVerb
     public static Command Create()
     {
         GenerateVerb verb = new();
-        Command command = new("generate", "Generates text for one prompt, or answers for a file of requests.");
+        Command command =
+            new("generate", "Generates text for one prompt, or answers for a file of requests.");
         verb._prompt.AddTo(command);
         foreach (Option option in new Option[]
             { verb._noChat, verb._system, verb._input, verb._output, verb._json, verb._logProbs })
@@ -77,7 +78,8 @@ internal sealed class GenerateVerb
         if (request.Text is { } text && engine.HasChatTemplate && !parsed.GetValue(_noChat))
             request = request with { Text = null, Messages = PromptFlags.ToMessages(text, system) };
         else if (system is not null)
-            throw new OptionsException("--system", "it needs a chat: a text prompt and a checkpoint with a template");
+            throw new OptionsException(
+                "--system", "it needs a chat: a text prompt and a checkpoint with a template");
         Generation generation = printsJson
             ? await engine.GenerateAsync(request, cancellation).ConfigureAwait(false)
             : await StreamAsync(engine, request, cancellation).ConfigureAwait(false);
@@ -143,7 +145,8 @@ internal sealed class GenerateVerb
             double decode = Math.Max((generation.EndToEndTime - first).TotalSeconds, 1e-9);
             text.Append(CultureInfo.InvariantCulture, $", first token after {first.TotalMilliseconds:F0} ms");
             text.Append(
-                CultureInfo.InvariantCulture, $" ({(prompt - generation.CachedTokens) / prefill:F0} tokens/s)");
+                CultureInfo.InvariantCulture,
+                $" ({(prompt - generation.CachedTokens) / prefill:F0} tokens/s)");
             text.Append(CultureInfo.InvariantCulture, $"; output {output} tokens");
             if (output > 1)
                 text.Append(CultureInfo.InvariantCulture, $" at {(output - 1) / decode:F1} tokens/s");

@@ -51,7 +51,8 @@ internal sealed class PromptFlags
         if (given != 1)
         {
             throw new OptionsException("prompt", given == 0
-                ? "no prompt; give it as an argument, with --prompt-file FILE, - for standard input, or --input-ids"
+                ? "no prompt; give it as an argument, with --prompt-file FILE, - for standard input, "
+                    + "or --input-ids"
                 : "give only one of the argument, --prompt-file and --input-ids");
         }
         bool parseAddedTokens = !parsed.GetValue(_plain);
@@ -107,7 +108,8 @@ internal sealed class PromptFlags
 
     private static int[] ParseIds(string list)
     {
-        string[] parts = list.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
+        string[] parts =
+            list.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
         int[] ids = new int[parts.Length];
         for (int i = 0; i < parts.Length; i++)
         {

@@ -8,15 +8,19 @@ namespace PdEngine.Host;
 internal sealed class SamplingFlags
 {
     private readonly Option<float> _temperature = Number("--temperature", 1f, "0 is greedy.");
-    private readonly Option<float> _topP = Number("--top-p", 1f, "Keeps the most likely tokens up to this mass.");
+    private readonly Option<float> _topP =
+        Number("--top-p", 1f, "Keeps the most likely tokens up to this mass.");
     private readonly Option<int> _topK = Count("--top-k", -1, "Keeps this many tokens; -1 is all.");
-    private readonly Option<float> _minP = Number("--min-p", 0f, "Drops tokens below this times the likeliest.");
+    private readonly Option<float> _minP =
+        Number("--min-p", 0f, "Drops tokens below this times the likeliest.");
     private readonly Option<float> _repetition = Number("--repetition-penalty", 1f, "On prompt and output.");
-    private readonly Option<float> _frequency = Number("--frequency-penalty", 0f, "On output, per occurrence.");
+    private readonly Option<float> _frequency =
+        Number("--frequency-penalty", 0f, "On output, per occurrence.");
     private readonly Option<float> _presence = Number("--presence-penalty", 0f, "On output, once.");
     private readonly Option<int> _maxNew = Count("--max-new-tokens", 128, "Most tokens to generate.");
     private readonly Option<int> _minNew = Count("--min-new-tokens", 0, "No stop id before so many.");
-    private readonly Option<bool> _ignoreEos = new("--ignore-eos") { Description = "Goes on past the end id." };
+    private readonly Option<bool> _ignoreEos =
+        new("--ignore-eos") { Description = "Goes on past the end id." };
 
     private readonly Option<string[]> _stop = new("--stop")
     {
@@ -25,7 +29,8 @@ internal sealed class SamplingFlags
 
     private Option[] All =>
     [
-        _temperature, _topP, _topK, _minP, _repetition, _frequency, _presence, _maxNew, _minNew, _ignoreEos, _stop,
+        _temperature, _topP, _topK, _minP, _repetition, _frequency, _presence, _maxNew, _minNew, _ignoreEos,
+        _stop,
     ];
 
     public void AddTo(Command verb)

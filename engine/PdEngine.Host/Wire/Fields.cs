@@ -109,7 +109,8 @@ internal static class Fields
         if (value.ValueKind == JsonValueKind.String)
             return [ToText(value, name)];
         if (value.ValueKind != JsonValueKind.Array)
-            throw new RequestException(name, $"a string or an array of strings is needed, not {KindName(value)}");
+            throw new RequestException(
+                name, $"a string or an array of strings is needed, not {KindName(value)}");
         string[] strings = new string[value.GetArrayLength()];
         int index = 0;
         foreach (JsonElement item in value.EnumerateArray())

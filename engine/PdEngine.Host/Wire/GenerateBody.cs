@@ -62,7 +62,8 @@ internal sealed record GenerateBody(
             Fields.Boolean(body, "return_text_in_logprobs") ?? false);
     }
 
-    /// <summary>A copy of a body's own <c>id</c>; undefined where there is none or where it is no object.</summary>
+    /// <summary>A copy of a body's own <c>id</c>; undefined where there is none or where it is no
+    /// object.</summary>
     public static JsonElement IdOf(JsonElement body)
     {
         JsonElement id = default;

@@ -7,7 +7,8 @@ internal static class SamplingBody
 {
     private static readonly string[] Known =
     [
-        "temperature", "top_p", "top_k", "min_p", "repetition_penalty", "frequency_penalty", "presence_penalty",
+        "temperature", "top_p", "top_k", "min_p", "repetition_penalty", "frequency_penalty",
+        "presence_penalty",
         "max_new_tokens", "min_new_tokens", "stop", "stop_token_ids", "ignore_eos", "skip_special_tokens",
         "spaces_between_special_tokens", "no_stop_trim", "n", "sampling_seed", "logit_bias", "top_p_mode",
         "logprob_mode",
@@ -15,7 +16,8 @@ internal static class SamplingBody
 
     private static readonly string[] Unsupported =
     [
-        "json_schema", "regex", "ebnf", "structural_tag", "stop_regex", "custom_params", "beam_width", "stream_interval",
+        "json_schema", "regex", "ebnf", "structural_tag", "stop_regex", "custom_params", "beam_width",
+        "stream_interval",
     ];
 
     public static (SamplingParams Sampling, int SampleCount) Read(JsonElement body)
@@ -49,7 +51,8 @@ internal static class SamplingBody
             NoStopTrim = Fields.Boolean(body, "no_stop_trim") ?? absent.NoStopTrim,
             SamplingSeed = Seed(body),
             LogitBias = LogitBias(body),
-            TopPMode = Choice(body, "top_p_mode", ("joint", TopPMode.Joint), ("sequential", TopPMode.Sequential)),
+            TopPMode =
+                Choice(body, "top_p_mode", ("joint", TopPMode.Joint), ("sequential", TopPMode.Sequential)),
             LogProbMode = Choice(body, "logprob_mode", ("tempered", LogProbMode.Tempered),
                 ("raw", LogProbMode.Raw), ("processed", LogProbMode.Processed)),
         };
@@ -63,12 +66,14 @@ internal static class SamplingBody
         if (Array.IndexOf(Unsupported, name) >= 0)
             throw new RequestException($"sampling_params.{name}", "it is not served here; leave it out");
         string hint = NearestName.Of(name, Known, within: 3) is { } near ? $"; did you mean '{near}'?" : "";
-        throw new RequestException($"sampling_params.{Fields.Short(name)}", $"there is no such parameter{hint}");
+        throw new RequestException(
+            $"sampling_params.{Fields.Short(name)}", $"there is no such parameter{hint}");
     }
 
     private static ulong? Seed(JsonElement body)
     {
-        if (!body.TryGetProperty("sampling_seed", out JsonElement seed) || seed.ValueKind == JsonValueKind.Null)
+        if (!body.TryGetProperty("sampling_seed", out JsonElement seed)
+            || seed.ValueKind == JsonValueKind.Null)
             return null;
         if (seed.ValueKind == JsonValueKind.Number && seed.TryGetInt64(out long signed))
             return unchecked((ulong)signed);
@@ -94,7 +99,8 @@ internal static class SamplingBody
         return bias;
     }
 
-    private static T Choice<T>(JsonElement body, string name, params ReadOnlySpan<(string Name, T Value)> choices)
+    private static T Choice<T>(
+        JsonElement body, string name, params ReadOnlySpan<(string Name, T Value)> choices)
     {
         if (Fields.String(body, name) is not { } given)
             return choices[0].Value;

@@ -18,7 +18,8 @@ internal sealed class RequestIntake(
         CheckSampling(sampling);
         if (prompt.Length >= contextTokens && sampling.MaxNewTokens > 0)
         {
-            throw new RequestException("prompt", $"{prompt.Length} tokens leave no room for output in a context "
+            throw new RequestException(
+                "prompt", $"{prompt.Length} tokens leave no room for output in a context "
                 + $"of {contextTokens}; shorten it, or set max_new_tokens to 0 to score it");
         }
         if (asked.LogProbStartLen < -1 || asked.LogProbStartLen >= prompt.Length)
@@ -27,7 +28,8 @@ internal sealed class RequestIntake(
                 $"{asked.LogProbStartLen} is outside the prompt of {prompt.Length} tokens (-1 is its last)");
         }
         if (asked.TopLogProbsNum is < 0 or > MaxTopLogProbs)
-            throw new RequestException("top_logprobs_num", $"{asked.TopLogProbsNum} is not in 0 to {MaxTopLogProbs}");
+            throw new RequestException(
+                "top_logprobs_num", $"{asked.TopLogProbsNum} is not in 0 to {MaxTopLogProbs}");
         return new Request
         {
             Id = id,
@@ -45,7 +47,8 @@ internal sealed class RequestIntake(
     }
 
     /// <summary>A request that scores given tokens: no output, log-probs from the second token on.</summary>
-    public Request AdmitScore(ReadOnlyMemory<int> tokens, int promptLength, SamplingParams sampling, RequestId id)
+    public Request AdmitScore(
+        ReadOnlyMemory<int> tokens, int promptLength, SamplingParams sampling, RequestId id)
     {
         int[] prompt = tokens.ToArray();
         CheckPrompt(prompt);
@@ -76,9 +79,11 @@ internal sealed class RequestIntake(
 
     private int[] PromptOf(GenerateRequest asked)
     {
-        int given = (asked.Text is null ? 0 : 1) + (asked.InputIds is null ? 0 : 1) + (asked.Messages is null ? 0 : 1);
+        int given = (asked.Text is null ? 0 : 1) + (asked.InputIds is null ? 0 : 1)
+            + (asked.Messages is null ? 0 : 1);
         if (given != 1)
-            throw new RequestException("prompt", $"exactly one of text, input_ids and messages is needed, not {given}");
+            throw new RequestException(
+                "prompt", $"exactly one of text, input_ids and messages is needed, not {given}");
         if (asked.InputIds is { } ids)
             return ids.ToArray();
         if (tokenizer is null)
@@ -114,7 +119,8 @@ internal sealed class RequestIntake(
             throw new RequestException("prompt", "it is empty; at least one token is needed");
         if (prompt.Length > contextTokens)
         {
-            throw new RequestException("prompt", $"{prompt.Length} tokens exceed the context of {contextTokens}; "
+            throw new RequestException(
+                "prompt", $"{prompt.Length} tokens exceed the context of {contextTokens}; "
                 + "shorten it, or raise context_length if the checkpoint allows");
         }
         foreach (int token in prompt)

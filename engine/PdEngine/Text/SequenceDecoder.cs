@@ -108,7 +108,8 @@ internal sealed class SequenceDecoder : ISequenceObserver
         for (int i = 0; i < entries.Length; i++)
         {
             entries[i] = new(
-                sequence.OutputTokens[i], sequence.OutputLogProbs[i], Slice(sequence.OutputTopLogProbs, i, top));
+                sequence.OutputTokens[i], sequence.OutputLogProbs[i],
+                Slice(sequence.OutputTopLogProbs, i, top));
         }
         return entries;
     }
