@@ -105,7 +105,12 @@ public sealed class CommandLineTests
         File.WriteAllBytes(file, [0x41, 0xFF, 0xFE]);
         (await PdEngineRun.HereAsync(PdEngineRun.Tiny("generate", "--prompt-file", file)))
             .AssertRefused("--prompt-file", "not UTF-8");
-        File.WriteAllText(file, "é");
+        if (File.Exists("/dev/zero"))
+        {
+            (await PdEngineRun.HereAsync(PdEngineRun.Tiny("generate", "--prompt-file", "/dev/zero")))
+                .AssertRefused("/dev/zero", "64 MiB");
+        }
+        File.WriteAllText(file, "é", new System.Text.UTF8Encoding(encoderShouldEmitUTF8Identifier: true));
         PdEngineRun read = await PdEngineRun.HereAsync(
             PdEngineRun.Tiny("generate", "--prompt-file", file, "--max-new-tokens", "1"));
         Assert.That(read.ExitCode, Is.Zero, read.Error);

@@ -7,6 +7,8 @@ namespace PdEngine.Host;
 /// <summary>Where a single prompt comes from: an argument, a file, standard input, or token ids.</summary>
 internal sealed class PromptFlags
 {
+    private const int MaxFileBytes = 64 << 20;
+
     private static readonly UTF8Encoding StrictUtf8 = new(false, throwOnInvalidBytes: true);
 
     private readonly Argument<string?> _prompt = new("prompt")
@@ -92,9 +94,22 @@ internal sealed class PromptFlags
         try
         {
             using Stream stream = file == "-" ? Console.OpenStandardInput() : File.OpenRead(file);
-            using StreamReader reader = new(stream, StrictUtf8);
+            using MemoryStream text = new();
+            byte[] buffer = new byte[64 << 10];
+            int count;
             // Waited for beside the read, since reads of a terminal or a pipe do not heed the token.
-            return await reader.ReadToEndAsync(cancellation).WaitAsync(cancellation).ConfigureAwait(false);
+            while ((count = await stream.ReadAsync(buffer, cancellation).AsTask().WaitAsync(cancellation)
+                .ConfigureAwait(false)) > 0)
+            {
+                text.Write(buffer, 0, count);
+                if (text.Length > MaxFileBytes)
+                {
+                    throw new OptionsException(
+                        "--prompt-file", $"'{file}' has over {MaxFileBytes >> 20} MiB, more than any prompt");
+                }
+            }
+            ReadOnlySpan<byte> bytes = text.GetBuffer().AsSpan(0, (int)text.Length);
+            return StrictUtf8.GetString(bytes.StartsWith("\uFEFF"u8) ? bytes["\uFEFF"u8.Length..] : bytes);
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
