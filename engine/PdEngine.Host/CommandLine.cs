@@ -17,7 +17,7 @@ internal static class CommandLine
         Command root = new("pdengine", "LLM inference for RL in one .NET process.")
         {
             new HelpOption { Recursive = true }, new VersionOption(), GenerateVerb.Create(),
-            ScoreVerb.Create(), BenchVerb.Create(),
+            ScoreVerb.Create(), BenchVerb.Create(), TopologyVerb.Create(),
         };
         ParseResult parsed = root.Parse(arguments.Length == 0 ? ["--help"] : arguments);
         string? problem = MisspeltFlag(parsed) ?? (parsed.Errors.Count == 0 ? null : Readable(parsed));
@@ -37,8 +37,8 @@ internal static class CommandLine
             return await verb().ConfigureAwait(false);
         }
         catch (Exception error) when (error
-            is OptionsException or CheckpointException or RequestException or CapacityException
-            or BackendException)
+            is OptionsException or TopologyException or CheckpointException or RequestException
+            or CapacityException or BackendException)
         {
             Console.Error.WriteLine($"pdengine: {error.Message}");
             return BadInput;
@@ -67,6 +67,8 @@ internal static class CommandLine
             .SelectMany(result => result.Tokens)
             .Select(token => token.Value)
             .FirstOrDefault(word => word is ['-', _, ..] && !word.Any(char.IsWhiteSpace));
+        if (flag is not null && parsed.CommandResult.Command.Name == TopologyVerb.Name)
+            return RefusedFlags.Refusal(flag).Message;
         return flag is null ? null : $"there is no flag '{flag}'; a prompt that starts with - goes after --";
     }
 

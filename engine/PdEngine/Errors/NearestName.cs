@@ -1,4 +1,4 @@
-namespace PdEngine.Host;
+namespace PdEngine;
 
 /// <summary>Finds what a misspelt name was meant to be.</summary>
 internal static class NearestName

@@ -1,0 +1,74 @@
+using System.CommandLine;
+using Spectre.Console;
+
+namespace PdEngine.Host;
+
+/// <summary>
+/// <c>pdengine topology</c>: the plan that a topology file and flags resolve to, without opening weights.
+/// </summary>
+internal sealed class TopologyVerb
+{
+    public const string Name = "topology";
+
+    private readonly TopologyOptions _flags = new();
+
+    // A list, so that an unknown flag lands here with its value and is refused with its reason.
+    private readonly Argument<string[]> _words = new("FILE")
+    {
+        Description = "Topology file, as --sglang-config.", Arity = ArgumentArity.ZeroOrMore,
+    };
+
+    private readonly Option<string?> _checkpoint = new("--hf-checkpoint", "--model", "-m")
+    {
+        Description = "Checkpoint of services that name none; it is not opened.", HelpName = "PATH",
+    };
+
+    private readonly Option<bool> _json = new("--json") { Description = "Prints the plan as JSON." };
+
+    public static Command Create()
+    {
+        TopologyVerb verb = new();
+        Command command = new(Name,
+            "Prints the resolved plan of a topology file and flags. Every SGLang server argument may be "
+                + "given for "
+            + "all groups as --sglang-NAME VALUE.");
+        command.Arguments.Add(verb._words);
+        command.Options.Add(verb._checkpoint);
+        command.Options.Add(verb._json);
+        verb._flags.AddTo(command);
+        command.SetAction(parsed => CommandLine.GuardAsync(() => Task.FromResult(verb.Run(parsed))));
+        return command;
+    }
+
+    private int Run(ParseResult parsed)
+    {
+        Topology plan = Topology.Resolve(_flags.Read(parsed, File(parsed), parsed.GetValue(_checkpoint)));
+        foreach (TopologyWarning warning in plan.Warnings)
+            Console.Error.WriteLine("pdengine: "
+                + $"{(warning.Line is { } line ? $"line {line}: " : "")}{warning.Text}");
+        if (parsed.GetValue(_json))
+        {
+            using Stream output = Console.OpenStandardOutput();
+            TopologyReport.WriteJson(output, plan);
+        }
+        else
+        {
+            IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings
+            {
+                Out = new AnsiConsoleOutput(Console.Out),
+            });
+            // A pipe has no width to fold the columns to.
+            if (Console.IsOutputRedirected)
+                console.Profile.Width = 220;
+            TopologyReport.Print(console, plan);
+        }
+        return CommandLine.Done;
+    }
+
+    private string? File(ParseResult parsed)
+    {
+        string[] words = parsed.GetValue(_words) ?? [];
+        return words.Length <= 1 ? words.FirstOrDefault()
+            : throw new OptionsException("FILE", $"{words.Length} files were given; a topology is one");
+    }
+}
