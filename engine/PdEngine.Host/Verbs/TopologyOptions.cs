@@ -66,15 +66,15 @@ internal sealed class TopologyOptions
             if (RefusedFlags.Has(name))
                 continue;
             // A switch is a bool option: it leaves the next word alone unless that is true or false.
-            bool isList = rule.Kind is OverrideKind.List;
-            _overrides.Add(rule.Key, rule.Kind is OverrideKind.Bool
-                ? new Option<bool>($"--{name}") { Hidden = true }
-                : new Option<string[]>($"--{name}")
+            _overrides.Add(rule.Key, rule.Kind switch
+            {
+                OverrideKind.Bool => new Option<bool>($"--{name}") { Hidden = true },
+                OverrideKind.List => new Option<string[]>($"--{name}")
                 {
-                    Arity = isList ? ArgumentArity.OneOrMore : ArgumentArity.ExactlyOne,
-                    AllowMultipleArgumentsPerToken = isList,
-                    Hidden = true,
-                });
+                    Hidden = true, AllowMultipleArgumentsPerToken = true,
+                },
+                _ => new Option<string>($"--{name}") { Hidden = true },
+            });
         }
     }
 
