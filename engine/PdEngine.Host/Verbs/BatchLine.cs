@@ -1,5 +1,4 @@
 using System.Text.Json;
-using System.Text.Unicode;
 
 namespace PdEngine.Host;
 
@@ -22,7 +21,7 @@ internal sealed class BatchLine(Engine engine, ulong seed)
         {
             if (line.IsTooLong)
                 throw new RequestException("body", $"the line has over {MaxBytes >> 20} MiB");
-            if (!Utf8.IsValid(line.Bytes.Span))
+            if (!System.Text.Unicode.Utf8.IsValid(line.Bytes.Span))
                 throw new RequestException("body", "the line is not UTF-8 text");
             using JsonDocument document = JsonDocument.Parse(line.Bytes);
             id = GenerateBody.IdOf(document.RootElement);

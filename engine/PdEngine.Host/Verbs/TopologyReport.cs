@@ -52,7 +52,7 @@ internal static class TopologyReport
 
     public static void WriteJson(Stream output, Topology plan)
     {
-        using (Utf8JsonWriter json = new(output, GenerateVerb.JsonStyle))
+        using (Utf8JsonWriter json = new(output, AnswerWriter.Style))
         {
             json.WriteStartObject();
             json.WriteString("hf_checkpoint", plan.HfCheckpoint ?? NoCheckpoint);
