@@ -27,9 +27,11 @@ internal sealed class ModelSweep(string modelPath, CpuIsa isa, int threads, int 
             if (context + tokens + repeats + 2 > checkpoint.Config.MaxPositions)
                 continue;
             int runs = tokens > 1024 ? Math.Min(repeats, 3) : tokens > 1 ? repeats : repeats * 3;
+            // The peer takes a minute for a long prompt; one run of it says enough.
+            int peerRuns = tokens > 1024 ? 1 : tokens > 1 ? Math.Min(repeats, 3) : repeats;
             double peerRate = theirs is null ? 0
-                : tokens > 1 ? theirs.Prefill(tokens, Math.Min(runs, 3))
-                : theirs.Decode(batch, context, runs);
+                : tokens > 1 ? theirs.Prefill(tokens, peerRuns)
+                : theirs.Decode(batch, context, peerRuns);
             BenchRow row = tokens > 1
                 ? ours.Prefill(tokens, runs, peerRate)
                 : ours.Decode(batch, context, runs, peerRate);

@@ -29,7 +29,7 @@ internal sealed class LlamaBench(LlamaCpp peer, int threads, int vocabularySize)
     private static double Median(int repeats, int tokens, Action prepare, Action run)
     {
         double[] seconds = new double[repeats];
-        for (int repeat = -1; repeat < repeats; repeat++)
+        for (int repeat = repeats > 1 ? -1 : 0; repeat < repeats; repeat++)
         {
             prepare();
             long start = Stopwatch.GetTimestamp();
