@@ -129,7 +129,7 @@ internal sealed class EngineParts : IDisposable
         public void Report(long value)
         {
             cancellation.ThrowIfCancellationRequested();
-            caller?.Report(new LoadProgress(value, totalBytes));
+            caller?.Report(new LoadProgress(value / sizeof(float), totalBytes / sizeof(float)));
         }
     }
 }

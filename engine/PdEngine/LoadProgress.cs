@@ -1,6 +1,6 @@
 namespace PdEngine;
 
 /// <summary>How far loading a checkpoint is.</summary>
-/// <param name="LoadedBytes">Bytes of weights taken in, in the backend's own form.</param>
-/// <param name="TotalBytes">Bytes there will be.</param>
-public readonly record struct LoadProgress(long LoadedBytes, long TotalBytes);
+/// <param name="LoadedParameters">Parameters read.</param>
+/// <param name="TotalParameters">Parameters there are.</param>
+public readonly record struct LoadProgress(long LoadedParameters, long TotalParameters);

@@ -145,8 +145,8 @@ public sealed class EngineLifeTests
         {
         }
         Assert.That(heard, Is.Not.Empty);
-        Assert.That(heard.Select(value => value.LoadedBytes), Is.Ordered);
-        Assert.That(heard[^1].LoadedBytes, Is.EqualTo(heard[^1].TotalBytes));
+        Assert.That(heard.Select(value => value.LoadedParameters), Is.Ordered);
+        Assert.That(heard[^1].LoadedParameters, Is.EqualTo(heard[^1].TotalParameters));
     }
 
     private static async Task AssertServesAsync(Engine engine)

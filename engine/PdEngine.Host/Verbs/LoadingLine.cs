@@ -16,11 +16,12 @@ internal sealed class LoadingLine : IProgress<LoadProgress>
     {
         lock (_gate)
         {
-            long percent = value.TotalBytes == 0 ? 100 : value.LoadedBytes * 100 / value.TotalBytes;
+            long total = value.TotalParameters;
+            long percent = total == 0 ? 100 : value.LoadedParameters * 100 / total;
             if (percent == _shownPercent)
                 return;
             _shownPercent = percent;
-            string weights = $"{value.TotalBytes / 1e6:0.#} MB of weights";
+            string weights = total < 1_000_000 ? $"{total} parameters" : $"{total / 1e6:F0} M parameters";
             if (_moving)
                 Console.Error.Write($"\rloading {weights}: {percent}%");
             if (percent < 100)
