@@ -11,6 +11,9 @@ internal sealed unsafe class LlamaCpp : IDisposable
 {
     private const int DefaultBatch = 2048;
     private const int DefaultMicroBatch = 512;
+    // The library reports through a function without context, so its last word is the process's.
+    private static string s_lastError = "";
+
     private readonly nint _library;
     private readonly nint _model;
     private nint _context;
@@ -44,7 +47,7 @@ internal sealed unsafe class LlamaCpp : IDisposable
             nint model = ((delegate* unmanaged<nint, Opaque, nint>)peer.Export("llama_model_load_from_file"))(
                 pathText, parameters);
             return model == 0
-                ? throw new PeerException($"it refused '{ggufPath}'")
+                ? throw new PeerException($"it refused '{ggufPath}': {s_lastError}")
                 : new LlamaCpp(library, model);
         }
         finally
@@ -143,11 +146,14 @@ internal sealed unsafe class LlamaCpp : IDisposable
 
     private static void SetLog(nint library) =>
         ((delegate* unmanaged<delegate* unmanaged<int, byte*, void*, void>, void*, void>)
-            NativeLibrary.GetExport(library, "llama_log_set"))(&Ignore, null);
+            NativeLibrary.GetExport(library, "llama_log_set"))(&KeepError, null);
 
     [UnmanagedCallersOnly]
-    private static void Ignore(int level, byte* text, void* user)
+    private static void KeepError(int level, byte* text, void* user)
     {
+        const int error = 4;
+        if (level == error)
+            s_lastError = Marshal.PtrToStringUTF8((nint)text)?.Trim() ?? "";
     }
 
     /// <summary>

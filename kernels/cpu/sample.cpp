@@ -48,7 +48,8 @@ pd_status fail_row(const pd_sample_args& args, const Work& work) {
       return fail(PD_INVALID_ARGUMENT, "sample row %d names id %d; the vocabulary has %d", work.index,
                   work.foreign_id, args.vocabulary);
     case Fault::infinite:
-      return fail(PD_FAILED, "logits row %d has an infinite value", row);
+      return fail(PD_FAILED, "logits row %d has an infinite value or a NaN: a weight is probably broken",
+                  row);
     case Fault::nothing_finite:
       break;
   }

@@ -130,12 +130,27 @@ void Wave::run() {
   });
 }
 
+namespace {
+
+bool holds_nan(const float* z, int32_t count) {
+  int32_t found = 0;
+  for (int32_t i = 0; i < count; i++) found |= z[i] != z[i];
+  return found != 0;
+}
+
+}  // namespace
+
 void Wave::measure(const Ranking& ranking, int32_t panel) const {
   Panel buffer;
   const int32_t count = columns(panel);
   kernels_.prepare(ranking.source + int64_t(panel) * kPanel, count, ranking.divisor, buffer.values);
   const float max = kernels_.maxima(buffer.values, count, ranking.groups + int64_t(panel) * kPanelGroups);
   const bool finite = std::isfinite(max);
+  if (holds_nan(ranking.source + int64_t(panel) * kPanel, count)) {
+    // A model that makes one is broken: its row must end in an error, never in a token.
+    ranking.panels[panel] = {std::numeric_limits<float>::infinity(), 0};
+    return;
+  }
   ranking.panels[panel] = {max, finite ? kernels_.sum_exp(buffer.values, count, max) : 0};
 }
 

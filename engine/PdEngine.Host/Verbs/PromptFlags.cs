@@ -28,7 +28,8 @@ internal sealed class PromptFlags
 
     private readonly Option<bool> _plain = new("--plain-text")
     {
-        Description = "Reads added tokens such as <|im_end|> in the prompt as plain text.",
+        Description = "Reads added tokens such as <|im_end|> as plain text, a rendered chat's own too."
+            + " Meant for prompts that are no chat (--no-chat).",
     };
 
     public void AddTo(Command verb)
@@ -123,8 +124,7 @@ internal sealed class PromptFlags
 
     private static int[] ParseIds(string list)
     {
-        string[] parts =
-            list.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
+        string[] parts = list.Split(',', StringSplitOptions.TrimEntries);
         int[] ids = new int[parts.Length];
         for (int i = 0; i < parts.Length; i++)
         {

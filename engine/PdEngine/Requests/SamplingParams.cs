@@ -37,7 +37,10 @@ public sealed record SamplingParams
     /// <summary>Most tokens to generate; 0 scores the prompt and generates nothing.</summary>
     public int MaxNewTokens { get; init; } = 128;
 
-    /// <summary>Stop ids cannot be drawn before this many tokens are generated.</summary>
+    /// <summary>
+    /// Stop ids cannot be drawn before this many tokens are generated; until then they are masked out of the
+    /// distribution that log-probs are of, in a re-score with the same parameters too.
+    /// </summary>
     public int MinNewTokens { get; init; }
 
     /// <summary>Does not end at the checkpoint's own end-of-sequence ids.</summary>

@@ -103,6 +103,8 @@ internal sealed class RequestIntake(
             throw new RequestException("messages",
                 "the checkpoint has no chat template; send text or input_ids instead");
         }
+        if (messages.ValueKind == JsonValueKind.Array && messages.GetArrayLength() == 0)
+            throw new RequestException("messages", "the list is empty; at least one message is needed");
         return template.Render(messages, new ChatTemplateOptions
         {
             AddGenerationPrompt = true,
@@ -155,8 +157,8 @@ internal sealed class RequestIntake(
             throw new RequestException("stop",
                 "stop strings need a tokenizer, and the checkpoint has none; use stop_token_ids");
         }
-        foreach (string stop in sampling.Stop)
-            Require(stop.Length > 0, "stop", 0, "made of strings that are not empty");
+        if (sampling.Stop.Contains(""))
+            throw new RequestException("stop", "an empty string is met everywhere; leave it out");
     }
 
     private int[] StopIds(SamplingParams sampling)

@@ -5,7 +5,7 @@ namespace PdEngine;
 /// <summary>What one <see cref="SampleRow"/> makes of its logits, over the whole vocabulary.</summary>
 /// <remarks>
 /// Adjusting and tempering are float32, operation by operation, so that every backend ranks the same values;
-/// sums and logarithms are double. NaN logits count as -infinity. A temperature below 1e-6 counts as 0.
+/// sums and logarithms are double. A temperature below 1e-6 counts as 0.
 /// </remarks>
 internal sealed class ReferenceDistribution
 {
@@ -133,13 +133,17 @@ internal sealed class ReferenceDistribution
         float max = float.NegativeInfinity;
         for (int i = 0; i < z.Length; i++)
         {
-            values[i] = float.IsNaN(z[i]) ? float.NegativeInfinity : z[i] / divisor;
-            max = Math.Max(max, values[i]);
+            values[i] = z[i] / divisor;
+            max = float.IsNaN(z[i]) ? float.PositiveInfinity : Math.Max(max, values[i]);
+            if (max == float.PositiveInfinity)
+                break;
         }
         if (!float.IsFinite(max))
         {
-            string what = max > 0 ? "an infinite value" : "no finite value";
-            throw new BackendException($"Logits row {logitsRow} has {what}; nothing can be drawn from it.");
+            string what = max > 0
+                ? "has an infinite value or a NaN: a weight is probably broken"
+                : "has no finite value";
+            throw new BackendException($"Logits row {logitsRow} {what}.");
         }
         return values;
     }
