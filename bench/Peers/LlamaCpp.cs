@@ -11,8 +11,8 @@ internal sealed unsafe class LlamaCpp : IDisposable
 {
     private const int DefaultBatch = 2048;
     private const int DefaultMicroBatch = 512;
-    // The library reports through a function without context, so its last word is the process's.
-    private static string s_lastError = "";
+    // The library reports through a function without context, so its first complaint is the process's.
+    private static string s_firstError = "";
 
     private readonly nint _library;
     private readonly nint _model;
@@ -47,7 +47,7 @@ internal sealed unsafe class LlamaCpp : IDisposable
             nint model = ((delegate* unmanaged<nint, Opaque, nint>)peer.Export("llama_model_load_from_file"))(
                 pathText, parameters);
             return model == 0
-                ? throw new PeerException($"it refused '{ggufPath}': {s_lastError}")
+                ? throw new PeerException($"it refused '{ggufPath}': {s_firstError}")
                 : new LlamaCpp(library, model);
         }
         finally
@@ -70,12 +70,12 @@ internal sealed unsafe class LlamaCpp : IDisposable
             throw new PeerException("this benchmark does not know the layout of its context parameters");
         head->ContextTokens = (uint)contextTokens;
         head->Sequences = (uint)sequences;
-        head->Threads = threads;
-        head->BatchThreads = threads;
         _context = ((delegate* unmanaged<nint, Opaque, nint>)Export("llama_init_from_model"))(
             _model, parameters);
         if (_context == 0)
             throw new PeerException($"it has no context of {contextTokens} tokens");
+        // One thread too many a core would have them wait for each other by whole time slices.
+        ((delegate* unmanaged<nint, int, int, void>)Export("llama_set_n_threads"))(_context, threads, threads);
     }
 
     /// <summary>Forgets all sequences.</summary>
@@ -152,8 +152,8 @@ internal sealed unsafe class LlamaCpp : IDisposable
     private static void KeepError(int level, byte* text, void* user)
     {
         const int error = 4;
-        if (level == error)
-            s_lastError = Marshal.PtrToStringUTF8((nint)text)?.Trim() ?? "";
+        if (level == error && s_firstError == "")
+            s_firstError = Marshal.PtrToStringUTF8((nint)text)?.Trim() ?? "";
     }
 
     /// <summary>
@@ -168,8 +168,7 @@ internal sealed unsafe class LlamaCpp : IDisposable
     [StructLayout(LayoutKind.Sequential)]
     private struct ContextHead
     {
-        public uint ContextTokens, BatchTokens, MicroBatchTokens, Sequences, RecurrentStates, Outputs;
-        public int Threads, BatchThreads;
+        public uint ContextTokens, BatchTokens, MicroBatchTokens, Sequences;
     }
 
     [StructLayout(LayoutKind.Sequential)]
