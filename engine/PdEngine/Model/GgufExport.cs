@@ -63,9 +63,11 @@ internal static class GgufExport
                 source.Path, "a model with a rope attention factor or sliding windows cannot be written as " +
                              "GGUF");
         int headDim = source.Config.HeadDim;
-        double theta = headDim == 2
+        // The lowest frequency is nearly 1 / base: a higher one would raise its float32 rounding to a power.
+        int last = headDim / 2 - 1;
+        double theta = last == 0
             ? 10_000
-            : Math.Round(Math.Pow(rope.InverseFrequencies[1], -headDim / 2.0));
+            : Math.Round(Math.Pow(rope.InverseFrequencies[last], -headDim / 2.0 / last));
         double[] plain = RopeScaling.Plain(headDim, Math.Max(1, theta));
         bool isPlain = !plain.Where((frequency, pair) =>
             Math.Abs(frequency - rope.InverseFrequencies[pair]) > 1e-6 * frequency).Any();
