@@ -75,7 +75,8 @@ internal sealed unsafe class LlamaCpp : IDisposable
         if (_context == 0)
             throw new PeerException($"it has no context of {contextTokens} tokens");
         // One thread too many a core would have them wait for each other by whole time slices.
-        ((delegate* unmanaged<nint, int, int, void>)Export("llama_set_n_threads"))(_context, threads, threads);
+        ((delegate* unmanaged<nint, int, int, void>)Export("llama_set_n_threads"))(
+            _context, threads, threads);
     }
 
     /// <summary>Forgets all sequences.</summary>
