@@ -43,5 +43,16 @@ internal sealed class Tensor : IDisposable
         return new((float*)_buffer.Address + (long)row * Stride, Columns);
     }
 
+    /// <summary>Row i becomes row rows[i] of another host tensor of as many columns.</summary>
+    public void CopyRows(Tensor source, ReadOnlySpan<int> rows)
+    {
+        Check.That(Rows == rows.Length && Columns == source.Columns);
+        for (int index = 0; index < rows.Length; index++)
+        {
+            Check.That((uint)rows[index] < (uint)source.Rows);
+            source.Row(rows[index]).CopyTo(Row(index));
+        }
+    }
+
     public void Dispose() => _buffer.Dispose();
 }

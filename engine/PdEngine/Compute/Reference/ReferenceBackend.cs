@@ -142,15 +142,8 @@ internal sealed class ReferenceBackend(int threadCount) : IBackend
         }
     }
 
-    public void GatherRows(Tensor input, ReadOnlySpan<int> rows, Tensor output)
-    {
-        Check.That(output.Rows == rows.Length && output.Columns == input.Columns);
-        for (int index = 0; index < rows.Length; index++)
-        {
-            Check.That((uint)rows[index] < (uint)input.Rows);
-            input.Row(rows[index]).CopyTo(output.Row(index));
-        }
-    }
+    public void GatherRows(Tensor input, ReadOnlySpan<int> rows, Tensor output) =>
+        output.CopyRows(input, rows);
 
     public void Sample(Tensor logits, int firstLogitsRow, SampleBatch samples, int first, int count) =>
         ReferenceSampler.Sample(logits, firstLogitsRow, samples, first, count);
