@@ -11,6 +11,10 @@ internal static class CommandLine
     public const int Failed = 1;
     public const int BadInput = 2;
 
+    /// <summary>An interrupted batch may need some time to write the answers that it has.</summary>
+    private static readonly InvocationConfiguration Invocation =
+        new() { ProcessTerminationTimeout = TimeSpan.FromSeconds(30) };
+
     public static async Task<int> RunAsync(string[] arguments)
     {
         // A plain command, since a root command is called after its assembly in help texts.
@@ -22,7 +26,7 @@ internal static class CommandLine
         ParseResult parsed = root.Parse(arguments.Length == 0 ? ["--help"] : arguments);
         string? problem = MisspeltFlag(parsed) ?? (parsed.Errors.Count == 0 ? null : Readable(parsed));
         if (problem is null)
-            return await parsed.InvokeAsync().ConfigureAwait(false);
+            return await parsed.InvokeAsync(Invocation).ConfigureAwait(false);
         Console.Error.WriteLine($"pdengine: {problem}");
         string verb = parsed.CommandResult.Command == root ? "" : $" {parsed.CommandResult.Command.Name}";
         Console.Error.WriteLine($"See 'pdengine{verb} --help'.");

