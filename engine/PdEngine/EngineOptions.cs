@@ -6,6 +6,27 @@ public sealed record EngineOptions
     /// <summary>A Hugging Face folder or a GGUF file.</summary>
     public required string ModelPath { get; init; }
 
+    /// <summary>
+    /// The plan of services, groups and devices; absent: one regular worker on all cores. Where a group or
+    /// a service sets something, it overrides the field of the same name here.
+    /// </summary>
+    public Topology? Topology { get; init; }
+
+    /// <summary>
+    /// Services to start, by name; empty: the first that takes weight updates. The first named is the one
+    /// that <see cref="Engine"/>'s own methods serve.
+    /// </summary>
+    public IReadOnlyList<string> Services { get; init; } = [];
+
+    /// <summary>Whether prompts are computed on prefill workers, where the plan has them.</summary>
+    public DisaggregateMode Disaggregate { get; init; } = DisaggregateMode.Auto;
+
+    /// <summary>Which CPU devices share one KV memory.</summary>
+    public KvDomainKind KvDomain { get; init; } = KvDomainKind.Host;
+
+    /// <summary>Cores of an idle worker help the ops that others are running.</summary>
+    public bool LendsCores { get; init; } = true;
+
     /// <summary>What computes.</summary>
     public BackendKind Backend { get; init; } = BackendKind.Auto;
 

@@ -59,6 +59,10 @@ internal sealed class CountingBackend : IBackend
     public void Sample(Tensor logits, int firstLogitsRow, SampleBatch samples, int first, int count) =>
         Sampled.Add((firstLogitsRow, logits.Rows, first, count));
 
+    public void Rest()
+    {
+    }
+
     public void Dispose()
     {
     }

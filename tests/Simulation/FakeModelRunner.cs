@@ -37,6 +37,10 @@ internal sealed class FakeModelRunner(KvBlockPool pool) : IModelRunner
         Planter?.AfterRun(batch);
     }
 
+    public void Rest()
+    {
+    }
+
     public void Dispose()
     {
     }

@@ -85,4 +85,10 @@ internal interface IBackend : IDisposable
     /// <param name="first">First sample row.</param>
     /// <param name="count">How many.</param>
     void Sample(Tensor logits, int firstLogitsRow, SampleBatch samples, int first, int count);
+
+    /// <summary>
+    /// Says that nothing will be computed until the next op: from now to then the device's cores may help
+    /// other devices. Called by the thread that drives this backend.
+    /// </summary>
+    void Rest();
 }

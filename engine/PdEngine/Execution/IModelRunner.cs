@@ -12,4 +12,9 @@ internal interface IModelRunner : IDisposable
 
     /// <summary>Waits until the results of a started batch are in its samples.</summary>
     void Finish(ForwardBatch batch);
+
+    /// <summary>
+    /// Says that no batch follows until further notice, so that what computes may help others meanwhile.
+    /// </summary>
+    void Rest();
 }

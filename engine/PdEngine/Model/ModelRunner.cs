@@ -34,5 +34,7 @@ internal sealed class ModelRunner(IBackend backend, ModelWeights weights, KvStor
     {
     }
 
+    public void Rest() => backend.Rest();
+
     public void Dispose() => _transformer.Dispose();
 }

@@ -46,4 +46,11 @@ public sealed record GenerateRequest
 
     /// <summary>Higher runs earlier under the priority policy.</summary>
     public int Priority { get; init; }
+
+    /// <summary>Requests of one key go to one worker under the policies that hash or remember keys, and
+    /// are grouped under the routing-key schedule policy.</summary>
+    public string? RoutingKey { get; init; }
+
+    /// <summary>Session of several turns: it stays with the workers that hold its cache.</summary>
+    public string? SessionId { get; init; }
 }

@@ -44,6 +44,30 @@ public sealed record Generation
     /// <summary>Weight version of the last token.</summary>
     public string WeightVersion { get; init; } = "default";
 
+    /// <summary>How it came from its prompt to its output.</summary>
+    public PdPath PdPath { get; init; }
+
+    /// <summary>Why that way, for example <c>short prompt</c>.</summary>
+    public string PdReason { get; init; } = "";
+
+    /// <summary>Name of the worker that computed the prompt; empty where it never came to that.</summary>
+    public string PrefillWorker { get; init; } = "";
+
+    /// <summary>Name of the worker that decoded; empty where it never came to that.</summary>
+    public string DecodeWorker { get; init; } = "";
+
+    /// <summary>KV blocks that changed hands between workers.</summary>
+    public int HandoffBlocks { get; init; }
+
+    /// <summary>Bytes of K and V copied between memory domains.</summary>
+    public long TransferBytes { get; init; }
+
+    /// <summary>How often a worker failed under it and it was computed anew.</summary>
+    public int FailureCount { get; init; }
+
+    /// <summary>Where its time went.</summary>
+    public PhaseTimings Timings { get; init; } = new();
+
     /// <summary>From submission to first admission.</summary>
     public TimeSpan QueueTime { get; init; }
 

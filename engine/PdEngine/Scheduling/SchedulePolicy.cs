@@ -13,4 +13,7 @@ public enum SchedulePolicy
     /// Highest priority first, then in order of arrival; a low one waits while higher ones come.
     /// </summary>
     Priority,
+
+    /// <summary>Requests whose routing key most running ones have first, then in order of arrival.</summary>
+    RoutingKey,
 }

@@ -253,6 +253,10 @@ internal sealed unsafe class CpuBackend : IBackend
         }
     }
 
+    public void Rest()
+    {
+    }
+
     public void Dispose()
     {
         _team.Dispose();

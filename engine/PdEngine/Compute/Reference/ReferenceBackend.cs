@@ -148,6 +148,10 @@ internal sealed class ReferenceBackend(int threadCount) : IBackend
     public void Sample(Tensor logits, int firstLogitsRow, SampleBatch samples, int first, int count) =>
         ReferenceSampler.Sample(logits, firstLogitsRow, samples, first, count);
 
+    public void Rest()
+    {
+    }
+
     public void Dispose()
     {
     }
