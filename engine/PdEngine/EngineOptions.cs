@@ -54,7 +54,8 @@ public sealed record EngineOptions
     public int MaxQueuedRequests { get; init; } = 65536;
 
     /// <summary>
-    /// Prompt tokens computed in one step, over all sequences; longer prompts go in chunks.
+    /// Prompt tokens computed in one step, over all sequences; longer prompts go in chunks. -1 computes every
+    /// prompt whole.
     /// </summary>
     public int ChunkedPrefillSize { get; init; } = 512;
 

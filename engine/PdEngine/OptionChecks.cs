@@ -16,8 +16,8 @@ internal static class OptionChecks
             "max_running_requests", options.MaxRunningRequests, "in 1 to 65536");
         Require(options.MaxQueuedRequests > 0, "max_queued_requests", options.MaxQueuedRequests,
             "at least 1");
-        Require(options.ChunkedPrefillSize is > 0 and <= 131072,
-            "chunked_prefill_size", options.ChunkedPrefillSize, "in 1 to 131072");
+        Require(options.ChunkedPrefillSize is -1 or (> 0 and <= 131072),
+            "chunked_prefill_size", options.ChunkedPrefillSize, "in 1 to 131072, or -1 for whole prompts");
         Require(options.ContextLength is null or > 0, "context_length", options.ContextLength, "at least 1");
         Require(options.ThreadCount is null or (> 0 and <= 1024), "threads", options.ThreadCount,
             "in 1 to 1024");

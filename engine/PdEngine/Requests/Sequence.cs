@@ -4,6 +4,7 @@ namespace PdEngine;
 internal sealed class Sequence
 {
     private int[] _tokens;
+    private volatile bool _abortRequested;
 
     public Sequence(Request request, ISequenceObserver observer, long submittedTicks)
     {
@@ -13,7 +14,7 @@ internal sealed class Sequence
         _tokens = request.PromptTokens.ToArray();
         Draws = new(request);
         TokenCount = PromptCount;
-        Times.SubmittedTicks = submittedTicks;
+        Times = new(submittedTicks);
     }
 
     public Request Request { get; }
@@ -34,14 +35,21 @@ internal sealed class Sequence
 
     public ReadOnlySpan<int> OutputTokens => Tokens[PromptCount..];
 
+    /// <summary>What it holds of its worker's pool; nothing while queued.</summary>
+    public KvHold Kv { get; set; } = new();
+
     /// <summary>KV blocks in order of position; empty while queued.</summary>
-    public BlockTable Blocks { get; } = new();
+    public BlockTable Blocks => Kv.Blocks;
 
     /// <summary>Leading tokens whose K and V lie in <see cref="Blocks"/>.</summary>
     public int ComputedCount { get; set; }
 
     /// <summary>Keeps the part of <see cref="Blocks"/> that the prefix cache holds from eviction.</summary>
-    public PrefixLock Prefix { get; set; }
+    public PrefixLock Prefix
+    {
+        get => Kv.Prefix;
+        set => Kv.Prefix = value;
+    }
 
     /// <summary>Prompt tokens that the prefix cache supplied on first admission.</summary>
     public int CachedCount { get; set; }
@@ -61,10 +69,24 @@ internal sealed class Sequence
     /// <summary>It has held blocks at least once; it keeps its place at the door from then on.</summary>
     public bool WasAdmitted { get; set; }
 
-    /// <summary>Set by the owner when a caller asked for it; acted on between batches.</summary>
-    public bool AbortRequested { get; set; }
+    /// <summary>Set by any thread; its owner, whoever that is by then, acts on it between
+    /// batches.</summary>
+    public bool AbortRequested
+    {
+        get => _abortRequested;
+        set => _abortRequested = value;
+    }
+
+    /// <summary>Tokens that its worker counts as waiting to be computed.</summary>
+    public int PendingTokens { get; set; }
 
     public int RetractionCount { get; set; }
+
+    /// <summary>How often a worker failed under it.</summary>
+    public int FailureCount { get; set; }
+
+    /// <summary>Which workers it went through, and why.</summary>
+    public PdRecord Pd { get; } = new();
 
     /// <summary>Log-prob of each output token [OutputCount]; empty where not wanted.</summary>
     public List<float> OutputLogProbs { get; } = [];
@@ -113,7 +135,7 @@ internal sealed class Sequence
     public Exception? Error { get; private set; }
 
     /// <summary>Moments of its life; a reference so that its fields can be set in place.</summary>
-    public SequenceTimes Times { get; } = new();
+    public SequenceTimes Times { get; }
 
     public void MoveTo(SequencePhase next)
     {

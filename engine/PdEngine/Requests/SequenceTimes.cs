@@ -1,11 +1,22 @@
 namespace PdEngine;
 
 /// <summary>
-/// Moments in a sequence's life, in ticks of the engine's <see cref="TimeProvider"/>; 0 is not yet.
+/// Moments in a sequence's life, in ticks of the engine's <see cref="TimeProvider"/>, 0 being not yet; and
+/// how long it was in each stage.
 /// </summary>
 internal sealed class SequenceTimes
 {
-    public long SubmittedTicks { get; set; }
+    private readonly long[] _stageTicks = new long[(int)SequenceStage.DecodeForward + 1];
+    private SequenceStage _stage;
+    private long _stageStart;
+
+    public SequenceTimes(long submittedTicks)
+    {
+        SubmittedTicks = submittedTicks;
+        _stageStart = submittedTicks;
+    }
+
+    public long SubmittedTicks { get; }
 
     /// <summary>First admission: blocks reserved, first chunk scheduled.</summary>
     public long AdmittedTicks { get; set; }
@@ -13,5 +24,22 @@ internal sealed class SequenceTimes
     /// <summary>First output token; the end of time to first token.</summary>
     public long FirstTokenTicks { get; set; }
 
-    public long FinishedTicks { get; set; }
+    public long FinishedTicks { get; private set; }
+
+    /// <summary>Ticks spent in a stage so far.</summary>
+    public long TicksIn(SequenceStage stage) => _stageTicks[(int)stage];
+
+    /// <summary>From now on time counts for this stage.</summary>
+    public void Enter(SequenceStage stage, long nowTicks)
+    {
+        _stageTicks[(int)_stage] += nowTicks - _stageStart;
+        _stageStart = nowTicks;
+        _stage = stage;
+    }
+
+    public void Finish(long nowTicks)
+    {
+        Enter(_stage, nowTicks);
+        FinishedTicks = nowTicks;
+    }
 }

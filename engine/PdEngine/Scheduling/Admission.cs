@@ -4,7 +4,7 @@ namespace PdEngine;
 /// What can never be served, known at the door. With it a sequence that runs alone always finishes, so
 /// running out of blocks only ever delays. Reads nothing that changes, so any thread may ask.
 /// </summary>
-internal sealed class Admission(string worker, SchedulerOptions options, KvBlockPool pool)
+internal sealed class Admission(string worker, SchedulerOptions options, KvSpace space)
 {
     /// <exception cref="CapacityException">Prompt and output together exceed the context or the whole
     /// pool.</exception>
@@ -21,12 +21,12 @@ internal sealed class Admission(string worker, SchedulerOptions options, KvBlock
                 + "max_new_tokens or raise context_length.");
         }
         long kvTokens = promptTokens + Math.Max(newTokens, 1) - 1L;
-        long blocks = (kvTokens + pool.PageSize - 1) / pool.PageSize;
-        if (blocks > pool.BlockCount)
+        long blocks = (kvTokens + space.PageSize - 1) / space.PageSize;
+        if (blocks > space.CapacityBlocks)
         {
             throw new CapacityException(
                 $"A prompt of {promptTokens} tokens with max_new_tokens {newTokens} needs {blocks} KV blocks "
-                + $"of {pool.PageSize} tokens; worker '{worker}' has {pool.BlockCount}. Lower max_new_tokens "
+                + $"of {space.PageSize} tokens; worker '{worker}' has {space.CapacityBlocks}. Lower max_new_tokens "
                 + "or raise max_total_tokens or mem_fraction_static.");
         }
     }

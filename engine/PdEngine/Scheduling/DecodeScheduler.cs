@@ -4,14 +4,22 @@ namespace PdEngine;
 
 /// <summary>
 /// The sequences that make one token a step. Before each step every one of them gets the block that its next
-/// position needs; when blocks run out some are retracted, and the last one left always goes on.
+/// position needs; when blocks run out some are retracted, and the last one left goes on or waits for what
+/// other workers of the domain give back.
 /// </summary>
 internal sealed class DecodeScheduler(SchedulerOptions options, KvSpace space, PrefillScheduler prefill)
 {
     private readonly List<Sequence> _running = [];
+    private readonly List<Sequence> _arrived = [];
 
     /// <summary>In order of joining.</summary>
     public ReadOnlySpan<Sequence> Running => CollectionsMarshal.AsSpan(_running);
+
+    /// <summary>Handed over with their blocks, waiting for a place.</summary>
+    public ReadOnlySpan<Sequence> Arrived => CollectionsMarshal.AsSpan(_arrived);
+
+    /// <summary>The one running sequence waits for a block that others of the domain hold.</summary>
+    public bool IsStalled { get; private set; }
 
     public void Add(Sequence sequence)
     {
@@ -19,45 +27,97 @@ internal sealed class DecodeScheduler(SchedulerOptions options, KvSpace space, P
         _running.Add(sequence);
     }
 
+    /// <summary>Takes over a sequence whose prompt another worker has computed.</summary>
+    public void AddArrived(Sequence sequence)
+    {
+        Check.That(sequence.Phase == SequencePhase.HandingOff);
+        _arrived.Add(sequence);
+    }
+
     public void Remove(Sequence sequence)
     {
-        bool removed = _running.Remove(sequence);
+        bool removed = sequence.Phase == SequencePhase.HandingOff
+            ? _arrived.Remove(sequence)
+            : _running.Remove(sequence);
         Check.That(removed);
+    }
+
+    /// <summary>
+    /// Gives places to sequences that have arrived, first come first, as far as this worker's quota goes.
+    /// </summary>
+    public void Promote(long nowTicks)
+    {
+        int places = options.MaxRunningSequences - prefill.Prefilling.Length - _running.Count;
+        int most = Math.Clamp(places, 0, _arrived.Count);
+        int count = 0;
+        for (int i = 0; i < most && space.TryAdopt(_arrived[i].Kv); i++)
+        {
+            count++;
+            _arrived[i].MoveTo(SequencePhase.Decoding);
+            _arrived[i].Times.Enter(SequenceStage.DecodeForward, nowTicks);
+            _running.Add(_arrived[i]);
+        }
+        if (count > 0)
+            _arrived.RemoveRange(0, count);
     }
 
     /// <summary>Reserves the blocks of the next step.</summary>
     /// <returns>How many sequences had to be retracted for it.</returns>
     public int Reserve(NewTokenRatio ratio)
     {
+        IsStalled = false;
         int retractedCount = 0;
         int index = 0;
-        while (index < _running.Count)
+        while (index < _running.Count && !IsStalled)
         {
-            if (space.TryReserve(_running[index]))
+            if (space.TryReserve(_running[index].Kv, _running[index].TokenCount))
             {
                 index++;
                 continue;
             }
-            if (_running.Count > 1)
+            if (TryRetract(out int removedIndex))
             {
-                int victimIndex = ChooseVictim();
-                Sequence victim = _running[victimIndex];
-                _running.RemoveAt(victimIndex);
-                prefill.Retract(victim);
-                index -= victimIndex < index ? 1 : 0;
+                retractedCount++;
+                index -= removedIndex < index ? 1 : 0;
             }
             else
             {
-                bool retracted = prefill.TryRetractLatest();
-                Check.That(retracted);
+                IsStalled = true;
             }
-            retractedCount++;
         }
         if (retractedCount > 0)
             ratio.Reset(Running);
         else
             ratio.Decay();
         return retractedCount;
+    }
+
+    /// <summary>
+    /// Retracts one sequence: of several running ones the one that loses least, else one that has not begun
+    /// here. A lone one gives way too where another worker has claimed what becomes free, and else waits.
+    /// </summary>
+    private bool TryRetract(out int removedIndex)
+    {
+        removedIndex = int.MaxValue;
+        if (_running.Count == 1)
+        {
+            if (_arrived.Count > 0)
+            {
+                Sequence latest = _arrived[^1];
+                _arrived.RemoveAt(_arrived.Count - 1);
+                prefill.Retract(latest);
+                return true;
+            }
+            if (prefill.TryRetractLatest())
+                return true;
+            if (space.TryClaim())
+                return false;
+        }
+        removedIndex = ChooseVictim();
+        Sequence victim = _running[removedIndex];
+        _running.RemoveAt(removedIndex);
+        prefill.Retract(victim);
+        return true;
     }
 
     private int ChooseVictim()

@@ -1,70 +1,281 @@
 namespace PdEngine;
 
 /// <summary>
-/// A worker's view of the block pool and prefix cache of its domain: where its sequences get blocks.
+/// A worker's view of the blocks and prefix cache of its domain: where its sequences get blocks, within the
+/// worker's quota. Any thread may call it.
 /// </summary>
-internal sealed class KvSpace(KvBlockPool pool, RadixCache cache, bool usesCache)
+internal sealed class KvSpace
 {
-    public int PageSize => pool.PageSize;
+    private readonly KvDomain _domain;
+    private readonly KvQuota _quota;
+    private readonly bool _usesCache;
+    private long _expectedBlocks;
 
-    /// <summary>Blocks that could be taken now, cached ones that nobody uses included.</summary>
-    public int AvailableBlockCount => pool.FreeCount + cache.EvictableBlockCount;
+    /// <param name="domain">Whose blocks.</param>
+    /// <param name="quotaBlocks">Most blocks charged to this worker; null is the whole pool.</param>
+    /// <param name="usesCache">Prefixes are read from and written to the cache.</param>
+    public KvSpace(KvDomain domain, int? quotaBlocks, bool usesCache)
+    {
+        _domain = domain;
+        _quota = new(Math.Min(quotaBlocks ?? int.MaxValue, domain.Pool.BlockCount));
+        _usesCache = usesCache;
+        lock (domain.Gate)
+            domain.WorkerCount++;
+    }
 
-    public int BlocksFor(int tokenCount) => pool.BlocksFor(tokenCount);
+    public KvDomain Domain => _domain;
+
+    public int PageSize => _domain.Pool.PageSize;
+
+    /// <summary>Most blocks that this worker can ever have.</summary>
+    public int CapacityBlocks => _quota.LimitBlocks;
+
+    public int ChargedBlocks
+    {
+        get
+        {
+            lock (_domain.Gate)
+                return _quota.ChargedBlocks;
+        }
+    }
+
+    public int BlocksFor(int tokenCount) => _domain.Pool.BlocksFor(tokenCount);
 
     /// <summary>What the cache would supply of a queued sequence; changes nothing.</summary>
-    public PrefixMatch Peek(Sequence sequence) =>
-        usesCache ? cache.Peek(sequence.Tokens, sequence.CacheableCount) : default;
+    public PrefixMatch Peek(Sequence sequence) => Peek(sequence.Tokens, sequence.CacheableCount);
 
-    /// <summary>Gives a queued sequence its cached prefix, locked, and blocks for all its tokens.</summary>
-    public void Admit(Sequence sequence)
+    public PrefixMatch Peek(ReadOnlySpan<int> tokens, int maxTokens)
     {
-        if (usesCache)
-            sequence.Prefix = cache.MatchAndLock(sequence.Tokens, sequence.CacheableCount, sequence.Blocks);
-        sequence.ComputedCount = sequence.Blocks.Count * PageSize;
-        bool reserved = TryReserve(sequence);
-        Check.That(reserved);
+        if (!_usesCache)
+            return default;
+        lock (_domain.Gate)
+            return _domain.Cache.Peek(tokens, maxTokens);
     }
 
     /// <summary>
-    /// Adds blocks until all tokens of the sequence have a place; takes none if there are too few.
+    /// Gives a sequence its cached prefix, locked, and blocks for all its tokens, where enough are left for
+    /// it up to an end and for what running ones are expected to take.
     /// </summary>
-    public bool TryReserve(Sequence sequence)
+    /// <param name="hold">Empty.</param>
+    /// <param name="tokens">Tokens that need a place.</param>
+    /// <param name="maxCached">Longest prefix that may come from the cache.</param>
+    /// <param name="endTokens">How long it may become.</param>
+    /// <param name="expectedBlocks">What this worker's running sequences are expected to take.</param>
+    public bool TryAdmit(
+        KvHold hold, ReadOnlySpan<int> tokens, int maxCached, int endTokens, long expectedBlocks)
     {
-        int wanted = BlocksFor(sequence.TokenCount) - sequence.Blocks.Count;
-        if (wanted > AvailableBlockCount)
-            return false;
-        if (wanted > pool.FreeCount)
-            cache.Evict(wanted - pool.FreeCount);
-        for (; wanted > 0; wanted--)
+        lock (_domain.Gate)
         {
-            bool taken = pool.TryTake(out int block);
-            Check.That(taken);
-            sequence.Blocks.Add(block);
+            Expect(expectedBlocks);
+            if (!_domain.MayTake(this) || !_domain.MayAdmit(this))
+            {
+                _domain.AwaitTurn(this);
+                return false;
+            }
+            PrefixMatch match = _usesCache ? _domain.Cache.Peek(tokens, maxCached) : default;
+            int needed = BlocksFor(endTokens) - match.BlockCount;
+            if (needed + expectedBlocks > _quota.LeftBlocks)
+            {
+                // Its own quota is what it waits for: others need not.
+                _domain.LeaveTurn(this);
+                return false;
+            }
+            if (needed + _domain.ExpectedBlocks > _domain.AvailableBlockCount - match.EvictableBlockCount)
+            {
+                _domain.AwaitTurn(this);
+                return false;
+            }
+            _domain.LeaveTurn(this);
+            _domain.AddHolder();
+            if (_usesCache)
+                hold.Prefix = _domain.Cache.MatchAndLock(tokens, maxCached, hold.Blocks);
+            Take(hold, BlocksFor(tokens.Length) - hold.Blocks.Count);
+            return true;
         }
-        return true;
     }
 
-    /// <summary>Makes the sequence's computed blocks findable; it goes on holding them.</summary>
-    public void Keep(Sequence sequence)
+    /// <summary>Says that nothing waits to be admitted here.</summary>
+    public void LeaveTurn()
     {
-        if (usesCache)
+        lock (_domain.Gate)
+            _domain.LeaveTurn(this);
+    }
+
+    /// <summary>
+    /// Adds blocks until so many tokens have a place; takes none if there are too few.
+    /// </summary>
+    public bool TryReserve(KvHold hold, int tokenCount)
+    {
+        int wanted = BlocksFor(tokenCount) - hold.Blocks.Count;
+        if (wanted <= 0)
+            return true;
+        lock (_domain.Gate)
         {
-            ReadOnlySpan<int> computed = sequence.Tokens[..sequence.ComputedCount];
-            sequence.Prefix = cache.Insert(computed, sequence.Blocks, sequence.Prefix);
+            if (!_domain.MayTake(this) || wanted > _domain.AvailableBlockCount
+                || wanted > _quota.LeftBlocks)
+            {
+                return false;
+            }
+            Take(hold, wanted);
+            _domain.EndClaim(this);
+            return true;
         }
     }
 
     /// <summary>
-    /// Gives all blocks of the sequence back; those in the cache stay there until they are evicted.
+    /// For a worker whose last sequence cannot go on: claims what others give back. False where another
+    /// worker has claimed it already; the sequence must then give its blocks up.
     /// </summary>
-    public void Release(Sequence sequence)
+    public bool TryClaim()
     {
-        foreach (int block in sequence.Blocks.Blocks)
-            pool.Release(block);
-        sequence.Blocks.Clear();
-        cache.Unlock(sequence.Prefix);
-        sequence.Prefix = default;
-        sequence.ComputedCount = 0;
+        lock (_domain.Gate)
+            return _domain.WorkerCount > 1 && _domain.TryClaim(this);
+    }
+
+    /// <summary>Tells the domain what this worker's running sequences are expected to take yet.</summary>
+    public void PublishExpected(long expectedBlocks)
+    {
+        if (_expectedBlocks == expectedBlocks)
+            return;
+        lock (_domain.Gate)
+            Expect(expectedBlocks);
+    }
+
+    /// <summary>Makes computed blocks findable; the hold goes on holding them.</summary>
+    /// <param name="hold">Whose blocks.</param>
+    /// <param name="computed">The tokens whose K and V lie in them.</param>
+    public void Keep(KvHold hold, ReadOnlySpan<int> computed)
+    {
+        if (!_usesCache)
+            return;
+        lock (_domain.Gate)
+            hold.Prefix = _domain.Cache.Insert(computed, hold.Blocks, hold.Prefix);
+    }
+
+    /// <summary>
+    /// Gives all blocks of a hold back; those in the cache stay there until they are evicted.
+    /// </summary>
+    public void Release(KvHold hold)
+    {
+        if (hold.Blocks.Count == 0 && hold.Prefix.Node is null)
+            return;
+        lock (_domain.Gate)
+        {
+            foreach (int block in hold.Blocks.Blocks)
+                _domain.Pool.Release(block);
+            hold.Blocks.Clear();
+            _domain.Cache.Unlock(hold.Prefix);
+            hold.Prefix = default;
+            hold.ChargeTo(null);
+            _domain.EndClaim(this);
+            _domain.RemoveHolder();
+        }
+    }
+
+    /// <summary>
+    /// Takes over what a hold of the same domain is charged; false where it exceeds this worker's quota now.
+    /// </summary>
+    public bool TryAdopt(KvHold hold)
+    {
+        if (hold.Quota == _quota)
+            return true;
+        lock (_domain.Gate)
+        {
+            if (hold.ChargedCount > _quota.LeftBlocks)
+                return false;
+            hold.ChargeTo(_quota);
+            return true;
+        }
+    }
+
+    /// <summary>Lends blocks [loan.Count, end) of a hold, all computed, to another domain.</summary>
+    public void Lend(KvHold hold, int end, KvLoan loan)
+    {
+        if (end <= loan.Count)
+            return;
+        lock (_domain.Gate)
+        {
+            if (loan.Count == 0)
+                _domain.AddHolder();
+            while (loan.Count < end)
+            {
+                int block = hold.Blocks[loan.Count];
+                _domain.Pool.AddReference(block);
+                loan.Add(block, _domain.Pool.Generation(block));
+            }
+        }
+    }
+
+    /// <summary>Gives a hold up whose blocks are all lent: the loan keeps them, and their charge.</summary>
+    public void ReleaseLent(KvHold hold, KvLoan loan)
+    {
+        lock (_domain.Gate)
+        {
+            // The borrower may have been done with it before this.
+            if (loan.Count > 0)
+            {
+                loan.Lender.Charge(_quota, hold.ChargedCount);
+                hold.ChargeTo(null);
+            }
+        }
+        Release(hold);
+    }
+
+    /// <summary>Lent blocks whose content stands; the generation of each must be what it was.</summary>
+    public ReadOnlySpan<int> Read(KvLoan loan)
+    {
+        lock (_domain.Gate)
+        {
+            for (int i = 0; i < loan.Count; i++)
+                Check.That(_domain.Pool.Generation(loan.Blocks[i]) == loan.Generation(i));
+            return loan.Blocks;
+        }
+    }
+
+    /// <summary>Ends a loan; nothing happens where it has ended.</summary>
+    public void EndLoan(KvLoan loan)
+    {
+        lock (_domain.Gate)
+        {
+            if (loan.Count == 0)
+                return;
+            foreach (int block in loan.Blocks)
+                _domain.Pool.Release(block);
+            loan.Clear();
+            loan.Lender.ChargeTo(null);
+            _domain.RemoveHolder();
+        }
+    }
+
+    /// <summary>Forgets every cached prefix that is not in use.</summary>
+    public void Flush()
+    {
+        lock (_domain.Gate)
+            _domain.Cache.Flush();
+    }
+
+    /// <summary>The worker is gone: it waits for nothing and is expected to take nothing.</summary>
+    public void Leave()
+    {
+        lock (_domain.Gate)
+        {
+            Expect(0);
+            _domain.LeaveTurn(this);
+            _domain.EndClaim(this);
+            _domain.WorkerCount--;
+        }
+    }
+
+    private void Expect(long expectedBlocks)
+    {
+        _domain.ExpectedBlocks += expectedBlocks - _expectedBlocks;
+        _expectedBlocks = expectedBlocks;
+    }
+
+    private void Take(KvHold hold, int count)
+    {
+        for (int i = 0; i < count; i++)
+            hold.Blocks.Add(_domain.Take());
+        hold.Charge(_quota, count);
     }
 }

@@ -17,10 +17,12 @@ internal sealed class PrefillScheduler(SchedulerOptions options, KvSpace space, 
     public const int MaxOvertakenCount = 64;
 
     /// <summary>New tokens of a sequence that admission looks ahead, at most.</summary>
-    private const int LookaheadTokens = 4096;
+    public const int LookaheadTokens = 4096;
 
     private readonly List<Sequence> _prefilling = [];
     private readonly List<PrefillChunk> _chunks = [];
+    private readonly List<Sequence> _admitted = [];
+    private readonly List<Sequence> _retracted = [];
 
     public PrefillQueue Queue { get; } = new(options.Policy, space);
 
@@ -31,7 +33,15 @@ internal sealed class PrefillScheduler(SchedulerOptions options, KvSpace space, 
 
     public bool HasWork => _prefilling.Count + Queue.Count > 0;
 
+    /// <summary>Sequences that the last <see cref="Schedule"/> admitted.</summary>
+    public ReadOnlySpan<Sequence> Admitted => CollectionsMarshal.AsSpan(_admitted);
+
+    /// <summary>How many of them for the first time.</summary>
     public int FirstAdmissionCount { get; private set; }
+
+    /// <summary>Sequences that gave their blocks back; the worker puts each into a queue and takes it off
+    /// here.</summary>
+    public List<Sequence> Retracted => _retracted;
 
     /// <summary>Takes a sequence off the prefill side, in whatever phase it is there.</summary>
     public void Remove(Sequence sequence)
@@ -52,8 +62,7 @@ internal sealed class PrefillScheduler(SchedulerOptions options, KvSpace space, 
     /// <param name="admits">False goes on with admitted sequences only.</param>
     public void Schedule(int budgetTokens, DecodeScheduler decode, NewTokenRatio ratio, bool admits)
     {
-        _chunks.Clear();
-        FirstAdmissionCount = 0;
+        ClearStep();
         int budget = budgetTokens;
         foreach (Sequence sequence in _prefilling)
         {
@@ -62,7 +71,22 @@ internal sealed class PrefillScheduler(SchedulerOptions options, KvSpace space, 
         }
         if (admits && budget > 0 && Queue.Count > 0 && HasPlace(decode))
             Admit(budget, decode, ratio);
+        if (Queue.Count == 0)
+            space.LeaveTurn();
     }
+
+    /// <summary>Forgets what the last <see cref="Schedule"/> chose.</summary>
+    public void ClearStep()
+    {
+        _chunks.Clear();
+        _admitted.Clear();
+        FirstAdmissionCount = 0;
+    }
+
+    /// <summary>Blocks that prefilling and running sequences are expected to take yet.</summary>
+    public long ExpectedBlocks(DecodeScheduler decode, NewTokenRatio ratio) =>
+        ExpectedBlocks(Prefilling, ratio) + ExpectedBlocks(decode.Running, ratio)
+        + ExpectedBlocks(decode.Arrived, ratio);
 
     /// <summary>Gives back the blocks of the latest admission; false when there is none.</summary>
     public bool TryRetractLatest()
@@ -73,24 +97,24 @@ internal sealed class PrefillScheduler(SchedulerOptions options, KvSpace space, 
         return true;
     }
 
-    /// <summary>
-    /// Queues a sequence that gives its blocks back; what it has computed may be found again.
-    /// </summary>
+    /// <summary>Takes a sequence's blocks; what it has computed may be found again.</summary>
     public void Retract(Sequence sequence)
     {
         if (sequence.Phase == SequencePhase.Prefilling)
             Remove(sequence);
-        space.Keep(sequence);
-        space.Release(sequence);
+        space.Keep(sequence.Kv, sequence.Tokens[..sequence.ComputedCount]);
+        space.Release(sequence.Kv);
+        sequence.ComputedCount = 0;
         sequence.MoveTo(SequencePhase.Queued);
+        sequence.Times.Enter(SequenceStage.PrefillQueue, clock.GetTimestamp());
         sequence.RetractionCount++;
-        Queue.AddRetracted(sequence);
+        _retracted.Add(sequence);
     }
 
     private void Admit(int budget, DecodeScheduler decode, NewTokenRatio ratio)
     {
         Queue.Order();
-        long expected = ExpectedBlocks(Prefilling, ratio) + ExpectedBlocks(decode.Running, ratio);
+        long expected = ExpectedBlocks(decode, ratio);
         int index = 0;
         while (index < Queue.Count && budget > 0 && HasPlace(decode))
         {
@@ -103,36 +127,26 @@ internal sealed class PrefillScheduler(SchedulerOptions options, KvSpace space, 
             }
             int uncomputed = sequence.TokenCount - match.BlockCount * space.PageSize;
             bool isWhole = options.PrefillChunkTokens is null;
-            if (!Fits(sequence, match, expected) || (isWhole && uncomputed > budget && _chunks.Count > 0))
+            if ((isWhole && uncomputed > budget && _chunks.Count > 0) || !TryStart(sequence, expected))
                 return;
             Queue.RemoveAdmitted(index);
-            Start(sequence);
             expected += ExpectedBlocks([sequence], ratio);
             TryTakeChunk(sequence, ref budget);
         }
     }
 
     private bool HasPlace(DecodeScheduler decode) =>
-        _prefilling.Count + decode.Running.Length < options.MaxRunningSequences;
-
-    /// <summary>
-    /// Blocks are left for the sequence up to its end, or as far as admission looks, beside those that
-    /// running ones are expected to need.
-    /// </summary>
-    private bool Fits(Sequence sequence, PrefixMatch match, long expectedBlocks)
-    {
-        long end = Math.Min(sequence.FullKvCount, (long)sequence.TokenCount + LookaheadTokens);
-        int needed = space.BlocksFor((int)end) - match.BlockCount;
-        return needed + expectedBlocks <= space.AvailableBlockCount - match.EvictableBlockCount;
-    }
+        _prefilling.Count + decode.Running.Length < options.MaxRunningSequences
+        && _chunks.Count < (options.MaxPrefillSequences ?? int.MaxValue);
 
     private long ExpectedBlocks(ReadOnlySpan<Sequence> sequences, NewTokenRatio ratio)
     {
         long blocks = 0;
         foreach (Sequence sequence in sequences)
         {
-            int remaining = Math.Min(sequence.FullKvCount - sequence.TokenCount, LookaheadTokens);
-            int tokens = sequence.TokenCount + ratio.Expect(Math.Max(remaining, 0));
+            int remaining = Math.Clamp(sequence.FullKvCount - sequence.TokenCount, 0, LookaheadTokens);
+            int grows = Math.Max(ratio.Expect(remaining), Math.Min(remaining, options.ReservedDecodeTokens));
+            int tokens = sequence.TokenCount + (options.LooksAhead ? grows : 0);
             blocks += Math.Max(0, space.BlocksFor(tokens) - sequence.Blocks.Count);
         }
         return blocks;
@@ -159,18 +173,33 @@ internal sealed class PrefillScheduler(SchedulerOptions options, KvSpace space, 
         return false;
     }
 
-    private void Start(Sequence sequence)
+    /// <summary>
+    /// Admits a sequence for which blocks are left up to its end, or as far as admission looks, beside those
+    /// that running ones are expected to take.
+    /// </summary>
+    private bool TryStart(Sequence sequence, long expectedBlocks)
     {
+        long end = Math.Min(sequence.FullKvCount, (long)sequence.TokenCount + LookaheadTokens);
+        int endTokens = options.LooksAhead ? (int)end : sequence.TokenCount;
+        if (!space.TryAdmit(
+            sequence.Kv, sequence.Tokens, sequence.CacheableCount, endTokens, expectedBlocks))
+        {
+            return false;
+        }
         sequence.MoveTo(SequencePhase.Prefilling);
-        space.Admit(sequence);
+        sequence.ComputedCount = sequence.Prefix.BlockCount * space.PageSize;
         _prefilling.Add(sequence);
+        _admitted.Add(sequence);
+        long now = clock.GetTimestamp();
+        sequence.Times.Enter(SequenceStage.PrefillForward, now);
         if (sequence.WasAdmitted)
-            return;
+            return true;
         sequence.WasAdmitted = true;
         sequence.CachedCount = sequence.ComputedCount;
-        sequence.Times.AdmittedTicks = clock.GetTimestamp();
+        sequence.Times.AdmittedTicks = now;
         sequence.ReserveStorage(space.PageSize);
         FirstAdmissionCount++;
+        return true;
     }
 
     private bool TryTakeChunk(Sequence sequence, ref int budget)

@@ -3,6 +3,8 @@ namespace PdEngine;
 /// <summary>How one worker schedules; names in brackets are the overrides they come from.</summary>
 internal sealed record SchedulerOptions
 {
+    public const int DefaultMaxPrefillTokens = 16384;
+
     /// <summary>Longest sequence, prompt and output together, in tokens (context_length).</summary>
     public required int ContextTokens { get; init; }
 
@@ -12,7 +14,25 @@ internal sealed record SchedulerOptions
     /// <summary>
     /// Prompt tokens of one step over all sequences (max_prefill_tokens); one uncut prompt may exceed it.
     /// </summary>
-    public int MaxPrefillTokens { get; init; } = 16384;
+    public int MaxPrefillTokens { get; init; } = DefaultMaxPrefillTokens;
+
+    /// <summary>Prompts in one step (prefill_max_requests); null is no bound.</summary>
+    public int? MaxPrefillSequences { get; init; }
+
+    /// <summary>Blocks of the pool that this worker may be charged (max_total_tokens); null is all.</summary>
+    public int? QuotaBlocks { get; init; }
+
+    /// <summary>
+    /// Admission leaves room for what a sequence will generate; a worker whose sequences decode in another
+    /// domain needs none.
+    /// </summary>
+    public bool LooksAhead { get; init; } = true;
+
+    /// <summary>
+    /// Tokens of each running sequence's growth that admission leaves room for at least
+    /// (num_reserved_decode_tokens).
+    /// </summary>
+    public int ReservedDecodeTokens { get; init; }
 
     /// <summary>Sequences that hold blocks at once (max_running_requests).</summary>
     public int MaxRunningSequences { get; init; } = 256;
@@ -39,6 +59,9 @@ internal sealed record SchedulerOptions
     /// (schedule_conservativeness); higher admits later and retracts less.
     /// </summary>
     public double Conservativeness { get; init; } = 1;
+
+    /// <summary>How long one step may take (watchdog_timeout).</summary>
+    public TimeSpan WatchdogTimeout { get; init; } = TimeSpan.FromSeconds(300);
 
     /// <summary>Prompt tokens that one step may compute.</summary>
     public int PrefillBudgetTokens => Math.Min(PrefillChunkTokens ?? int.MaxValue, MaxPrefillTokens);

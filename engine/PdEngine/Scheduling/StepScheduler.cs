@@ -10,6 +10,7 @@ internal sealed class StepScheduler
     private readonly PrefillScheduler _prefill;
     private readonly DecodeScheduler _decode;
     private readonly NewTokenRatio _ratio;
+    private readonly TimeProvider _clock;
     private bool _prefillHadTurn;
 
     public StepScheduler(SchedulerOptions options, KvSpace space, TimeProvider clock)
@@ -17,6 +18,7 @@ internal sealed class StepScheduler
         Check.That(options.PrefillBudgetTokens > 0 && options.MaxRunningSequences > 0);
         _options = options;
         _space = space;
+        _clock = clock;
         _prefill = new(options, space, clock);
         _decode = new(options, space, _prefill);
         _ratio = new(options.Conservativeness);
@@ -28,10 +30,25 @@ internal sealed class StepScheduler
 
     public int DecodingCount => _decode.Running.Length;
 
-    public bool HasWork => _prefill.HasWork || DecodingCount > 0;
+    /// <summary>Sequences handed over that wait for a place.</summary>
+    public int ArrivedCount => _decode.Arrived.Length;
 
-    /// <summary>Sequences that the last <see cref="TrySchedule"/> admitted for the first time.</summary>
-    public int FirstAdmissionCount { get; private set; }
+    /// <summary>Blocks that its sequences are expected to take yet.</summary>
+    public long ExpectedBlocks => _prefill.ExpectedBlocks(_decode, _ratio);
+
+    public bool HasWork => _prefill.HasWork || DecodingCount + ArrivedCount > 0;
+
+    /// <summary>Sequences that the last <see cref="TrySchedule"/> admitted.</summary>
+    public ReadOnlySpan<Sequence> Admitted => _prefill.Admitted;
+
+    /// <summary>How many of them for the first time.</summary>
+    public int FirstAdmissionCount => _prefill.FirstAdmissionCount;
+
+    /// <summary>
+    /// Sequences that the last <see cref="TrySchedule"/> retracted; the worker queues each, here or
+    /// elsewhere, and empties the list.
+    /// </summary>
+    public List<Sequence> Retracted => _prefill.Retracted;
 
     public long RetractionCount { get; private set; }
 
@@ -39,25 +56,23 @@ internal sealed class StepScheduler
 
     public void Add(Sequence sequence) => _prefill.Queue.Add(sequence);
 
-    /// <summary>One of the sequences, or null when there is none; for whoever ends them all.</summary>
-    public Sequence? Last()
-    {
-        if (DecodingCount > 0)
-            return _decode.Running[^1];
-        if (PrefillingCount > 0)
-            return _prefill.Prefilling[^1];
-        return QueuedCount > 0 ? _prefill.Queue[QueuedCount - 1] : null;
-    }
+    /// <summary>Queues a retracted sequence, ahead of all that never ran.</summary>
+    public void AddRetracted(Sequence sequence) => _prefill.Queue.AddRetracted(sequence);
+
+    /// <summary>Takes over a sequence that holds its blocks here already.</summary>
+    public void AddArrived(Sequence sequence) => _decode.AddArrived(sequence);
 
     /// <summary>Fills a batch with the next step's work.</summary>
     /// <remarks>
     /// Decoding sequences get their blocks before anything is admitted, and a step that had to retract admits
     /// nothing. Where decode rows do not mix with prefill the two take turns, so that neither starves.
     /// </remarks>
-    /// <returns>False when there is no sequence.</returns>
+    /// <returns>False when there is no sequence, or none that can go on now.</returns>
     public bool TrySchedule(ForwardBatch batch)
     {
-        FirstAdmissionCount = 0;
+        _prefill.ClearStep();
+        if (ArrivedCount > 0)
+            _decode.Promote(_clock.GetTimestamp());
         if (!_options.MixesDecode && _prefill.HasWork && !(_prefillHadTurn && DecodingCount > 0))
         {
             AddChunks(batch, _options.PrefillBudgetTokens, admits: true);
@@ -69,10 +84,13 @@ internal sealed class StepScheduler
         RetractionCount += retractedCount;
         if (_options.MixesDecode && _prefill.HasWork)
             AddChunks(batch, MixedBudget(), admits: retractedCount == 0);
-        foreach (Sequence sequence in _decode.Running)
-            BatchBuilder.Add(batch, sequence, 1, _space.PageSize);
+        if (!_decode.IsStalled)
+        {
+            foreach (Sequence sequence in _decode.Running)
+                BatchBuilder.Add(batch, sequence, 1, _space.PageSize);
+        }
         _prefillHadTurn = false;
-        Check.That(batch.TokenCount > 0 || !HasWork);
+        _space.PublishExpected(ExpectedBlocks);
         return batch.TokenCount > 0;
     }
 
@@ -81,9 +99,25 @@ internal sealed class StepScheduler
     /// </summary>
     public void FinishPrefill(Sequence sequence)
     {
-        _space.Keep(sequence);
-        _prefill.Remove(sequence);
+        CompletePrompt(sequence);
+        StartDecoding(sequence);
+    }
+
+    /// <summary>
+    /// A sequence's tokens are all computed and its blocks can be found; it leaves for another worker.
+    /// </summary>
+    public void BeginHandoff(Sequence sequence)
+    {
+        CompletePrompt(sequence);
+        sequence.MoveTo(SequencePhase.HandingOff);
+        sequence.Times.Enter(SequenceStage.TransferQueue, _clock.GetTimestamp());
+    }
+
+    /// <summary>A sequence that could not be handed over decodes here.</summary>
+    public void StartDecoding(Sequence sequence)
+    {
         sequence.MoveTo(SequencePhase.Decoding);
+        sequence.Times.Enter(SequenceStage.DecodeForward, _clock.GetTimestamp());
         _decode.Add(sequence);
     }
 
@@ -92,13 +126,26 @@ internal sealed class StepScheduler
     /// <param name="keeps">What it has computed may be found again.</param>
     public void Remove(Sequence sequence, bool keeps)
     {
-        if (sequence.Phase == SequencePhase.Decoding)
+        if (sequence.Phase is SequencePhase.Decoding or SequencePhase.HandingOff)
             _decode.Remove(sequence);
         else
             _prefill.Remove(sequence);
+        Release(sequence, keeps);
+    }
+
+    /// <summary>Takes the blocks of a sequence that neither scheduler has.</summary>
+    public void Release(Sequence sequence, bool keeps)
+    {
         if (keeps)
-            _space.Keep(sequence);
-        _space.Release(sequence);
+            _space.Keep(sequence.Kv, sequence.Tokens[..sequence.ComputedCount]);
+        _space.Release(sequence.Kv);
+        sequence.ComputedCount = 0;
+    }
+
+    private void CompletePrompt(Sequence sequence)
+    {
+        _space.Keep(sequence.Kv, sequence.Tokens[..sequence.ComputedCount]);
+        _prefill.Remove(sequence);
     }
 
     /// <summary>
@@ -113,7 +160,6 @@ internal sealed class StepScheduler
     private void AddChunks(ForwardBatch batch, int budgetTokens, bool admits)
     {
         _prefill.Schedule(budgetTokens, _decode, _ratio, admits);
-        FirstAdmissionCount = _prefill.FirstAdmissionCount;
         foreach (PrefillChunk chunk in _prefill.Chunks)
         {
             BatchBuilder.Add(batch, chunk.Sequence, chunk.TokenCount, _space.PageSize);

@@ -93,12 +93,36 @@ internal sealed class SequenceDecoder : ISequenceObserver
             InputLogProbs = InputLogProbs(sequence),
             CachedTokens = sequence.CachedCount,
             RetractionCount = sequence.RetractionCount,
+            FailureCount = sequence.FailureCount,
+            PdPath = sequence.Pd.Path,
+            PdReason = sequence.Pd.Reason,
+            PrefillWorker = times.AdmittedTicks == 0 ? "" : sequence.Pd.PrefillWorker,
+            DecodeWorker = sequence.Pd.DecodeWorker,
+            HandoffBlocks = sequence.Pd.HandoffBlocks,
+            TransferBytes = sequence.Pd.TransferBytes,
+            Timings = Timings(times),
             QueueTime = _clock.GetElapsedTime(times.SubmittedTicks, admitted),
             TimeToFirstToken = times.FirstTokenTicks == 0
                 ? null
                 : _clock.GetElapsedTime(times.SubmittedTicks, times.FirstTokenTicks),
             EndToEndTime = _clock.GetElapsedTime(times.SubmittedTicks, times.FinishedTicks),
         };
+    }
+
+    private PhaseTimings Timings(SequenceTimes times)
+    {
+        return new PhaseTimings
+        {
+            PrefillQueueNs = Ns(SequenceStage.PrefillQueue),
+            PrefillForwardNs = Ns(SequenceStage.PrefillForward),
+            TransferQueueNs = Ns(SequenceStage.TransferQueue),
+            DecodeAllocWaitNs = Ns(SequenceStage.DecodeAllocWait),
+            DecodeTransferNs = Ns(SequenceStage.DecodeTransfer),
+            DecodeForwardNs = Ns(SequenceStage.DecodeForward),
+        };
+
+        long Ns(SequenceStage stage) =>
+            (long)(times.TicksIn(stage) * (1e9 / _clock.TimestampFrequency));
     }
 
     private static TokenLogProb[] OutputLogProbs(Sequence sequence)

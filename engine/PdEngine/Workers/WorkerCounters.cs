@@ -12,6 +12,7 @@ internal sealed class WorkerCounters
     private long _retractionCount;
     private int _queuedCount;
     private int _prefillingCount;
+    private int _arrivedCount;
     private int _decodingCount;
     private int _freeBlockCount;
     private int _usedBlockCount;
@@ -31,17 +32,21 @@ internal sealed class WorkerCounters
         Volatile.Write(ref _cachedTokenCount, _cachedTokenCount + tokenCount);
 
     /// <summary>Takes over the state of the schedulers and of the domain's blocks.</summary>
-    public void Publish(StepScheduler scheduler, KvBlockPool pool, RadixCache cache)
+    public void Publish(StepScheduler scheduler, KvDomain domain)
     {
         Volatile.Write(ref _prefillTokenCount, scheduler.PrefillTokenCount);
         Volatile.Write(ref _retractionCount, scheduler.RetractionCount);
         Volatile.Write(ref _queuedCount, scheduler.QueuedCount);
         Volatile.Write(ref _prefillingCount, scheduler.PrefillingCount);
         Volatile.Write(ref _decodingCount, scheduler.DecodingCount);
-        Volatile.Write(ref _freeBlockCount, pool.FreeCount);
-        Volatile.Write(ref _usedBlockCount, pool.UsedCount);
-        Volatile.Write(ref _cachedBlockCount, cache.BlockCount);
-        Volatile.Write(ref _evictableBlockCount, cache.EvictableBlockCount);
+        Volatile.Write(ref _arrivedCount, scheduler.ArrivedCount);
+        lock (domain.Gate)
+        {
+            Volatile.Write(ref _freeBlockCount, domain.Pool.FreeCount);
+            Volatile.Write(ref _usedBlockCount, domain.Pool.UsedCount);
+            Volatile.Write(ref _cachedBlockCount, domain.Cache.BlockCount);
+            Volatile.Write(ref _evictableBlockCount, domain.Cache.EvictableBlockCount);
+        }
     }
 
     public WorkerSnapshot Read() => new()
@@ -49,6 +54,7 @@ internal sealed class WorkerCounters
         StepCount = Volatile.Read(ref _stepCount),
         QueuedCount = Volatile.Read(ref _queuedCount),
         PrefillingCount = Volatile.Read(ref _prefillingCount),
+        ArrivedCount = Volatile.Read(ref _arrivedCount),
         DecodingCount = Volatile.Read(ref _decodingCount),
         UsedBlockCount = Volatile.Read(ref _usedBlockCount),
         FreeBlockCount = Volatile.Read(ref _freeBlockCount),

@@ -3,8 +3,11 @@ namespace PdEngine;
 /// <summary>
 /// The thread that steps a worker while it has sequences and waits for commands while it has none.
 /// </summary>
-internal sealed class WorkerLoop : IDisposable
+internal sealed class WorkerLoop
 {
+    /// <summary>How long the end of a failed worker's last step is awaited.</summary>
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
+
     private readonly Worker _worker;
     private readonly Thread _thread;
     private volatile bool _stopping;
@@ -17,29 +20,30 @@ internal sealed class WorkerLoop : IDisposable
     }
 
     /// <summary>
-    /// Lets the step in progress finish, ends every sequence with what it has, and disposes of the worker.
+    /// Lets the step in progress finish and ends the thread; false where a failed worker's step does not
+    /// come back.
     /// </summary>
-    public void Dispose()
+    public bool TryEnd()
     {
-        if (_stopping)
-            return;
         _stopping = true;
         _worker.Close();
+        if (_worker.IsDead)
+            return _thread.Join(Patience);
         _thread.Join();
-        _worker.Dispose();
+        return true;
     }
 
     private void Run()
     {
-        while (!_stopping)
+        while (!_stopping && !_worker.IsDead)
         {
-            if (!StepOrFail())
-                _worker.WaitForCommand();
+            if (!StepOrFail() || _worker.IsBlocked)
+                _worker.Wait();
         }
     }
 
     /// <summary>
-    /// A bug of the engine ends this worker's sequences with the reason; it must not end the process.
+    /// A bug of the engine takes this worker's sequences away from it; it must not end the process.
     /// </summary>
     private bool StepOrFail()
     {

@@ -11,14 +11,16 @@ internal sealed class WorkerMailbox : IDisposable
     private readonly Lock _gate = new();
     private bool _closed;
 
-    /// <exception cref="ObjectDisposedException">The worker has been stopped.</exception>
-    public void Post(WorkerCommand command)
+    /// <summary>False when the worker takes no more.</summary>
+    public bool TryPost(WorkerCommand command)
     {
         lock (_gate)
         {
-            ObjectDisposedException.ThrowIf(_closed, this);
+            if (_closed)
+                return false;
             _commands.Enqueue(command);
             _arrived.Set();
+            return true;
         }
     }
 
@@ -27,6 +29,9 @@ internal sealed class WorkerMailbox : IDisposable
 
     /// <summary>Waits until something is posted or the mailbox is closed.</summary>
     public void Wait() => _arrived.WaitOne();
+
+    /// <summary>The same, but for so long at most.</summary>
+    public void Wait(TimeSpan timeout) => _arrived.WaitOne(timeout);
 
     /// <summary>Takes no more commands; those already posted can still be taken.</summary>
     public void Close()

@@ -14,6 +14,9 @@ internal readonly record struct WorkerSnapshot
     /// <summary>Sequences whose prompt is being computed.</summary>
     public int PrefillingCount { get; init; }
 
+    /// <summary>Sequences handed over that wait for a place.</summary>
+    public int ArrivedCount { get; init; }
+
     public int DecodingCount { get; init; }
 
     /// <summary>Blocks that are not free: held by sequences, the cache or both.</summary>

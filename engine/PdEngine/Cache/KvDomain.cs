@@ -1,0 +1,92 @@
+namespace PdEngine;
+
+/// <summary>
+/// The blocks and the prefix cache of one set of memory domains, shared by every worker on it. All of it is
+/// guarded by <see cref="Gate"/>, which is held for bookkeeping only.
+/// </summary>
+internal sealed class KvDomain
+{
+    private readonly List<object> _admissionTurns = [];
+    private object? _claimant;
+
+    public KvDomain(int blockCount, int pageSize)
+    {
+        Pool = new(blockCount, pageSize);
+        Cache = new(Pool);
+    }
+
+    public Lock Gate { get; } = new();
+
+    public KvBlockPool Pool { get; }
+
+    public RadixCache Cache { get; }
+
+    /// <summary>Holds and loans that have blocks.</summary>
+    public int HolderCount { get; private set; }
+
+    /// <summary>Blocks that running sequences of all workers are expected to take yet.</summary>
+    public long ExpectedBlocks { get; set; }
+
+    /// <summary>Workers that take blocks here.</summary>
+    public int WorkerCount { get; set; }
+
+    /// <summary>Blocks that could be taken now, cached ones that nobody uses included.</summary>
+    public int AvailableBlockCount => Pool.FreeCount + Cache.EvictableBlockCount;
+
+    public void AddHolder() => HolderCount++;
+
+    /// <summary>A leak shows when nobody holds anything: only the cache may hold blocks then.</summary>
+    public void RemoveHolder()
+    {
+        Check.That(HolderCount > 0);
+        if (--HolderCount == 0)
+            CheckIdle();
+    }
+
+    /// <summary>With no holder left, every used block is the cache's and none is locked.</summary>
+    public void CheckIdle() =>
+        Check.That(Pool.UsedCount == Cache.BlockCount && Cache.LockedBlockCount == 0);
+
+    /// <summary>Takes a block, evicting a cached one where none is free.</summary>
+    public int Take()
+    {
+        if (Pool.FreeCount == 0)
+            Cache.Evict(1);
+        bool taken = Pool.TryTake(out int block);
+        Check.That(taken);
+        return block;
+    }
+
+    /// <summary>
+    /// Whether a worker may take blocks at all: one that has a single sequence left and cannot go on has
+    /// claimed whatever becomes free until it can.
+    /// </summary>
+    public bool MayTake(object worker) => _claimant is null || _claimant == worker;
+
+    /// <summary>Claims what becomes free; false where another has.</summary>
+    public bool TryClaim(object worker)
+    {
+        _claimant ??= worker;
+        return _claimant == worker;
+    }
+
+    /// <summary>Whether it is this worker's turn to admit: those that had to wait go first.</summary>
+    public bool MayAdmit(object worker) => _admissionTurns.Count == 0 || _admissionTurns[0] == worker;
+
+    /// <summary>Queues a worker whose next sequence does not fit now.</summary>
+    public void AwaitTurn(object worker)
+    {
+        if (!_admissionTurns.Contains(worker))
+            _admissionTurns.Add(worker);
+    }
+
+    /// <summary>The worker no longer waits to admit.</summary>
+    public void LeaveTurn(object worker) => _admissionTurns.Remove(worker);
+
+    /// <summary>The worker no longer claims.</summary>
+    public void EndClaim(object worker)
+    {
+        if (_claimant == worker)
+            _claimant = null;
+    }
+}

@@ -1,0 +1,205 @@
+using System.Collections.Concurrent;
+
+namespace PdEngine;
+
+/// <summary>
+/// One model service of an engine: a checkpoint, its workers, and the router in front of them. Every member
+/// is thread-safe.
+/// </summary>
+public sealed class EngineModel
+{
+    private readonly ModelParts _parts;
+    private readonly RequestIntake _intake;
+    private readonly TimeProvider _clock;
+    private readonly Func<bool> _isDisposed;
+    private readonly ConcurrentDictionary<RequestId, Sequence> _live = new();
+    private long _requestCount;
+
+    internal EngineModel(ModelParts parts, EngineOptions options, Func<bool> isDisposed)
+    {
+        _parts = parts;
+        _clock = options.Clock;
+        _isDisposed = isDisposed;
+        _intake = new(parts.Config, parts.Tokenizer, parts.Template, parts.ContextTokens, options.Seed);
+    }
+
+    /// <summary>The service's name in the plan.</summary>
+    public string Name => _parts.Name;
+
+    /// <summary>The checkpoint's tokenizer, or null where it has none.</summary>
+    public Tokenizer? Tokenizer => _parts.Tokenizer;
+
+    /// <summary>Whether <see cref="GenerateRequest.Messages"/> can be rendered.</summary>
+    public bool HasChatTemplate => _parts.Template is not null;
+
+    /// <summary>Longest sequence, prompt and output together, in tokens.</summary>
+    public int ContextTokens => _parts.ContextTokens;
+
+    /// <summary>Token ids are in [0, this).</summary>
+    public int VocabularySize => _parts.Config.VocabularySize;
+
+    /// <summary>What computes, for example <c>cpu/avx512</c>.</summary>
+    public string BackendName => _parts.BackendName;
+
+    /// <summary>Counters as of the last step.</summary>
+    public EngineMetrics Metrics => _parts.Metrics();
+
+    /// <summary>Submits a request and returns its output as it is made.</summary>
+    /// <exception cref="RequestException">The request is not valid; the message names the field.</exception>
+    /// <exception cref="CapacityException">It can never fit, or the queue is full.</exception>
+    /// <exception cref="ObjectDisposedException">The engine has been disposed of.</exception>
+    public TokenStream Stream(GenerateRequest request)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        return Submit(_intake.Admit(request, NextId()));
+    }
+
+    /// <summary>Generates to the end. A failure while running is in <see cref="Generation.Error"/>.</summary>
+    /// <param name="request">What to generate.</param>
+    /// <param name="cancellationToken">Aborts the request; the task is then cancelled.</param>
+    /// <inheritdoc cref="Stream" path="/exception"/>
+    public async Task<Generation> GenerateAsync(
+        GenerateRequest request, CancellationToken cancellationToken = default)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        return await FinishAsync(Stream(request), cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Generates a batch; results are in the order of the requests, which all run at once.</summary>
+    /// <remarks>All requests are checked before the first one runs.</remarks>
+    /// <inheritdoc cref="GenerateAsync(GenerateRequest, CancellationToken)" path="/param"/>
+    /// <inheritdoc cref="Stream" path="/exception"/>
+    public async Task<IReadOnlyList<Generation>> GenerateAsync(
+        IReadOnlyList<GenerateRequest> requests, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(requests);
+        cancellationToken.ThrowIfCancellationRequested();
+        Request[] admitted = [.. requests.Select(request => _intake.Admit(request, NextId()))];
+        foreach (Request request in admitted)
+            _parts.Router.ThrowIfNeverFits(request);
+        List<TokenStream> streams = [];
+        try
+        {
+            foreach (Request request in admitted)
+                streams.Add(Submit(request));
+        }
+        catch
+        {
+            streams.ForEach(stream => stream.Abort());
+            throw;
+        }
+        return await Task.WhenAll(streams.Select(stream => FinishAsync(stream, cancellationToken)))
+            .ConfigureAwait(false);
+    }
+
+    /// <summary>
+    /// Log-probs of given tokens, by the very definition and bit for bit the values that generating them
+    /// reports.
+    /// </summary>
+    /// <param name="tokens">Prompt and response [tokens].</param>
+    /// <param name="promptLength">How many of them count as prompt for the penalties.</param>
+    /// <param name="sampling">
+    /// The parameters of the generation; bias, penalties and temperature count.
+    /// </param>
+    /// <param name="cancellationToken">Aborts the request; the task is then cancelled.</param>
+    /// <returns>One entry for each token; the first has no log-prob.</returns>
+    /// <exception cref="WorkerException">The computation failed.</exception>
+    /// <inheritdoc cref="Stream" path="/exception"/>
+    public async Task<IReadOnlyList<TokenLogProb>> ScoreAsync(
+        ReadOnlyMemory<int> tokens, int promptLength, SamplingParams sampling,
+        CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(sampling);
+        cancellationToken.ThrowIfCancellationRequested();
+        TokenStream stream = Submit(_intake.AdmitScore(tokens, promptLength, sampling, NextId()));
+        Generation scored = await FinishAsync(stream, cancellationToken).ConfigureAwait(false);
+        return scored.Error is { } error ? throw error : scored.InputLogProbs;
+    }
+
+    /// <summary>
+    /// Ends a request at the next step with the output it has; nothing happens where it has ended.
+    /// </summary>
+    public void Abort(RequestId id)
+    {
+        if (_live.TryGetValue(id, out Sequence? sequence))
+            Abort(sequence);
+    }
+
+    /// <summary>Ends every request submitted before this at the next step, with the output it has.</summary>
+    public void AbortAll()
+    {
+        foreach (Sequence sequence in _live.Values)
+            Abort(sequence);
+    }
+
+    /// <summary>Forgets every cached prefix that no running request uses.</summary>
+    public void FlushCache()
+    {
+        foreach (WorkerSlot slot in _parts.Router.Slots)
+            slot.Worker.TryPost(new WorkerCommand.FlushCache());
+    }
+
+    /// <summary>The service's workers, dead ones included.</summary>
+    public IReadOnlyList<WorkerStatus> Workers =>
+        [.. _parts.Router.Slots.Select(slot => WorkerStatus.Of(slot))];
+
+    /// <summary>Starts a failed worker anew, on its devices; the others go on serving.</summary>
+    /// <exception cref="OptionsException">There is no such worker.</exception>
+    /// <exception cref="InvalidOperationException">It has not failed.</exception>
+    public void RestartWorker(string name) => _parts.Router.Restart(Slot(name));
+
+    /// <summary>
+    /// Fails a worker, as a fault would: its requests are computed anew elsewhere. For tests and drills.
+    /// </summary>
+    /// <exception cref="OptionsException">There is no such worker.</exception>
+    public void KillWorker(string name)
+    {
+        Worker worker = Slot(name).Worker;
+        InvalidOperationException cause = new("it was killed on request");
+        if (!worker.TryAbandon(cause))
+            worker.TryPost(new WorkerCommand.Die(cause));
+    }
+
+    /// <summary>The mark reaches the sequence wherever it is; the command wakes whoever has it.</summary>
+    private void Abort(Sequence sequence)
+    {
+        sequence.AbortRequested = true;
+        foreach (WorkerSlot slot in _parts.Router.Slots)
+            slot.Worker.TryPost(new WorkerCommand.Abort(sequence));
+    }
+
+    private WorkerSlot Slot(string name) =>
+        _parts.Router.Slots.FirstOrDefault(slot => slot.Name == name) ?? throw new OptionsException("worker",
+            $"there is no worker '{name}' in service '{Name}'; there are "
+                + string.Join(", ", _parts.Router.Slots.Select(slot => slot.Name)));
+
+    private RequestId NextId() => new(Interlocked.Increment(ref _requestCount));
+
+    private TokenStream Submit(Request request)
+    {
+        ObjectDisposedException.ThrowIf(_isDisposed(), this);
+        TokenStream stream = new(request.Id, Abort);
+        SequenceDecoder observer = new(
+            _parts.Tokenizer, request.Sampling, stream, _clock, id => _live.TryRemove(id, out _));
+        Sequence sequence = new(request, observer, _clock.GetTimestamp());
+        _live[request.Id] = sequence;
+        try
+        {
+            _parts.Router.Submit(sequence);
+        }
+        catch
+        {
+            _live.TryRemove(request.Id, out _);
+            throw;
+        }
+        return stream;
+    }
+
+    private static async Task<Generation> FinishAsync(TokenStream stream, CancellationToken cancellationToken)
+    {
+        using CancellationTokenRegistration registration = cancellationToken.Register(stream.Abort);
+        Generation generation = await stream.Completion.ConfigureAwait(false);
+        cancellationToken.ThrowIfCancellationRequested();
+        return generation;
+    }
+}

@@ -1,0 +1,106 @@
+namespace PdEngine;
+
+/// <summary>
+/// The KV memory of one service: in host memory one pool for all of its workers, else one for each.
+/// </summary>
+internal sealed class KvPools : IDisposable
+{
+    private readonly Dictionary<int, (KvDomain Domain, KvMemory Memory)> _workers = [];
+    private readonly List<IDisposable> _owned = [];
+    private readonly Dictionary<(int, int), KvTransfer> _transfers = [];
+
+    private KvPools(int pageSize) => PageSize = pageSize;
+
+    /// <summary>Positions per block.</summary>
+    public int PageSize { get; }
+
+    public static KvPools Create(
+        EngineOptions options, Topology plan, OpenedModel model, IReadOnlyList<IBackend> devices,
+        long weightBytes, long freeBytes)
+    {
+        ModelConfig config = model.Checkpoint.Config;
+        int pageSize = model.Service.Groups.Select(group => group.Settings.PageSize).FirstOrDefault(
+            size => size is not null) ?? options.PageSize;
+        KvLayout layout = KvLayout.GroupedQuery(
+            config.LayerCount, pageSize, config.KvHeadCount, config.HeadDim, devices[0].KvElement);
+        KvShare[] shares = KvShare.Of(model.Service, options);
+        WorkerPlacement[] workers = [.. model.Service.Groups.SelectMany(group => group.Workers)];
+        KvBudget budget = new()
+        {
+            MemoryBytes = freeBytes,
+            DeviceCount = Math.Max(1, plan.DeviceCount),
+            WeightBytes = weightBytes,
+            BlockBytes = layout.BlockBytes,
+            PageSize = pageSize,
+            MemFractionStatic = options.MemFractionStatic,
+        };
+        KvPools pools = new(pageSize);
+        try
+        {
+            if (options.KvDomain == KvDomainKind.Host)
+                pools.AddShared(devices[0], layout, budget.Blocks(shares), workers);
+            else
+                pools.AddApart(devices, layout, budget.Blocks([.. shares.Select(one => (KvShare[])[one])]), workers);
+            return pools;
+        }
+        catch
+        {
+            pools.Dispose();
+            throw;
+        }
+    }
+
+    public KvDomain Domain(int worker) => _workers[worker].Domain;
+
+    public KvMemory Memory(int worker) => _workers[worker].Memory;
+
+    /// <summary>The copy from one worker's memory to another's.</summary>
+    public IKvTransfer Transfer(int source, int target)
+    {
+        lock (_transfers)
+        {
+            if (!_transfers.TryGetValue((source, target), out KvTransfer? transfer))
+                _transfers[(source, target)] = transfer = new(Memory(source), Memory(target));
+            return transfer;
+        }
+    }
+
+    /// <summary>Blocks in all pools: all, free, and those that only the prefix caches hold.</summary>
+    public (int Total, int Free, int Cached) Blocks()
+    {
+        (int total, int free, int cached) = (0, 0, 0);
+        foreach (KvDomain domain in _workers.Values.Select(worker => worker.Domain).Distinct())
+        {
+            lock (domain.Gate)
+            {
+                total += domain.Pool.BlockCount;
+                free += domain.Pool.FreeCount;
+                cached += domain.Cache.BlockCount;
+            }
+        }
+        return (total, free, cached);
+    }
+
+    public void Dispose() => _owned.ForEach(one => one.Dispose());
+
+    private void AddShared(IBackend device, KvLayout layout, int blockCount, WorkerPlacement[] workers)
+    {
+        KvStore store = device.CreateKvStore(layout, blockCount);
+        _owned.Add(store);
+        KvDomain domain = new(blockCount, PageSize);
+        foreach (WorkerPlacement worker in workers)
+            _workers.Add(worker.Index, (domain, KvMemory.InHost(store, worker.Devices.Count)));
+    }
+
+    private void AddApart(
+        IReadOnlyList<IBackend> devices, KvLayout layout, int[] blockCounts, WorkerPlacement[] workers)
+    {
+        for (int i = 0; i < workers.Length; i++)
+        {
+            IBackend[] own = [.. workers[i].Devices.Select(device => devices[device])];
+            KvMemory memory = KvMemory.OnDevices(own, layout, blockCounts[i]);
+            _owned.Add(memory);
+            _workers.Add(workers[i].Index, (new KvDomain(blockCounts[i], PageSize), memory));
+        }
+    }
+}

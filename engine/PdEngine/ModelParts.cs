@@ -1,0 +1,137 @@
+namespace PdEngine;
+
+/// <summary>One service at run time: its KV memory, its workers and its router.</summary>
+internal sealed class ModelParts : IDisposable
+{
+    private readonly EngineOptions _options;
+    private readonly OpenedModel _model;
+    private readonly IReadOnlyList<IBackend> _devices;
+    private readonly WeightShelf _weights;
+    private readonly KvPools _pools;
+    private readonly List<WorkerSlot> _slots = [];
+    private readonly Watchdog _watchdog;
+
+    /// <param name="options">Defaults of every group.</param>
+    /// <param name="plan">The whole plan.</param>
+    /// <param name="model">This service.</param>
+    /// <param name="devices">Every device of the plan; not owned.</param>
+    /// <param name="weights">Loaded; not owned.</param>
+    /// <param name="freeBytes">Free host memory before anything was loaded.</param>
+    public ModelParts(
+        EngineOptions options, Topology plan, OpenedModel model, IReadOnlyList<IBackend> devices,
+        WeightShelf weights, long freeBytes)
+    {
+        _options = options;
+        _model = model;
+        _devices = devices;
+        _weights = weights;
+        Config = model.Checkpoint.Config;
+        ContextTokens = Math.Min(
+            ContextOf(model.Service) ?? options.ContextLength ?? Config.MaxPositions, Config.MaxPositions);
+        _pools = KvPools.Create(options, plan, model, devices, weights.BytesOf(model), freeBytes);
+        Router = new Router(new RouterOptions
+        {
+            Regular = plan.RouterPolicy,
+            Prefill = plan.PrefillPolicy,
+            Decode = plan.DecodePolicy,
+            Disaggregate = options.Disaggregate,
+            LocalTokens = _pools.PageSize,
+            Seed = options.Seed,
+            Clock = options.Clock,
+            Transfer = _pools.Transfer,
+        });
+        try
+        {
+            foreach (ServerGroup group in model.Service.Groups)
+            {
+                foreach (WorkerPlacement placement in group.Workers)
+                    _slots.Add(NewSlot(group, placement));
+            }
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
+        Router.Connect(_slots);
+        _watchdog = new(_slots, options.Clock);
+    }
+
+    public string Name => _model.Service.Name;
+
+    public ModelConfig Config { get; }
+
+    public Tokenizer? Tokenizer => _model.Tokenizer;
+
+    public ChatTemplate? Template => _model.Template;
+
+    public int ContextTokens { get; }
+
+    public string BackendName => _devices[0].Name;
+
+    public Router Router { get; }
+
+    /// <summary>Starts every worker's thread.</summary>
+    public void Start()
+    {
+        _slots.ForEach(slot => slot.Start());
+        _watchdog.Start();
+    }
+
+    public EngineMetrics Metrics()
+    {
+        WorkerSnapshot[] snapshots = [.. _slots.Select(slot => slot.Worker.Snapshot())];
+        (int total, int free, int cached) = _pools.Blocks();
+        return new EngineMetrics
+        {
+            QueuedRequests = snapshots.Sum(snapshot => snapshot.QueuedCount),
+            RunningRequests = snapshots.Sum(
+                snapshot => snapshot.PrefillingCount + snapshot.ArrivedCount + snapshot.DecodingCount),
+            TotalBlocks = total,
+            FreeBlocks = free,
+            CachedBlocks = cached,
+            PageSize = _pools.PageSize,
+            PrefillTokens = snapshots.Sum(snapshot => snapshot.PrefillTokenCount),
+            CachedTokens = snapshots.Sum(snapshot => snapshot.CachedTokenCount),
+            OutputTokens = snapshots.Sum(snapshot => snapshot.GeneratedTokenCount),
+            Retractions = snapshots.Sum(snapshot => snapshot.RetractionCount),
+        };
+    }
+
+    public void Dispose()
+    {
+        _watchdog?.Dispose();
+        // All of them take no more before the first one ends its sequences.
+        _slots.ForEach(slot => slot.Worker.Close());
+        _slots.ForEach(slot => slot.Dispose());
+        _pools.Dispose();
+    }
+
+    private static int? ContextOf(ServedModel service) =>
+        service.Groups.Min(group => group.Settings.ContextLength);
+
+    private WorkerSlot NewSlot(ServerGroup group, WorkerPlacement placement)
+    {
+        int index = group.Workers.TakeWhile(worker => worker != placement).Count();
+        int before = _model.Service.Groups.TakeWhile(one => one != group)
+            .Where(one => one.WorkerType == group.WorkerType).Sum(one => one.Workers.Count);
+        string role = group.WorkerType.ToString().ToLowerInvariant();
+        return new WorkerSlot(
+            placement.Index, $"{role}-{before + index}", group.WorkerType,
+            slot => Make(slot, group, placement), hasThread: true);
+    }
+
+    private (Worker, IDisposable) Make(WorkerSlot slot, ServerGroup group, WorkerPlacement placement)
+    {
+        SchedulerOptions scheduling = WorkerOptions.Of(_options, group, ContextTokens, _pools);
+        int chunkTokens = scheduling.PrefillChunkTokens
+            ?? Math.Max(ContextTokens, scheduling.MaxPrefillTokens);
+        IBackend[] ranks = [.. placement.Devices.Select(device => _devices[device])];
+        TensorParallelRunner runner = new(
+            ranks, _weights.Shards(_model, ranks.Length), _pools.Memory(placement.Index),
+            chunkTokens + scheduling.MaxRunningSequences);
+        KvSpace space = new(
+            _pools.Domain(placement.Index), scheduling.QuotaBlocks, scheduling.UsesPrefixCache);
+        return (new Worker(slot.Name, scheduling, space, runner, _options.Clock, Router.Rescue), runner);
+    }
+}

@@ -1,0 +1,35 @@
+namespace PdEngine;
+
+/// <summary>A service of the plan with its checkpoint open and its text files read; no weights yet.</summary>
+internal sealed record OpenedModel(
+    ServedModel Service, string Path, ICheckpoint Checkpoint, Tokenizer? Tokenizer, ChatTemplate? Template)
+{
+    /// <summary>Every number of ranks that its workers have.</summary>
+    public IEnumerable<int> RankCounts => Service.Groups
+        .SelectMany(group => group.Workers)
+        .Select(worker => worker.Devices.Count)
+        .Distinct();
+
+    /// <exception cref="CheckpointException">Missing, malformed or not supported.</exception>
+    /// <exception cref="OptionsException">The plan asks for what the checkpoint cannot do.</exception>
+    public static OpenedModel Open(ServedModel service, Topology plan, EngineOptions options)
+    {
+        string path = service.ModelPath ?? plan.HfCheckpoint ?? options.ModelPath;
+        ICheckpoint checkpoint = PdEngine.Checkpoint.Open(path);
+        try
+        {
+            OptionChecks.ThrowIfContextTooLong(options, checkpoint.Config);
+            PlanChecks.ThrowIfUnservable(plan, service, checkpoint.Config);
+            (Tokenizer? tokenizer, ChatTemplate? template) = TextFiles.Load(checkpoint);
+            OpenedModel opened = new(service, path, checkpoint, tokenizer, template);
+            foreach (int ranks in opened.RankCounts)
+                TensorParallel.ThrowIfImpossible(checkpoint.Config, ranks);
+            return opened;
+        }
+        catch
+        {
+            checkpoint.Dispose();
+            throw;
+        }
+    }
+}

@@ -1,0 +1,157 @@
+namespace PdEngine;
+
+/// <summary>
+/// Picks the workers of each request of one service, from what their caches hold and how much they have to
+/// do, and finds others for sequences whose worker failed. Every member may be called by any thread.
+/// </summary>
+internal sealed class Router
+{
+    /// <summary>Workers that a sequence may lose before it ends with an error.</summary>
+    private const int MaxFailures = 2;
+
+    private readonly Lock _gate = new();
+    private readonly RouterOptions _options;
+    private readonly RoutePolicy _regularPolicy;
+    private readonly RoutePolicy _prefillPolicy;
+    private readonly RoutePolicy _decodePolicy;
+    private readonly PdDecider _decider;
+    private readonly List<RouteCandidate> _candidates = [];
+    private readonly List<WorkerSlot> _picked = [];
+    private WorkerSlot[] _slots = [];
+
+    public Router(RouterOptions options)
+    {
+        _options = options;
+        _regularPolicy = RoutePolicy.Create(options.Regular, options.Seed, options.Clock);
+        _prefillPolicy = RoutePolicy.Create(options.Prefill, options.Seed, options.Clock);
+        _decodePolicy = RoutePolicy.Create(options.Decode, options.Seed, options.Clock);
+        _decider = new(options.Disaggregate, options.LocalTokens);
+    }
+
+    public IReadOnlyList<WorkerSlot> Slots => _slots;
+
+    /// <summary>Names the workers; once, before the first request.</summary>
+    public void Connect(IReadOnlyList<WorkerSlot> slots) => _slots = [.. slots];
+
+    /// <exception cref="CapacityException">No worker that might serve it ever could.</exception>
+    public void ThrowIfNeverFits(Request request)
+    {
+        foreach (WorkerSlot slot in _slots)
+            slot.Worker.ThrowIfNeverFits(request);
+    }
+
+    /// <summary>Gives a new sequence to a worker.</summary>
+    /// <exception cref="CapacityException">It can never fit, or a queue is full.</exception>
+    /// <exception cref="WorkerException">Every worker has failed.</exception>
+    /// <exception cref="ObjectDisposedException">The engine has been stopped.</exception>
+    public void Submit(Sequence sequence)
+    {
+        ThrowIfNeverFits(sequence.Request);
+        lock (_gate)
+        {
+            Route? route = Choose(sequence, except: null);
+            if (route is not { } found)
+                throw _slots[0].Worker.Failure!;
+            Handoff? handoff = Open(sequence, found);
+            try
+            {
+                handoff?.Target.ThrowIfDecodeQueueFull();
+                found.First.Worker.Submit(sequence, handoff);
+            }
+            catch
+            {
+                handoff?.Abandon();
+                throw;
+            }
+        }
+    }
+
+    /// <summary>
+    /// Gives a sequence that lost its worker to another, or to the same where that one lives on alone.
+    /// </summary>
+    public bool Rescue(Sequence sequence, Worker failed, WorkerException error)
+    {
+        if (sequence.FailureCount > MaxFailures)
+            return false;
+        lock (_gate)
+        {
+            while ((Choose(sequence, failed) ?? Choose(sequence, except: null)) is { } route)
+            {
+                Handoff? handoff = Open(sequence, route);
+                if (route.First.Worker.TryResubmit(sequence, handoff))
+                    return true;
+                handoff?.Abandon();
+                if (!route.First.Worker.IsDead)
+                    return false;
+            }
+            return false;
+        }
+    }
+
+    /// <summary>Starts a failed worker anew.</summary>
+    public void Restart(WorkerSlot slot)
+    {
+        lock (_gate)
+            slot.Restart();
+    }
+
+    private Route? Choose(Sequence sequence, Worker? except)
+    {
+        Request request = sequence.Request;
+        RouteKey key = new(
+            sequence.Tokens.ToArray(), request.RoutingKey, request.SessionId, request.Id.Value);
+        if (Pick(WorkerType.Regular, _regularPolicy, key, sequence, except, out _) is { } regular)
+            return new(regular, regular, PdReasons.Colocated);
+        WorkerSlot? decode = Pick(WorkerType.Decode, _decodePolicy, key, sequence, except, out int cached);
+        WorkerSlot? prefill = Pick(WorkerType.Prefill, _prefillPolicy, key, sequence, except, out _);
+        if (decode is null || (prefill is not null && request.Sampling.MaxNewTokens == 0))
+        {
+            string reason = decode is null ? PdReasons.NoDecodeWorker : PdReasons.NothingToDecode;
+            return prefill is null ? null : new(prefill, prefill, reason);
+        }
+        PdDecision decision = _decider.Decide(
+            sequence.TokenCount, cached, prefill?.Worker.PendingTokens ?? 0,
+            decode.Worker.RequestCount, prefill is not null, hasDecode: true);
+        return new(decision.Disaggregates ? prefill! : decode, decode, decision.Reason);
+    }
+
+    private WorkerSlot? Pick(
+        WorkerType role, RoutePolicy policy, in RouteKey key, Sequence sequence, Worker? except,
+        out int cachedTokens)
+    {
+        _candidates.Clear();
+        _picked.Clear();
+        foreach (WorkerSlot slot in _slots)
+        {
+            Worker worker = slot.Worker;
+            if (slot.Role != role || worker.IsDead || worker == except)
+                continue;
+            int cached = worker.Space.Peek(sequence.Tokens, sequence.TokenCount).BlockCount
+                * worker.Space.PageSize;
+            _candidates.Add(new(slot.Number, worker.RequestCount, worker.PendingTokens, cached));
+            _picked.Add(slot);
+        }
+        cachedTokens = 0;
+        if (_picked.Count == 0)
+            return null;
+        int index = policy.Pick(key, System.Runtime.InteropServices.CollectionsMarshal.AsSpan(_candidates));
+        cachedTokens = _candidates[index].CachedTokens;
+        return _picked[index];
+    }
+
+    private Handoff? Open(Sequence sequence, Route route)
+    {
+        sequence.Pd.Path = PdPath.Local;
+        sequence.Pd.Reason = route.Reason;
+        if (route.First == route.Decode)
+            return null;
+        Worker source = route.First.Worker, target = route.Decode.Worker;
+        IKvTransfer? transfer = source.Space.Domain == target.Space.Domain
+            ? null
+            : _options.Transfer(route.First.Number, route.Decode.Number);
+        return new Handoff(sequence, source, target, transfer);
+    }
+
+    /// <summary>Who computes the prompt, who decodes, and why.</summary>
+    private readonly record struct Route(WorkerSlot First, WorkerSlot Decode, string Reason);
+}

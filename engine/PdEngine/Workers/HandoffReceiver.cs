@@ -1,0 +1,174 @@
+namespace PdEngine;
+
+/// <summary>
+/// The receiving side of hand-offs between domains: reserves blocks while the prompt is still being
+/// computed, copies what the source has finished, some layers of a run of blocks at a time, and gives the
+/// source its blocks back. Belongs to the target worker's thread.
+/// </summary>
+internal sealed class HandoffReceiver(KvSpace space, TimeProvider clock)
+{
+    /// <summary>Blocks and layers of one copy: small enough to stop between two, big enough to be
+    /// fast.</summary>
+    private const int RunBlocks = 8;
+    private const int LayersPerCopy = 8;
+
+    private readonly List<Incoming> _incoming = [];
+    private readonly BlockWrites _writes = new(space.Domain);
+
+    /// <summary>Hand-offs that wait for blocks here or there.</summary>
+    public int Count => _incoming.Count;
+
+    /// <summary>Some hand-off waits for blocks of this domain.</summary>
+    public bool AwaitsBlocks { get; private set; }
+
+    /// <summary>A copy was cut short by its budget.</summary>
+    public bool HasMore { get; private set; }
+
+    /// <summary>
+    /// A prompt is being computed that will come here; its tokens are copied, since they are another's.
+    /// </summary>
+    public void Expect(Handoff handoff, int[] tokens) => _incoming.Add(new(handoff, tokens));
+
+    /// <summary>The prompt is computed; the sequence is this worker's once its blocks are.</summary>
+    public void Complete(Handoff handoff)
+    {
+        Incoming incoming = Find(handoff);
+        incoming.IsComplete = true;
+        incoming.Handoff.Sequence.Times.Enter(
+            incoming.IsReserved ? SequenceStage.DecodeTransfer : SequenceStage.DecodeAllocWait,
+            clock.GetTimestamp());
+    }
+
+    /// <summary>Drops a hand-off and all blocks of it; false where it is not here.</summary>
+    public bool TryDrop(Handoff handoff)
+    {
+        int index = _incoming.FindIndex(incoming => incoming.Handoff == handoff);
+        if (index < 0)
+            return false;
+        space.Release(_incoming[index].Hold);
+        handoff.Source.Space.EndLoan(handoff.Loan);
+        _incoming.RemoveAt(index);
+        return true;
+    }
+
+    /// <summary>Drops every hand-off.</summary>
+    public void DropAll()
+    {
+        while (_incoming.Count > 0)
+            TryDrop(_incoming[^1].Handoff);
+    }
+
+    /// <summary>Reserves and copies, oldest first, as far as there are blocks and bytes.</summary>
+    /// <param name="budgetBytes">How much to copy before the next step, about.</param>
+    /// <param name="expectedBlocks">What this worker's running sequences are expected to take.</param>
+    /// <param name="arrived">Gains the sequences that hold all their blocks here now.</param>
+    public void Advance(long budgetBytes, long expectedBlocks, List<Sequence> arrived)
+    {
+        AwaitsBlocks = false;
+        HasMore = false;
+        long left = budgetBytes;
+        for (int i = 0; i < _incoming.Count && left > 0; i++)
+        {
+            Incoming incoming = _incoming[i];
+            if (!incoming.IsReserved && (AwaitsBlocks || !TryReserve(incoming, expectedBlocks)))
+            {
+                AwaitsBlocks = true;
+                continue;
+            }
+            left -= Pull(incoming, left);
+            if (!incoming.IsComplete || incoming.PulledBlocks < incoming.Hold.Blocks.Count)
+                continue;
+            Settle(incoming);
+            arrived.Add(incoming.Handoff.Sequence);
+            _incoming.RemoveAt(i--);
+        }
+        HasMore = left <= 0 && _incoming.Count > 0;
+    }
+
+    private bool TryReserve(Incoming incoming, long expectedBlocks)
+    {
+        Request request = incoming.Handoff.Sequence.Request;
+        int newTokens = Math.Max(request.Sampling.MaxNewTokens, 1) - 1;
+        int full = Math.Max(request.PromptTokens.Length + newTokens, incoming.Tokens.Length);
+        int end = (int)Math.Min(full, (long)incoming.Tokens.Length + PrefillScheduler.LookaheadTokens);
+        if (!space.TryAdmit(incoming.Hold, incoming.Tokens, incoming.Tokens.Length, end, expectedBlocks))
+            return false;
+        incoming.IsReserved = true;
+        incoming.PulledBlocks = incoming.Hold.Prefix.BlockCount;
+        if (incoming.IsComplete)
+        {
+            incoming.Handoff.Sequence.Times.Enter(SequenceStage.DecodeTransfer, clock.GetTimestamp());
+        }
+        return true;
+    }
+
+    private long Pull(Incoming incoming, long budgetBytes)
+    {
+        IKvTransfer transfer = incoming.Handoff.Transfer!;
+        long copied = 0;
+        while (copied < budgetBytes)
+        {
+            ReadOnlySpan<int> lent = incoming.Handoff.Source.Space.Read(incoming.Handoff.Loan);
+            int count = Math.Min(lent.Length - incoming.PulledBlocks, RunBlocks);
+            // A run that was begun is finished with the blocks it had.
+            count = incoming.PulledLayers > 0 ? incoming.RunBlocks : count;
+            if (count <= 0)
+                break;
+            incoming.RunBlocks = count;
+            ReadOnlySpan<int> target = incoming.Hold.Blocks.Blocks.Slice(incoming.PulledBlocks, count);
+            int layers = Math.Min(LayersPerCopy, transfer.LayerCount - incoming.PulledLayers);
+            _writes.Begin(target);
+            copied += transfer.Copy(
+                lent.Slice(incoming.PulledBlocks, count), target, incoming.PulledLayers, layers);
+            _writes.End();
+            incoming.PulledLayers += layers;
+            if (incoming.PulledLayers < transfer.LayerCount)
+                continue;
+            incoming.PulledLayers = 0;
+            incoming.PulledBlocks += count;
+        }
+        incoming.Bytes += copied;
+        return copied;
+    }
+
+    private void Settle(Incoming incoming)
+    {
+        Sequence sequence = incoming.Handoff.Sequence;
+        incoming.Handoff.Source.Space.EndLoan(incoming.Handoff.Loan);
+        sequence.Kv = incoming.Hold;
+        sequence.Pd.TransferBytes += incoming.Bytes;
+        space.Keep(sequence.Kv, incoming.Tokens);
+        sequence.Times.Enter(SequenceStage.DecodeAllocWait, clock.GetTimestamp());
+    }
+
+    private Incoming Find(Handoff handoff)
+    {
+        Incoming? found = _incoming.Find(incoming => incoming.Handoff == handoff);
+        Check.That(found is not null);
+        return found!;
+    }
+
+    private sealed class Incoming(Handoff handoff, int[] tokens)
+    {
+        public Handoff Handoff { get; } = handoff;
+
+        public int[] Tokens { get; } = tokens;
+
+        public KvHold Hold { get; } = new();
+
+        public bool IsReserved { get; set; }
+
+        public bool IsComplete { get; set; }
+
+        /// <summary>Leading blocks that are here: cached ones, then copied ones.</summary>
+        public int PulledBlocks { get; set; }
+
+        /// <summary>Blocks of the run that is being copied.</summary>
+        public int RunBlocks { get; set; }
+
+        /// <summary>Layers of it that are copied.</summary>
+        public int PulledLayers { get; set; }
+
+        public long Bytes { get; set; }
+    }
+}
