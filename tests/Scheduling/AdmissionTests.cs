@@ -54,7 +54,7 @@ public sealed class AdmissionTests
         rig.Worker.Step();
         SimulatedCall waiting = rig.Submit([3, 4], 3);
         waiting.AbortPosted = true;
-        rig.Worker.Post(new WorkerCommand.Abort(waiting.Sequence!));
+        rig.Worker.TryPost(new WorkerCommand.Abort(waiting.Sequence!));
         rig.Worker.Step();
         Assert.That(waiting.Sequence!.FinishReason, Is.EqualTo(FinishReason.Abort));
         rig.RunToEnd(running, rig.Submit([5, 6], 3));

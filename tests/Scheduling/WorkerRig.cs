@@ -8,17 +8,19 @@ internal sealed class WorkerRig : IDisposable
     public WorkerRig(int blockCount, int pageSize, SchedulerOptions options)
     {
         Options = options;
-        Pool = new(blockCount, pageSize);
-        Cache = new(Pool);
-        Runner = new(Pool);
-        Worker = new("rig", options, Pool, Cache, Runner, TimeProvider.System);
+        Domain = new(blockCount, pageSize);
+        Runner = new(new FakeKvMemory(Pool));
+        KvSpace space = new(Domain, options.QuotaBlocks, options.UsesPrefixCache);
+        Worker = new("rig", options, space, Runner, TimeProvider.System);
     }
 
     public SchedulerOptions Options { get; }
 
-    public KvBlockPool Pool { get; }
+    public KvDomain Domain { get; }
 
-    public RadixCache Cache { get; }
+    public KvBlockPool Pool => Domain.Pool;
+
+    public RadixCache Cache => Domain.Cache;
 
     public FakeModelRunner Runner { get; }
 

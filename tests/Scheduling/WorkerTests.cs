@@ -65,7 +65,7 @@ public sealed class WorkerTests
         foreach (SimulatedCall call in calls)
         {
             call.AbortPosted = true;
-            rig.Worker.Post(new WorkerCommand.Abort(call.Sequence!));
+            rig.Worker.TryPost(new WorkerCommand.Abort(call.Sequence!));
         }
         rig.RunToEnd(calls);
         Assert.That(calls.Select(c => c.Sequence!.FinishReason), Is.All.EqualTo(FinishReason.Abort));
@@ -78,7 +78,8 @@ public sealed class WorkerTests
         using WorkerRig rig = new(64, 4, Options);
         SimulatedCall call = new(rig.NewRequest([1, 2], 5)) { AbortPosted = true };
         Sequence sequence = call.Open(ticks: 1);
-        rig.Worker.Post(new WorkerCommand.Abort(sequence));
+        sequence.AbortRequested = true;
+        rig.Worker.TryPost(new WorkerCommand.Abort(sequence));
         rig.Worker.Submit(sequence);
         rig.RunToEnd(call);
         Assert.That(sequence.FinishReason, Is.EqualTo(FinishReason.Abort));
@@ -102,7 +103,7 @@ public sealed class WorkerTests
         rig.RunToEnd(rig.Submit(WorkerRig.Tokens(20), newTokens: 4));
         SimulatedCall running = rig.Submit(WorkerRig.Tokens(20, seed: 2), newTokens: 30);
         rig.Worker.Step();
-        rig.Worker.Post(new WorkerCommand.FlushCache());
+        rig.Worker.TryPost(new WorkerCommand.FlushCache());
         rig.Worker.Step();
         Assert.That(rig.Cache.Peek(WorkerRig.Tokens(20), 20).BlockCount, Is.Zero);
         Assert.That(rig.Cache.LockedBlockCount, Is.EqualTo(5));
@@ -112,19 +113,16 @@ public sealed class WorkerTests
     [Test]
     public void A_loop_serves_from_many_threads_and_stops_cleanly()
     {
-        KvBlockPool pool = new(128, 4);
-        FakeModelRunner runner = new(pool);
-        Worker worker = new("loop", Options, pool, new(pool), runner, TimeProvider.System);
+        Worker worker = NewWorker(new KvDomain(128, 4));
         WaitingCall[] calls = [.. Enumerable.Range(0, 40).Select(i => new WaitingCall(i))];
-        using (WorkerLoop loop = new(worker))
-        {
-            Parallel.ForEach(calls.Take(30), call => worker.Submit(call.Sequence));
-            foreach (WaitingCall call in calls.Take(30))
-                Assert.That(call.Ended.Wait(TimeSpan.FromMinutes(1)), $"sequence {call.Sequence.Request.Id}");
-            IEnumerable<FinishReason?> reasons = calls.Take(30).Select(c => c.Sequence.FinishReason);
-            Assert.That(reasons, Is.All.EqualTo(FinishReason.Length));
-            Parallel.ForEach(calls.Skip(30), call => worker.Submit(call.Sequence));
-        }
+        WorkerLoop loop = new(worker);
+        Parallel.ForEach(calls.Take(30), call => worker.Submit(call.Sequence));
+        foreach (WaitingCall call in calls.Take(30))
+            Assert.That(call.Ended.Wait(TimeSpan.FromMinutes(1)), $"sequence {call.Sequence.Request.Id}");
+        IEnumerable<FinishReason?> reasons = calls.Take(30).Select(c => c.Sequence.FinishReason);
+        Assert.That(reasons, Is.All.EqualTo(FinishReason.Length));
+        Parallel.ForEach(calls.Skip(30), call => worker.Submit(call.Sequence));
+        Assert.That(loop.TryEnd());
         worker.Dispose();
         Assert.That(calls.Select(c => c.Ended.IsSet), Is.All.True);
         Assert.That(calls.Select(c => c.Sequence.Blocks.Count), Is.All.Zero);
@@ -132,19 +130,29 @@ public sealed class WorkerTests
     }
 
     [Test]
-    public void A_bug_in_a_worker_ends_its_sequences_and_those_that_come_later()
+    public void A_bug_in_a_worker_ends_its_sequences_and_it_takes_no_more()
     {
-        KvBlockPool pool = new(128, 4);
-        FakeModelRunner runner = new(pool);
-        Worker worker = new("broken", Options, pool, new(pool), runner, TimeProvider.System);
-        WaitingCall first = new(1, onToken: sequence => pool.Release(sequence.Blocks[0])), later = new(2);
-        using WorkerLoop loop = new(worker);
+        KvDomain domain = new(128, 4);
+        Worker worker = NewWorker(domain);
+        WaitingCall first = new(1, onToken: sequence => domain.Pool.Release(sequence.Blocks[0]));
+        WaitingCall second = new(2);
         worker.Submit(first.Sequence);
+        worker.Submit(second.Sequence);
+        WorkerLoop loop = new(worker);
         Assert.That(first.Ended.Wait(TimeSpan.FromMinutes(1)));
-        worker.Submit(later.Sequence);
-        Assert.That(later.Ended.Wait(TimeSpan.FromMinutes(1)));
-        Assert.That(later.Sequence.Error, Is.TypeOf<WorkerException>());
-        Assert.That(later.Sequence.Error!.InnerException, Is.TypeOf<InvariantException>());
+        Assert.That(second.Ended.Wait(TimeSpan.FromMinutes(1)));
+        Assert.That(second.Sequence.Error, Is.TypeOf<WorkerException>());
+        Assert.That(second.Sequence.Error!.InnerException, Is.TypeOf<InvariantException>());
+        Assert.That(worker.IsDead);
+        Assert.Throws<ObjectDisposedException>(() => worker.Submit(new WaitingCall(3).Sequence));
+        Assert.That(loop.TryEnd());
+        worker.Dispose();
+    }
+
+    private static Worker NewWorker(KvDomain domain)
+    {
+        FakeModelRunner runner = new(new FakeKvMemory(domain.Pool));
+        return new("loop", Options, new KvSpace(domain, null, usesCache: true), runner, TimeProvider.System);
     }
 
     private static void SubmitRound(WorkerRig rig, int count)

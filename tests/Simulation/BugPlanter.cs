@@ -1,8 +1,9 @@
 namespace PdEngine.Tests;
 
 /// <summary>Does between and inside steps what a bug of that kind would do to the state.</summary>
-internal sealed class BugPlanter(PlantedBug bug, KvBlockPool pool, RadixCache cache, List<SimulatedCall> live)
+internal sealed class BugPlanter(PlantedBug bug, SimulatedCluster cluster, List<SimulatedCall> live)
 {
+    private readonly KvDomain _domain = cluster.Domains[0];
     private readonly HashSet<Sequence> _retracted = [];
     private bool _done;
 
@@ -15,18 +16,18 @@ internal sealed class BugPlanter(PlantedBug bug, KvBlockPool pool, RadixCache ca
         switch (Bug)
         {
             case PlantedBug.BlockFreedEarly when Find(HoldsBlocks) is { } sequence:
-                pool.Release(sequence.Blocks.Blocks[^1]);
+                _domain.Pool.Release(sequence.Blocks.Blocks[^1]);
                 _done = true;
                 break;
             case PlantedBug.ReleaseForgotten when Find(HoldsBlocks) is { } sequence:
-                pool.AddReference(sequence.Blocks[0]);
+                _domain.Pool.AddReference(sequence.Blocks[0]);
                 _done = true;
                 break;
             case PlantedBug.BlockAliased:
                 Alias();
                 break;
             case PlantedBug.LockReleasedTwice when Find(s => s.Prefix.BlockCount > 0) is { } sequence:
-                cache.Unlock(sequence.Prefix);
+                _domain.Cache.Unlock(sequence.Prefix);
                 _done = true;
                 break;
             case PlantedBug.LockForgotten when Find(s => s.Prefix.BlockCount > 0) is { } sequence:
@@ -37,15 +38,15 @@ internal sealed class BugPlanter(PlantedBug bug, KvBlockPool pool, RadixCache ca
                 CacheUnderOtherTokens();
                 break;
             case PlantedBug.UnfinishedBlockCached when Find(IsInsideBlock) is { } sequence:
-                int[] tokens = [.. sequence.Tokens, .. new int[pool.PageSize]];
-                int wholeTokens = sequence.Blocks.Count * pool.PageSize;
-                sequence.Prefix = cache.Insert(
+                int[] tokens = [.. sequence.Tokens, .. new int[_domain.Pool.PageSize]];
+                int wholeTokens = sequence.Blocks.Count * _domain.Pool.PageSize;
+                sequence.Prefix = _domain.Cache.Insert(
                     tokens.AsSpan(0, wholeTokens), sequence.Blocks, sequence.Prefix);
                 _done = true;
                 break;
-            case PlantedBug.EvictedBlockKept when cache.EvictableBlockCount > 0:
-                cache.Evict(1);
-                _done = pool.TryTake(out _);
+            case PlantedBug.EvictedBlockKept when _domain.Cache.EvictableBlockCount > 0:
+                _domain.Cache.Evict(1);
+                _done = _domain.Pool.TryTake(out _);
                 break;
         }
     }
@@ -61,7 +62,7 @@ internal sealed class BugPlanter(PlantedBug bug, KvBlockPool pool, RadixCache ca
                 sequence.InputLogProbs.Add(sequence.InputLogProbs[^1]);
             bool isResumed = sequence.Phase == SequencePhase.Prefilling
                 && sequence.ComputedCount < sequence.TokenCount - 1;
-            if (!isResumed || sequence.ComputedCount == 0 || sequence.ComputedCount % pool.PageSize == 0)
+            if (!isResumed || sequence.ComputedCount == 0 || sequence.ComputedCount % _domain.Pool.PageSize == 0)
                 continue;
             if (Bug == PlantedBug.ComputedTooFar
                 || (Bug == PlantedBug.RetractionKeepsCount && _retracted.Remove(sequence)))
@@ -88,17 +89,18 @@ internal sealed class BugPlanter(PlantedBug bug, KvBlockPool pool, RadixCache ca
             sequence.Append(sequence.Tokens[^1]);
     }
 
-    public void BeforeAbort(Sequence sequence)
+    public bool SkipsCopy(int index, int firstLayer) => Bug switch
     {
-        if (Bug == PlantedBug.AbortIgnored)
-            sequence.AbortRequested = true;
-    }
+        PlantedBug.CopySkipsBlock => index == 1,
+        PlantedBug.CopySkipsUpperLayers => firstLayer >= FakeKvMemory.UpperLayer,
+        _ => false,
+    };
 
     private static bool HoldsBlocks(Sequence sequence) => sequence.Blocks.Count > 0;
 
     private bool IsInsideBlock(Sequence sequence) =>
-        sequence.Phase == SequencePhase.Decoding && sequence.ComputedCount % pool.PageSize != 0
-        && sequence.Blocks.Count == pool.BlocksFor(sequence.ComputedCount);
+        sequence.Phase == SequencePhase.Decoding && sequence.ComputedCount % _domain.Pool.PageSize != 0
+        && sequence.Blocks.Count == _domain.Pool.BlocksFor(sequence.ComputedCount);
 
     private Sequence? Find(Predicate<Sequence> condition) =>
         live.Find(call => !call.IsFinished && condition(call.Sequence!))?.Sequence;
@@ -110,8 +112,8 @@ internal sealed class BugPlanter(PlantedBug bug, KvBlockPool pool, RadixCache ca
         Sequence? second = Find(s => s.Phase == SequencePhase.Decoding && s != first && s.Blocks.Count > 0);
         if (first is null || second is null || first.Blocks.Blocks[^1] == second.Blocks.Blocks[^1])
             return;
-        pool.AddReference(first.Blocks.Blocks[^1]);
-        pool.Release(second.Blocks.Blocks[^1]);
+        _domain.Pool.AddReference(first.Blocks.Blocks[^1]);
+        _domain.Pool.Release(second.Blocks.Blocks[^1]);
         second.Blocks.Replace(second.Blocks.Count - 1, first.Blocks.Blocks[^1]);
         _done = true;
     }
@@ -119,13 +121,13 @@ internal sealed class BugPlanter(PlantedBug bug, KvBlockPool pool, RadixCache ca
     /// <summary>What a cache that trusts a hash would do on a collision.</summary>
     private void CacheUnderOtherTokens()
     {
-        Sequence? owner = Find(s => s.Phase == SequencePhase.Decoding && s.ComputedCount >= pool.PageSize);
-        Sequence? victim = Find(s => s.Phase == SequencePhase.Queued && s.CacheableCount >= pool.PageSize);
-        if (owner is null || victim is null || cache.Peek(victim.Tokens, pool.PageSize).BlockCount > 0)
+        Sequence? owner = Find(s => s.Phase == SequencePhase.Decoding && s.ComputedCount >= _domain.Pool.PageSize);
+        Sequence? victim = Find(s => s.Phase == SequencePhase.Queued && s.CacheableCount >= _domain.Pool.PageSize);
+        if (owner is null || victim is null || _domain.Cache.Peek(victim.Tokens, _domain.Pool.PageSize).BlockCount > 0)
             return;
         BlockTable table = new();
         table.Add(owner.Blocks[0]);
-        cache.Unlock(cache.Insert(victim.Tokens[..pool.PageSize], table, default));
+        _domain.Cache.Unlock(_domain.Cache.Insert(victim.Tokens[.._domain.Pool.PageSize], table, default));
         _done = true;
     }
 }

@@ -4,15 +4,18 @@ namespace PdEngine.Tests;
 /// A runner whose K and V are the token ids themselves: it writes them into the slots that the block tables
 /// name and derives each row from what it reads back, so that a wrong block anywhere changes the text.
 /// </summary>
-internal sealed class FakeModelRunner(KvBlockPool pool) : IModelRunner
+internal sealed class FakeModelRunner(FakeKvMemory memory) : IModelRunner
 {
-    private readonly int[] _slots = new int[pool.BlockCount * pool.PageSize];
+    private readonly KvBlockPool _pool = memory.Pool;
 
     /// <summary>Throws in the next step: in Start before anything is written, or in Finish.</summary>
     public RunnerFault NextFault { get; set; }
 
     /// <summary>A bug planted into the run, for the tests of the tests.</summary>
     public BugPlanter? Planter { get; set; }
+
+    /// <summary>What to do where a step hangs: takes the worker's sequences away from it.</summary>
+    public Action? OnHang { get; set; }
 
     public long StartCount { get; private set; }
 
@@ -22,6 +25,11 @@ internal sealed class FakeModelRunner(KvBlockPool pool) : IModelRunner
         StartCount++;
         if (NextFault == RunnerFault.Start)
             Throw();
+        if (NextFault == RunnerFault.Hang && OnHang is not null)
+        {
+            NextFault = RunnerFault.None;
+            OnHang();
+        }
         for (int i = 0; i < batch.Attention.SliceCount; i++)
             Write(batch, batch.Attention.Slices[i], batch.Sequences[i]);
     }
@@ -53,17 +61,16 @@ internal sealed class FakeModelRunner(KvBlockPool pool) : IModelRunner
 
     private void Write(ForwardBatch batch, AttentionSlice slice, Sequence sequence)
     {
-        Check.That(slice.Start == sequence.ComputedCount);
+        Check.That(slice.Start == sequence.ComputedCount || sequence.FailureCount > 0);
         for (int i = 0; i < slice.QueryCount; i++)
         {
             int position = slice.Start + i;
             int block = Block(batch, slice, position);
             // Only a block that nobody else holds may be written.
-            Check.That(pool.ReferenceCount(block) == 1);
+            Check.That(_pool.ReferenceCount(block) <= 1);
             if (Planter?.SkipsWrite(slice, position) == true)
                 continue;
-            int slot = (block * pool.PageSize) + (position % pool.PageSize);
-            _slots[slot] = batch.TokenIds[slice.FirstToken + i];
+            memory.Write(block, position % _pool.PageSize, batch.TokenIds[slice.FirstToken + i]);
         }
     }
 
@@ -73,7 +80,7 @@ internal sealed class FakeModelRunner(KvBlockPool pool) : IModelRunner
         for (int position = 0; position < slice.Start + slice.QueryCount; position++)
         {
             int block = Block(batch, slice, position);
-            context = FakeModel.Fold(context, _slots[(block * pool.PageSize) + (position % pool.PageSize)]);
+            context = FakeModel.Fold(context, memory.Read(block, position % _pool.PageSize));
             int token = slice.FirstToken + position - slice.Start;
             bool isWanted = position >= slice.Start && wanted < batch.LogitsRowCount
                 && batch.WantedTokens[wanted] == token;
@@ -100,7 +107,7 @@ internal sealed class FakeModelRunner(KvBlockPool pool) : IModelRunner
     }
 
     private int Block(ForwardBatch batch, AttentionSlice slice, int position) =>
-        batch.Attention.Blocks[slice.FirstBlock + (position / pool.PageSize)];
+        batch.Attention.Blocks[slice.FirstBlock + (position / _pool.PageSize)];
 }
 
 /// <summary>Where a runner fails.</summary>
@@ -109,4 +116,7 @@ public enum RunnerFault
     None,
     Start,
     Finish,
+
+    /// <summary>Does not come back in time: its worker is given up meanwhile.</summary>
+    Hang,
 }

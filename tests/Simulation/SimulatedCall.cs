@@ -21,6 +21,9 @@ internal sealed class SimulatedCall(Request request) : ISequenceObserver
     /// <summary>An abort was posted; by the end of the next step it must have ended.</summary>
     public bool AbortPosted { get; set; }
 
+    /// <summary>When it was.</summary>
+    public long AbortStep { get; set; }
+
     public Sequence Open(long ticks) => Sequence = new(Request, this, ticks);
 
     public string? OnToken(Sequence sequence)

@@ -1,22 +1,24 @@
 namespace PdEngine.Tests;
 
 /// <summary>
-/// One seeded run of the real worker, schedulers and cache on the test's own thread. After every step every
-/// block must have exactly its holders; at the end every call must have what it would have got alone.
+/// One seeded run of the real router, workers, schedulers and caches on the test's own thread. After every
+/// step every block must have exactly its holders; at the end every call must have what it would have got
+/// alone.
 /// </summary>
 internal sealed class Simulation
 {
+    /// <summary>Rounds of steps in which an abort must have reached its sequence wherever it is.</summary>
+    private const int AbortRounds = 3;
+
     private readonly SimulationSetup _setup;
-    private readonly RadixCache _cache;
-    private readonly FakeModelRunner _runner;
-    private readonly Worker _worker;
+    private readonly SimulatedCluster _cluster;
     private readonly List<SimulatedCall> _calls = [];
     private readonly List<SimulatedCall> _live = [];
     private readonly Queue<Request> _arrivals = new();
     private readonly HashSet<Sequence> _retractedPrefills = [];
-    private readonly int[] _holderCounts;
     private readonly BugPlanter? _planter;
     private readonly SimulationTally _tally;
+    private readonly int[] _order;
     private long _prefillTokenCount;
     private long _prefillStep;
     private int _openedCount;
@@ -26,15 +28,14 @@ internal sealed class Simulation
     {
         _setup = new(seed);
         _tally = tally;
-        _cache = new(_setup.Pool);
-        _runner = new(_setup.Pool);
+        _cluster = new(_setup, new StepClock(this));
         if (bug != PlantedBug.None)
-            _runner.Planter = _planter = new(bug, _setup.Pool, _cache, _live);
-        _worker = new("sim", _setup.Options, _setup.Pool, _cache, _runner, new StepClock(this));
-        _holderCounts = new int[_setup.Pool.BlockCount];
+            _cluster.Plant(_planter = new(bug, _cluster, _live));
+        _order = [.. Enumerable.Range(0, _cluster.Slots.Count)];
         _turnsLeft = _setup.CallCount;
     }
 
+    /// <summary>Rounds in which every worker made a step.</summary>
     public long StepCount { get; private set; }
 
     /// <summary>Runs until every call has its answer; throws at the first thing that is wrong.</summary>
@@ -69,25 +70,33 @@ internal sealed class Simulation
         Close();
     }
 
+    /// <summary>Every worker makes a step, in any order.</summary>
     private void StepOnce()
     {
-        _planter?.BeforeStep();
-        _worker.Step();
         StepCount++;
-        _planter?.AfterStep();
-        Verify();
+        _setup.Shuffle(_order);
+        foreach (int number in _order)
+        {
+            if (_cluster.Slots[number].Worker.IsDead || (!_setup.IsSingle && _setup.Chance(6)))
+                continue;
+            _planter?.BeforeStep();
+            _cluster.Step(number);
+            _planter?.AfterStep();
+            Verify();
+        }
         CheckFairness();
         for (int i = _live.Count - 1; i >= 0; i--)
         {
             SimulatedCall call = _live[i];
-            Check.That(!call.AbortPosted || call.IsFinished);
+            Check.That(call.IsFinished || !call.AbortPosted
+                || StepCount - call.AbortStep < (_setup.IsSingle ? 1 : AbortRounds * 4));
             if (!call.IsFinished)
                 continue;
             _live.RemoveAt(i);
             _tally.Count(call.Sequence!);
             if (_retractedPrefills.Remove(call.Sequence!))
                 _tally.CountRetractedPrefill();
-            call.Judge(_setup.Options.ContextTokens);
+            call.Judge(_setup.ContextTokens);
             if (_turnsLeft > 0 && call.Sequence!.OutputCount > 0 && _setup.Chance(2))
             {
                 _turnsLeft--;
@@ -98,14 +107,32 @@ internal sealed class Simulation
 
     private void Close()
     {
-        _worker.Post(new WorkerCommand.FlushCache());
-        _worker.Step();
+        foreach (WorkerSlot slot in _cluster.Slots)
+        {
+            if (slot.Worker.IsDead)
+                slot.Restart();
+            slot.Worker.TryPost(new WorkerCommand.FlushCache());
+        }
+        for (int round = 0; round < 2; round++)
+        {
+            for (int number = 0; number < _order.Length; number++)
+                _cluster.Step(number);
+        }
         Verify();
-        Check.That(_cache.BlockCount == 0 && _setup.Pool.FreeCount == _setup.Pool.BlockCount);
-        WorkerSnapshot snapshot = _worker.Snapshot();
-        Check.That(snapshot is { QueuedCount: 0, PrefillingCount: 0, DecodingCount: 0, UsedBlockCount: 0 });
-        _tally.Count(snapshot);
-        _worker.Dispose();
+        foreach (KvDomain domain in _cluster.Domains)
+        {
+            Check.That(domain.Cache.BlockCount == 0 && domain.Pool.FreeCount == domain.Pool.BlockCount);
+            Check.That(domain.ExpectedBlocks == 0 && domain.HolderCount == 0);
+        }
+        foreach (WorkerSlot slot in _cluster.Slots)
+        {
+            WorkerSnapshot snapshot = slot.Worker.Snapshot();
+            Check.That(snapshot is { QueuedCount: 0, PrefillingCount: 0, ArrivedCount: 0, DecodingCount: 0 });
+            Check.That(slot.Worker.RequestCount == 0 && slot.Worker.PendingTokens == 0);
+            Check.That(slot.Worker.Space.ChargedBlocks == 0);
+        }
+        _cluster.Count(_tally);
+        _cluster.Dispose();
     }
 
     private void Arrive()
@@ -127,14 +154,18 @@ internal sealed class Simulation
     private bool TrySubmit(Request request)
     {
         SimulatedCall call = new(request) { Planter = _planter };
-        int room = _setup.Options.ContextTokens;
         int kvTokens = request.PromptTokens.Length + Math.Max(request.Sampling.MaxNewTokens, 1) - 1;
-        bool neverFits = request.PromptTokens.Length + request.Sampling.MaxNewTokens > room
-            || _setup.Pool.BlocksFor(kvTokens) > _setup.Pool.BlockCount;
+        bool neverFits = request.PromptTokens.Length + request.Sampling.MaxNewTokens > _setup.ContextTokens
+            || kvTokens > _setup.CapacityTokens;
         try
         {
-            _worker.Submit(call.Open(StepCount));
+            _cluster.Router.Submit(call.Open(StepCount));
             Check.That(!neverFits);
+        }
+        catch (WorkerException)
+        {
+            Check.That(_cluster.Slots.All(slot => slot.Worker.IsDead));
+            return true;
         }
         catch (CapacityException refusal)
         {
@@ -155,53 +186,80 @@ internal sealed class Simulation
         {
             List<SimulatedCall> among = _live.Count > 0 && !_setup.Chance(8) ? _live : _calls;
             SimulatedCall call = among[_setup.Next(among.Count)];
-            _planter?.BeforeAbort(call.Sequence!);
             _tally.CountAbort(call.Sequence!.Phase);
-            call.AbortPosted = true;
-            _worker.Post(new WorkerCommand.Abort(call.Sequence!));
+            Abort(call);
         }
         if (_setup.Chance(_setup.AbortsOneStepIn * 20))
-        {
-            foreach (SimulatedCall call in _live)
-                call.AbortPosted = true;
-            _worker.Post(new WorkerCommand.AbortAll());
-        }
+            _live.ForEach(Abort);
+        WorkerSlot slot = _cluster.Slots[_setup.Next(_cluster.Slots.Count)];
         if (_setup.Chance(_setup.FlushesOneStepIn))
-            _worker.Post(new WorkerCommand.FlushCache());
+            slot.Worker.TryPost(new WorkerCommand.FlushCache());
         if (_setup.Chance(_setup.FailsOneStepIn))
-            _runner.NextFault = (RunnerFault)(1 + _setup.Next(2));
+            _cluster.Runner(slot.Number).NextFault = _setup.Chance(2) ? RunnerFault.Start : RunnerFault.Finish;
+        if (_setup.Chance(_setup.KillsOneStepIn))
+            Kill(slot);
+        if (slot.Worker.IsDead && _setup.Chance(4))
+            _cluster.Router.Restart(slot);
+    }
+
+    private void Abort(SimulatedCall call)
+    {
+        if (!call.AbortPosted)
+            call.AbortStep = StepCount;
+        call.AbortPosted = true;
+        if (_planter?.Bug == PlantedBug.AbortIgnored)
+            return;
+        call.Sequence!.AbortRequested = true;
+        foreach (WorkerSlot slot in _cluster.Slots)
+            slot.Worker.TryPost(new WorkerCommand.Abort(call.Sequence!));
+    }
+
+    private void Kill(WorkerSlot slot)
+    {
+        foreach (SimulatedCall call in _live)
+            _tally.CountKill(call.Sequence!.Phase);
+        if (_setup.Chance(2))
+            _cluster.Hang(slot);
+        else if (!slot.Worker.IsDead)
+            slot.Worker.TryPost(new WorkerCommand.Die(new InvalidOperationException("The test killed it.")));
     }
 
     private void Verify()
     {
-        Array.Clear(_holderCounts);
         int retractedCount = 0;
         foreach (SimulatedCall call in _live)
         {
             Sequence sequence = call.Sequence!;
-            foreach (int block in sequence.Blocks.Blocks)
-                _holderCounts[block]++;
             if (sequence is { Phase: SequencePhase.Queued, OutputCount: 0, RetractionCount: > 0 })
                 _retractedPrefills.Add(sequence);
-            retractedCount += sequence is { Phase: SequencePhase.Queued, RetractionCount: > 0 } ? 1 : 0;
+            retractedCount += sequence is { Phase: SequencePhase.Queued, WasAdmitted: true } ? 1 : 0;
             Check.That(sequence.Phase != SequencePhase.Queued || sequence.Blocks.Count == 0);
             Check.That(sequence.ComputedCount <= sequence.TokenCount);
-            Check.That(sequence.Blocks.Count * _setup.Pool.PageSize >= sequence.ComputedCount);
+            Check.That(sequence.Phase == SequencePhase.HandingOff
+                || sequence.Blocks.Count * _setup.PageSize >= sequence.ComputedCount);
         }
-        _cache.CheckConsistency(_holderCounts);
-        _setup.Pool.CheckConservation(_holderCounts);
-        WorkerSnapshot snapshot = _worker.Snapshot();
-        if (_setup.Options.MaxQueuedSequences is { } bound)
-            Check.That(snapshot.QueuedCount - retractedCount <= bound);
-        Check.That(snapshot.PrefillingCount + snapshot.DecodingCount <= _setup.Options.MaxRunningSequences);
+        foreach (KvDomain domain in _cluster.Domains)
+            domain.CheckConservation();
+        foreach (WorkerSlot slot in _cluster.Slots)
+        {
+            WorkerSnapshot snapshot = slot.Worker.Snapshot();
+            SchedulerOptions options = _setup.Workers[slot.Number].Options;
+            if (_setup.IsSingle && options.MaxQueuedSequences is { } bound)
+                Check.That(snapshot.QueuedCount - retractedCount <= bound);
+            Check.That(slot.Worker.IsDead
+                || snapshot.PrefillingCount + snapshot.DecodingCount <= options.MaxRunningSequences);
+            Check.That(slot.Worker.Space.ChargedBlocks <= slot.Worker.Space.CapacityBlocks);
+        }
     }
 
     /// <summary>Neither side waits for the other more than every second step.</summary>
     private void CheckFairness()
     {
+        if (!_setup.IsSingle)
+            return;
         foreach (SimulatedCall call in _live)
             Check.That(call.StepsWithoutToken(StepCount) <= 2);
-        WorkerSnapshot snapshot = _worker.Snapshot();
+        WorkerSnapshot snapshot = _cluster.Slots[0].Worker.Snapshot();
         if (snapshot.PrefillingCount == 0 || snapshot.PrefillTokenCount != _prefillTokenCount)
             _prefillStep = StepCount;
         _prefillTokenCount = snapshot.PrefillTokenCount;

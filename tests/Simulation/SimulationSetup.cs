@@ -9,38 +9,56 @@ internal sealed class SimulationSetup
 
     public SimulationSetup(int seed)
     {
+        Seed = seed;
         _random = new(seed);
-        int pageSize = 1 << _random.Next(0, 5);
-        int capacityTokens = _random.Next(3 * pageSize, 160 + (3 * pageSize));
-        Pool = new(Math.Max(3, capacityTokens / pageSize), pageSize);
-        CapacityTokens = Pool.BlockCount * pageSize;
-        int? chunk = Chance(4) ? null : _random.Next(1, Chance(2) ? 8 : 48);
-        Options = new()
+        PageSize = 1 << _random.Next(0, 5);
+        Workers = DrawWorkers();
+        IsSingle = Workers.Count == 1;
+        DomainSizes = new int[Workers.Max(worker => worker.Domain) + 1];
+        for (int i = 0; i < DomainSizes.Length; i++)
         {
-            ContextTokens = Chance(4) ? Math.Max(8, CapacityTokens * 2 / 3) : 100_000,
-            PrefillChunkTokens = chunk,
-            MaxPrefillTokens = _random.Next(4, 120),
-            MaxRunningSequences = _random.Next(1, 16),
-            MaxQueuedSequences = Chance(3) ? _random.Next(1, 6) : null,
-            MixesDecode = Chance(2),
-            UsesPrefixCache = !Chance(6),
-            Policy = (SchedulePolicy)_random.Next(3),
-            Retraction = (RetractionPolicy)_random.Next(2),
-            Conservativeness = Chance(3) ? 1 : _random.NextDouble() * _random.NextDouble(),
-        };
+            int tokens = _random.Next(3 * PageSize, 160 + (3 * PageSize));
+            DomainSizes[i] = Math.Max(3, tokens / PageSize);
+        }
+        CapacityTokens = Workers.Min(worker => Math.Min(
+            DomainSizes[worker.Domain], worker.Options.QuotaBlocks ?? int.MaxValue)) * PageSize;
+        int context = Chance(4) ? Math.Max(8, CapacityTokens * 2 / 3) : 100_000;
+        Workers = [.. Workers.Select(worker => worker with
+        {
+            Options = worker.Options with { ContextTokens = context },
+        })];
+        ContextTokens = context;
+        RouterPolicy = (RouterPolicy)_random.Next(Enum.GetValues<RouterPolicy>().Length);
+        Disaggregate = Chance(2) ? DisaggregateMode.Always : (DisaggregateMode)_random.Next(3);
         _sharedTokens = Tokens(160);
         CallCount = _random.Next(2, 16);
         AbortsOneStepIn = Chance(2) ? 0 : _random.Next(5, 60);
         FailsOneStepIn = Chance(3) ? _random.Next(10, 80) : 0;
+        KillsOneStepIn = !IsSingle && Chance(3) ? _random.Next(20, 120) : 0;
         FlushesOneStepIn = Chance(4) ? _random.Next(5, 40) : 0;
         ArrivesOneStepIn = Chance(2) ? 1 : _random.Next(1, 6);
     }
 
-    public KvBlockPool Pool { get; }
+    public int Seed { get; }
 
+    public int PageSize { get; }
+
+    /// <summary>Blocks of each domain.</summary>
+    public int[] DomainSizes { get; }
+
+    public IReadOnlyList<SimulatedWorker> Workers { get; }
+
+    /// <summary>One regular worker, alone in its domain.</summary>
+    public bool IsSingle { get; }
+
+    public int ContextTokens { get; }
+
+    public RouterPolicy RouterPolicy { get; }
+
+    public DisaggregateMode Disaggregate { get; }
+
+    /// <summary>Tokens of the longest sequence that every worker could hold.</summary>
     public int CapacityTokens { get; }
-
-    public SchedulerOptions Options { get; }
 
     /// <summary>Calls of their own; further turns of a session come on top.</summary>
     public int CallCount { get; }
@@ -50,6 +68,9 @@ internal sealed class SimulationSetup
 
     public int FailsOneStepIn { get; }
 
+    /// <summary>Workers die, hang and are started anew.</summary>
+    public int KillsOneStepIn { get; }
+
     public int FlushesOneStepIn { get; }
 
     public int ArrivesOneStepIn { get; }
@@ -58,10 +79,12 @@ internal sealed class SimulationSetup
 
     public int Next(int end) => _random.Next(end);
 
+    public void Shuffle(int[] order) => _random.Shuffle(order);
+
     /// <summary>A request that may begin like others do; now and then one that can never fit.</summary>
     public Request NewRequest()
     {
-        int room = Math.Min(CapacityTokens, Options.ContextTokens);
+        int room = Math.Min(CapacityTokens, ContextTokens);
         int keep = _random.Next(0, Math.Min(_sharedTokens.Length, (room / 2) + 1));
         int ownEnd = Math.Max(2, room / _random.Next(2, 9));
         int[] prompt = [.. _sharedTokens[..keep], .. Tokens(_random.Next(1, ownEnd))];
@@ -71,13 +94,55 @@ internal sealed class SimulationSetup
     /// <summary>The next turn of a session: all that was said so far, and a few tokens more.</summary>
     public Request NextTurn(Sequence last)
     {
-        int room = Math.Min(CapacityTokens, Options.ContextTokens);
+        int room = Math.Min(CapacityTokens, ContextTokens);
         return Draw([.. last.Tokens, .. Tokens(_random.Next(1, 8))], room);
     }
 
     /// <summary>Another sample of the same prompt.</summary>
     public Request NextSample(Request first) =>
         first with { Id = new(++_requestCount), Seed = (ulong)_random.Next() };
+
+    /// <summary>Every shape: one regular worker, several, and prefill beside decode, in one domain or
+    /// several.</summary>
+    private List<SimulatedWorker> DrawWorkers()
+    {
+        List<SimulatedWorker> workers = [];
+        bool shares = Chance(2);
+        int shape = _random.Next(8);
+        if (shape < 3)
+            Add(workers, WorkerType.Regular, shape == 2 ? _random.Next(2, 4) : 1, shares);
+        if (shape >= 3)
+        {
+            Add(workers, WorkerType.Prefill, _random.Next(1, 4), shares);
+            Add(workers, WorkerType.Decode, _random.Next(1, 4), shares);
+        }
+        return workers;
+    }
+
+    private void Add(List<SimulatedWorker> workers, WorkerType role, int count, bool shares)
+    {
+        bool looksAhead = shares || role != WorkerType.Prefill;
+        SchedulerOptions options = DrawOptions() with { LooksAhead = looksAhead };
+        for (int i = 0; i < count; i++)
+            workers.Add(new(role, shares ? 0 : workers.Count, options));
+    }
+
+    private SchedulerOptions DrawOptions() => new()
+    {
+        ContextTokens = 1,
+        PrefillChunkTokens = Chance(4) ? null : _random.Next(1, Chance(2) ? 8 : 48),
+        MaxPrefillTokens = _random.Next(4, 120),
+        MaxPrefillSequences = Chance(5) ? _random.Next(1, 4) : null,
+        MaxRunningSequences = _random.Next(1, 16),
+        MaxQueuedSequences = Chance(3) ? _random.Next(1, 6) : null,
+        QuotaBlocks = Chance(4) ? Math.Max(3, _random.Next(3 * PageSize, 160) / PageSize) : null,
+        ReservedDecodeTokens = Chance(3) ? _random.Next(1, 40) : 0,
+        MixesDecode = Chance(2),
+        UsesPrefixCache = !Chance(6),
+        Policy = (SchedulePolicy)_random.Next(Enum.GetValues<SchedulePolicy>().Length),
+        Retraction = (RetractionPolicy)_random.Next(2),
+        Conservativeness = Chance(3) ? 1 : _random.NextDouble() * _random.NextDouble(),
+    };
 
     private Request Draw(int[] prompt, int room)
     {
@@ -95,6 +160,8 @@ internal sealed class SimulationSetup
             TopLogProbCount = Chance(3) ? 2 : 0,
             PenaltyPromptCount = scores && Chance(2) ? _random.Next(0, prompt.Length + 1) : prompt.Length,
             Priority = _random.Next(3),
+            RoutingKey = Chance(2) ? $"key {_random.Next(3)}" : null,
+            SessionId = Chance(2) ? $"session {_random.Next(4)}" : null,
             Sampling = new()
             {
                 MaxNewTokens = newTokens,

@@ -6,6 +6,8 @@ namespace PdEngine.Tests;
 internal sealed class SimulationTally
 {
     private readonly long[] _aborts = new long[5];
+    private readonly long[] _kills = new long[5];
+    private readonly long[] _paths = new long[3];
     private readonly Dictionary<FinishReason, long> _finishes = [];
 
     public long RefusedCount { get; set; }
@@ -34,6 +36,17 @@ internal sealed class SimulationTally
 
     public void CountAbort(SequencePhase phase) => _aborts[(int)phase]++;
 
+    /// <summary>Sequences that were in a phase when some worker was killed.</summary>
+    public long Kills(SequencePhase phase) => _kills[(int)phase];
+
+    public void CountKill(SequencePhase phase) => _kills[(int)phase]++;
+
+    /// <summary>Sequences that went this way.</summary>
+    public long Paths(PdPath path) => _paths[(int)path];
+
+    /// <summary>Sequences that lost a worker and still came to their end.</summary>
+    public long RescuedCount { get; private set; }
+
     public void CountRetractedPrefill() => RetractedPrefillCount++;
 
     public void Count(Sequence sequence)
@@ -41,6 +54,9 @@ internal sealed class SimulationTally
         SequenceCount++;
         FinishReason reason = sequence.FinishReason!.Value;
         _finishes[reason] = Finishes(reason) + 1;
+        _paths[(int)sequence.Pd.Path]++;
+        if (sequence.FailureCount > 0 && reason is FinishReason.Stop or FinishReason.Length)
+            RescuedCount++;
         if (sequence is { RetractionCount: > 0, InputLogProbs.Count: > 0 })
             RetractedScoreCount++;
     }
@@ -58,5 +74,8 @@ internal sealed class SimulationTally
         + $"({RetractedPrefillCount} while prefilling, {RetractedScoreCount} with scores), "
         + $"{FailureCount} failed batches, {CachedTokenCount} cached tokens, {RefusedCount} refused, "
         + $"{QueueFullCount} times full, "
-        + $"aborted queued {_aborts[0]}, prefilling {_aborts[1]}, decoding {_aborts[3]}";
+        + $"aborted queued {_aborts[0]}, prefilling {_aborts[1]}, handing off {_aborts[2]}, "
+        + $"decoding {_aborts[3]}; local {_paths[0]}, handoff {_paths[1]}, copy {_paths[2]}; "
+        + $"killed under queued {_kills[0]}, prefilling {_kills[1]}, handing off {_kills[2]}, "
+        + $"decoding {_kills[3]}, rescued {RescuedCount}";
 }

@@ -6,6 +6,7 @@ namespace PdEngine;
 /// </summary>
 internal sealed class KvDomain
 {
+    private readonly HashSet<KvHold> _holds = [];
     private readonly List<object> _admissionTurns = [];
     private object? _claimant;
 
@@ -21,8 +22,8 @@ internal sealed class KvDomain
 
     public RadixCache Cache { get; }
 
-    /// <summary>Holds and loans that have blocks.</summary>
-    public int HolderCount { get; private set; }
+    /// <summary>Holds that have blocks.</summary>
+    public int HolderCount => _holds.Count;
 
     /// <summary>Blocks that running sequences of all workers are expected to take yet.</summary>
     public long ExpectedBlocks { get; set; }
@@ -33,19 +34,30 @@ internal sealed class KvDomain
     /// <summary>Blocks that could be taken now, cached ones that nobody uses included.</summary>
     public int AvailableBlockCount => Pool.FreeCount + Cache.EvictableBlockCount;
 
-    public void AddHolder() => HolderCount++;
+    public void Add(KvHold hold) => _holds.Add(hold);
 
     /// <summary>A leak shows when nobody holds anything: only the cache may hold blocks then.</summary>
-    public void RemoveHolder()
+    public void Remove(KvHold hold)
     {
-        Check.That(HolderCount > 0);
-        if (--HolderCount == 0)
-            CheckIdle();
+        bool removed = _holds.Remove(hold);
+        Check.That(removed);
+        Check.That(HolderCount > 0
+            || (Pool.UsedCount == Cache.BlockCount && Cache.LockedBlockCount == 0));
     }
 
-    /// <summary>With no holder left, every used block is the cache's and none is locked.</summary>
-    public void CheckIdle() =>
-        Check.That(Pool.UsedCount == Cache.BlockCount && Cache.LockedBlockCount == 0);
+    /// <summary>Checks every count of the pool and the cache against who holds what.</summary>
+    public void CheckConservation()
+    {
+        int[] holderCounts = new int[Pool.BlockCount];
+        foreach (KvHold hold in _holds)
+        {
+            Count(hold.Blocks.Blocks, holderCounts);
+            if (hold.Loan is { } loan)
+                Count(loan.Blocks, holderCounts);
+        }
+        Cache.CheckConsistency(holderCounts);
+        Pool.CheckConservation(holderCounts);
+    }
 
     /// <summary>Takes a block, evicting a cached one where none is free.</summary>
     public int Take()
@@ -82,6 +94,12 @@ internal sealed class KvDomain
 
     /// <summary>The worker no longer waits to admit.</summary>
     public void LeaveTurn(object worker) => _admissionTurns.Remove(worker);
+
+    private static void Count(ReadOnlySpan<int> blocks, int[] holderCounts)
+    {
+        foreach (int block in blocks)
+            holderCounts[block]++;
+    }
 
     /// <summary>The worker no longer claims.</summary>
     public void EndClaim(object worker)

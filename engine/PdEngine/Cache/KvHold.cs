@@ -10,6 +10,9 @@ internal sealed class KvHold
     /// <summary>Keeps the part of <see cref="Blocks"/> that the prefix cache holds from eviction.</summary>
     public PrefixLock Prefix { get; set; }
 
+    /// <summary>Blocks of it that another domain copies; null where none does.</summary>
+    public KvLoan? Loan { get; set; }
+
     /// <summary>What its blocks are charged to: at first the quota of the worker that took them.</summary>
     public KvQuota? Quota { get; private set; }
 

@@ -1,9 +1,9 @@
 namespace PdEngine;
 
 /// <summary>
-/// Blocks that a prefill worker has finished and lends to a decode worker of another domain until that one
-/// has copied them: in order of position, one reference each. Guarded by the lender's
-/// <see cref="KvDomain.Gate"/>; read outside it only below a count that was read inside.
+/// Finished blocks of a hold that a worker of another domain copies: in order of position, one reference
+/// each, so that they stay what they are even where the hold takes others with the same content. Ends with
+/// the hold. Guarded by the lender's <see cref="KvDomain.Gate"/>.
 /// </summary>
 internal sealed class KvLoan
 {
@@ -12,9 +12,7 @@ internal sealed class KvLoan
 
     public int Count { get; private set; }
 
-    /// <summary>What the lender held: charged to it until the loan ends.</summary>
-    public KvHold Lender { get; } = new();
-
+    /// <summary>Good for reading outside the gate too: what is added later goes elsewhere.</summary>
     public ReadOnlySpan<int> Blocks => _blocks.AsSpan(0, Count);
 
     public int Generation(int index) => _generations[index];
@@ -23,18 +21,10 @@ internal sealed class KvLoan
     {
         if (Count == _blocks.Length)
         {
-            // New arrays, so that a reader of the old ones goes on undisturbed.
             Array.Resize(ref _blocks, Math.Max(8, Count * 2));
             Array.Resize(ref _generations, _blocks.Length);
         }
         _blocks[Count] = block;
         _generations[Count++] = generation;
-    }
-
-    public void Clear()
-    {
-        _blocks = [];
-        _generations = [];
-        Count = 0;
     }
 }

@@ -86,7 +86,7 @@ internal sealed class KvSpace
                 return false;
             }
             _domain.LeaveTurn(this);
-            _domain.AddHolder();
+            _domain.Add(hold);
             if (_usesCache)
                 hold.Prefix = _domain.Cache.MatchAndLock(tokens, maxCached, hold.Blocks);
             Take(hold, BlocksFor(tokens.Length) - hold.Blocks.Count);
@@ -161,6 +161,7 @@ internal sealed class KvSpace
             return;
         lock (_domain.Gate)
         {
+            ReleaseLent(hold);
             foreach (int block in hold.Blocks.Blocks)
                 _domain.Pool.Release(block);
             hold.Blocks.Clear();
@@ -168,7 +169,7 @@ internal sealed class KvSpace
             hold.Prefix = default;
             hold.ChargeTo(null);
             _domain.EndClaim(this);
-            _domain.RemoveHolder();
+            _domain.Remove(hold);
         }
     }
 
@@ -188,63 +189,42 @@ internal sealed class KvSpace
         }
     }
 
-    /// <summary>Lends blocks [loan.Count, end) of a hold, all computed, to another domain.</summary>
-    public void Lend(KvHold hold, int end, KvLoan loan)
+    /// <summary>Lends the first blocks of a hold, all computed, to another domain.</summary>
+    public void Lend(KvHold hold, int blockCount)
     {
-        if (end <= loan.Count)
-            return;
         lock (_domain.Gate)
         {
-            if (loan.Count == 0)
-                _domain.AddHolder();
-            while (loan.Count < end)
+            hold.Loan ??= new();
+            for (int i = hold.Loan.Count; i < blockCount; i++)
             {
-                int block = hold.Blocks[loan.Count];
+                int block = hold.Blocks[i];
                 _domain.Pool.AddReference(block);
-                loan.Add(block, _domain.Pool.Generation(block));
+                hold.Loan.Add(block, _domain.Pool.Generation(block));
             }
         }
     }
 
-    /// <summary>Gives a hold up whose blocks are all lent: the loan keeps them, and their charge.</summary>
-    public void ReleaseLent(KvHold hold, KvLoan loan)
+    /// <summary>
+    /// Lent blocks, of which each must still be in the use in which it was lent; none where the hold has
+    /// ended.
+    /// </summary>
+    public ReadOnlySpan<int> Read(KvHold hold)
     {
         lock (_domain.Gate)
         {
-            // The borrower may have been done with it before this.
-            if (loan.Count > 0)
-            {
-                loan.Lender.Charge(_quota, hold.ChargedCount);
-                hold.ChargeTo(null);
-            }
-        }
-        Release(hold);
-    }
-
-    /// <summary>Lent blocks whose content stands; the generation of each must be what it was.</summary>
-    public ReadOnlySpan<int> Read(KvLoan loan)
-    {
-        lock (_domain.Gate)
-        {
+            if (hold.Loan is not { } loan)
+                return [];
             for (int i = 0; i < loan.Count; i++)
                 Check.That(_domain.Pool.Generation(loan.Blocks[i]) == loan.Generation(i));
             return loan.Blocks;
         }
     }
 
-    /// <summary>Ends a loan; nothing happens where it has ended.</summary>
-    public void EndLoan(KvLoan loan)
+    /// <summary>Nobody copies from the hold any longer.</summary>
+    public void EndLoan(KvHold hold)
     {
         lock (_domain.Gate)
-        {
-            if (loan.Count == 0)
-                return;
-            foreach (int block in loan.Blocks)
-                _domain.Pool.Release(block);
-            loan.Clear();
-            loan.Lender.ChargeTo(null);
-            _domain.RemoveHolder();
-        }
+            ReleaseLent(hold);
     }
 
     /// <summary>Forgets every cached prefix that is not in use.</summary>
@@ -264,6 +244,15 @@ internal sealed class KvSpace
             _domain.EndClaim(this);
             _domain.WorkerCount--;
         }
+    }
+
+    private void ReleaseLent(KvHold hold)
+    {
+        if (hold.Loan is not { } loan)
+            return;
+        foreach (int block in loan.Blocks)
+            _domain.Pool.Release(block);
+        hold.Loan = null;
     }
 
     private void Expect(long expectedBlocks)

@@ -29,8 +29,11 @@ internal sealed class Handoff
     /// <summary>Copies blocks; null inside one domain.</summary>
     public IKvTransfer? Transfer { get; }
 
-    /// <summary>Finished blocks that the target may copy; only between domains.</summary>
-    public KvLoan Loan { get; } = new();
+    /// <summary>
+    /// What the sequence holds at the source, between domains: lent to the target block by block, and the
+    /// target's to give back once it has adopted the sequence.
+    /// </summary>
+    public KvHold SourceHold { get; set; } = new();
 
     /// <summary>The same way once more, for a sequence that is computed anew.</summary>
     public Handoff Again() => new(Sequence, Source, Target, Transfer);

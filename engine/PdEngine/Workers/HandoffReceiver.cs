@@ -39,14 +39,18 @@ internal sealed class HandoffReceiver(KvSpace space, TimeProvider clock)
             clock.GetTimestamp());
     }
 
-    /// <summary>Drops a hand-off and all blocks of it; false where it is not here.</summary>
+    /// <summary>
+    /// Drops a hand-off and all blocks that it has here, and there too once it is complete; false where it
+    /// is not here.
+    /// </summary>
     public bool TryDrop(Handoff handoff)
     {
         int index = _incoming.FindIndex(incoming => incoming.Handoff == handoff);
         if (index < 0)
             return false;
         space.Release(_incoming[index].Hold);
-        handoff.Source.Space.EndLoan(handoff.Loan);
+        if (_incoming[index].IsComplete)
+            handoff.Source.Space.Release(handoff.SourceHold);
         _incoming.RemoveAt(index);
         return true;
     }
@@ -108,10 +112,11 @@ internal sealed class HandoffReceiver(KvSpace space, TimeProvider clock)
         long copied = 0;
         while (copied < budgetBytes)
         {
-            ReadOnlySpan<int> lent = incoming.Handoff.Source.Space.Read(incoming.Handoff.Loan);
+            ReadOnlySpan<int> lent = incoming.Handoff.Source.Space.Read(incoming.Handoff.SourceHold);
             int count = Math.Min(lent.Length - incoming.PulledBlocks, RunBlocks);
-            // A run that was begun is finished with the blocks it had.
-            count = incoming.PulledLayers > 0 ? incoming.RunBlocks : count;
+            // A run that was begun is finished with the blocks it had, unless the source has given up.
+            if (count > 0 && incoming.PulledLayers > 0)
+                count = incoming.RunBlocks;
             if (count <= 0)
                 break;
             incoming.RunBlocks = count;
@@ -134,7 +139,7 @@ internal sealed class HandoffReceiver(KvSpace space, TimeProvider clock)
     private void Settle(Incoming incoming)
     {
         Sequence sequence = incoming.Handoff.Sequence;
-        incoming.Handoff.Source.Space.EndLoan(incoming.Handoff.Loan);
+        incoming.Handoff.Source.Space.Release(incoming.Handoff.SourceHold);
         sequence.Kv = incoming.Hold;
         sequence.Pd.TransferBytes += incoming.Bytes;
         space.Keep(sequence.Kv, incoming.Tokens);

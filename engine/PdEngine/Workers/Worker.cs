@@ -263,7 +263,6 @@ internal sealed class Worker : IDisposable
                     break;
                 case WorkerCommand.Cancel cancel:
                     _receiver.TryDrop(cancel.Handoff);
-                    cancel.Handoff.Source.Space.EndLoan(cancel.Handoff.Loan);
                     break;
                 case WorkerCommand.Abort abort when _live.ContainsKey(abort.Sequence):
                     _aborting.Add(abort.Sequence);
@@ -309,7 +308,7 @@ internal sealed class Worker : IDisposable
         sequence.Pd.DecodeWorker = Name;
         if (_failure is { } error)
         {
-            handoff.Source.Space.EndLoan(handoff.Loan);
+            handoff.Source.Space.Release(handoff.SourceHold);
             Lose(sequence, handoff, error);
             return;
         }
@@ -369,10 +368,11 @@ internal sealed class Worker : IDisposable
         {
             if (_live[sequence] is not { Transfer: not null } handoff)
                 continue;
-            Lend(sequence, handoff);
+            handoff.SourceHold = sequence.Kv;
+            Lend(sequence);
             if (handoff.Target.TryPost(new WorkerCommand.Expect(handoff, sequence.Tokens.ToArray())))
                 continue;
-            Space.EndLoan(handoff.Loan);
+            Space.EndLoan(sequence.Kv);
             sequence.Pd.Reason = PdReasons.DecodeWorkerFailed;
             _live[sequence] = null;
         }
@@ -454,17 +454,17 @@ internal sealed class Worker : IDisposable
         }
         if (handoff?.Transfer is null)
             return;
-        Lend(sequence, handoff);
+        Lend(sequence);
         handoff.Target.TryPost(WorkerCommand.Wake.Instance);
     }
 
     /// <summary>Lends what is computed and will not be written again.</summary>
-    private void Lend(Sequence sequence, Handoff handoff)
+    private void Lend(Sequence sequence)
     {
         int blockCount = sequence.Phase == SequencePhase.HandingOff
             ? sequence.Blocks.Count
             : sequence.ComputedCount / Space.PageSize;
-        Space.Lend(sequence.Kv, blockCount, handoff.Loan);
+        Space.Lend(sequence.Kv, blockCount);
     }
 
     private void HandOver(Sequence sequence, Handoff handoff)
@@ -478,11 +478,9 @@ internal sealed class Worker : IDisposable
         {
             // From here on the sequence is the target's.
             Forget(sequence);
-            if (handoff.Transfer is not null)
-                Space.ReleaseLent(hold, handoff.Loan);
             return;
         }
-        Space.EndLoan(handoff.Loan);
+        Space.EndLoan(hold);
         sequence.Kv = hold;
         sequence.Pd.Path = PdPath.Local;
         sequence.Pd.Reason = PdReasons.DecodeWorkerFailed;
@@ -509,7 +507,9 @@ internal sealed class Worker : IDisposable
         bool isLeaving = sequence.Phase == SequencePhase.HandingOff && handoff!.Source == this;
         if (isLeaving)
             _scheduler.Release(sequence, keeps: true);
-        else if (handoff is null || !_receiver.TryDrop(handoff))
+        else if (handoff is not null && _receiver.TryDrop(handoff))
+            sequence.ComputedCount = 0;
+        else
             _scheduler.Remove(sequence, keeps: true);
         if (handoff is not null && handoff.Source == this)
             CancelExpected(handoff);
@@ -522,8 +522,7 @@ internal sealed class Worker : IDisposable
     /// </summary>
     private void Lose(Sequence sequence, Handoff? handoff, WorkerException error)
     {
-        Space.Release(sequence.Kv);
-        sequence.ComputedCount = 0;
+        ReleaseAnyhow(sequence);
         if (handoff is not null && handoff.Source == this)
             CancelExpected(handoff);
         if (sequence.AbortRequested)
@@ -540,12 +539,26 @@ internal sealed class Worker : IDisposable
             Complete(sequence, FinishReason.Error, error);
     }
 
+    /// <summary>Where the counts are wrong already, its blocks are lost, but not the sequence.</summary>
+    private void ReleaseAnyhow(Sequence sequence)
+    {
+        try
+        {
+            Space.Release(sequence.Kv);
+        }
+        catch (InvariantException)
+        {
+            sequence.Kv = new();
+        }
+        sequence.ComputedCount = 0;
+    }
+
     /// <summary>A sequence that leaves before its hand-off: its target must not wait for it.</summary>
-    private void CancelExpected(Handoff handoff)
+    private static void CancelExpected(Handoff handoff)
     {
         handoff.Abandon();
-        if (handoff.Transfer is not null && !handoff.Target.TryPost(new WorkerCommand.Cancel(handoff)))
-            Space.EndLoan(handoff.Loan);
+        if (handoff.Transfer is not null)
+            handoff.Target.TryPost(new WorkerCommand.Cancel(handoff));
     }
 
     private void Finish(Sequence sequence, FinishReason reason, WorkerException? error)

@@ -1,0 +1,40 @@
+namespace PdEngine.Tests;
+
+/// <summary>
+/// K and V of one domain: token ids, once for the lower layers and once for the upper ones, so that a copy
+/// which forgets some layers shows.
+/// </summary>
+internal sealed class FakeKvMemory(KvBlockPool pool)
+{
+    /// <summary>Layers below this one are the lower ones: as many as one copy takes.</summary>
+    public const int UpperLayer = 8;
+
+    public const int LayerCount = UpperLayer + 1;
+
+    private readonly int[] _lower = new int[pool.BlockCount * pool.PageSize];
+    private readonly int[] _upper = new int[pool.BlockCount * pool.PageSize];
+
+    public KvBlockPool Pool { get; } = pool;
+
+    public void Write(int block, int offset, int token)
+    {
+        _lower[(block * Pool.PageSize) + offset] = token;
+        _upper[(block * Pool.PageSize) + offset] = token;
+    }
+
+    /// <summary>The token, or what cannot be one where the layers differ.</summary>
+    public int Read(int block, int offset)
+    {
+        int slot = (block * Pool.PageSize) + offset;
+        return _lower[slot] == _upper[slot] ? _lower[slot] : -1 - _lower[slot];
+    }
+
+    public void CopyFrom(FakeKvMemory source, int sourceBlock, int block, int firstLayer, int layerCount)
+    {
+        int size = Pool.PageSize;
+        if (firstLayer < UpperLayer)
+            Array.Copy(source._lower, sourceBlock * size, _lower, block * size, size);
+        if (firstLayer + layerCount > UpperLayer)
+            Array.Copy(source._upper, sourceBlock * size, _upper, block * size, size);
+    }
+}
