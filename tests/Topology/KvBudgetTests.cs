@@ -21,7 +21,7 @@ public sealed class KvBudgetTests
     public void Workers_share_one_pool_by_their_devices()
     {
         Assert.That(Budget(devices: 4).Blocks([Plain, Plain, Plain, Plain]), Is.EqualTo(250));
-        Assert.That(Budget(devices: 4).Blocks([new(2, null, null), Plain]), Is.EqualTo(187),
+        Assert.That(Budget(devices: 4).Blocks([new KvShare(2, null, null), Plain]), Is.EqualTo(187),
             "a reserved device keeps its part");
         Assert.That(Budget(devices: 16).Blocks([Plain]), Is.EqualTo(15));
     }
@@ -31,7 +31,7 @@ public sealed class KvBudgetTests
     [TestCase(1.0, 900, 100_000)]
     [TestCase(0.1, 100, 0)]
     public void A_fraction_of_a_groups_own_is_taken_whole(double fraction, int blocks, long weights) =>
-        Assert.That(Budget(weights: weights).Blocks([new(1, fraction, null)]), Is.EqualTo(blocks));
+        Assert.That(Budget(weights: weights).Blocks([new KvShare(1, fraction, null)]), Is.EqualTo(blocks));
 
     [Test]
     public void Fractions_are_of_each_workers_own_devices()
@@ -48,18 +48,18 @@ public sealed class KvBudgetTests
     [TestCase(1600, 100)]
     [TestCase(12_800, 800)]
     public void A_quota_is_rounded_up_to_blocks(int tokens, int blocks) =>
-        Assert.That(Budget().Blocks([new(1, null, tokens)]), Is.EqualTo(blocks));
+        Assert.That(Budget().Blocks([new KvShare(1, null, tokens)]), Is.EqualTo(blocks));
 
     [Test]
     public void Where_all_workers_have_quotas_the_pool_is_their_sum() =>
-        Assert.That(Budget(devices: 2).Blocks([new(1, null, 160), new(1, 0.5, 1601)]),
+        Assert.That(Budget(devices: 2).Blocks([new KvShare(1, null, 160), new(1, 0.5, 1601)]),
             Is.EqualTo(10 + 101));
 
     [Test]
     public void A_worker_without_quota_takes_its_part_beside_those_with_one()
     {
-        Assert.That(Budget(devices: 2).Blocks([new(1, null, 1600), Plain]), Is.EqualTo(100 + 125));
-        Assert.That(Budget(devices: 2).Blocks([new(1, null, 12_000), Plain]), Is.EqualTo(750 + 50),
+        Assert.That(Budget(devices: 2).Blocks([new KvShare(1, null, 1600), Plain]), Is.EqualTo(100 + 125));
+        Assert.That(Budget(devices: 2).Blocks([new KvShare(1, null, 12_000), Plain]), Is.EqualTo(750 + 50),
             "no more than the static fractions leave");
     }
 
@@ -67,9 +67,9 @@ public sealed class KvBudgetTests
     public void Each_domain_has_a_pool_and_bears_its_part_of_the_weights()
     {
         KvBudget budget = Budget(devices: 4, weights: 400_000);
-        Assert.That(budget.BlocksOfEach([[new(1, 0.8, null)], [new(3, 0.8, null)]]),
+        Assert.That(budget.Blocks([[new KvShare(1, 0.8, null)], [new KvShare(3, 0.8, null)]]),
             Is.EqualTo(new[] { 100, 300 }));
-        Assert.That(budget.BlocksOfEach([[new(1, null, 160)], [new(3, null, 320)]]),
+        Assert.That(budget.Blocks([[new KvShare(1, null, 160)], [new KvShare(3, null, 320)]]),
             Is.EqualTo(new[] { 10, 20 }));
     }
 
@@ -83,14 +83,14 @@ public sealed class KvBudgetTests
         int? tokens, double? fraction, long weights, string why)
     {
         BackendException refusal = Assert.Throws<BackendException>(
-            () => Budget(weights: weights).Blocks([new(1, fraction, tokens)]), why)!;
+            () => Budget(weights: weights).Blocks([new KvShare(1, fraction, tokens)]), why)!;
         Assert.That(refusal.Message, Does.Contain("max_total_tokens").And.Contain("mem_fraction_static")
             .And.Contain($"{weights / 1e6:F0} MB of weights").And.Contain("1 of 1 devices"));
     }
 
     [Test]
     public void Huge_memory_gives_no_more_blocks_than_positions_can_be_numbered() =>
-        Assert.That(Budget(memory: long.MaxValue).Blocks([new(1, 1, null)]),
+        Assert.That(Budget(memory: long.MaxValue).Blocks([new KvShare(1, 1, null)]),
             Is.EqualTo(int.MaxValue / 16));
 
     [Test]

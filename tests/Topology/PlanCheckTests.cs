@@ -72,19 +72,13 @@ public sealed class PlanCheckTests
 
     [TestCase("context_length: 4096", "4096 is over the 2048")]
     [TestCase("max_running_requests: 65537", "65537 is over 65536")]
-    [TestCase("tp_size: 4", "tp_size 4", 4)]
+    [TestCase("chunked_prefill_size: 131073", "131073 is over 131072")]
+    [TestCase("max_prefill_tokens: 2147483647", "2147483647 is over 131072")]
     public void A_size_beyond_the_checkpoint_or_the_backend_is_refused_at_its_line(
-        string line, string words, int perWorker = 1)
+        string line, string words)
     {
-        Topology plan = Plans.Of(Plans.Regular(
-            perWorker, $"num_gpus_per_engine: {perWorker}", "overrides:", $"  {line}"));
-        if (perWorker == 4)
-        {
-            Assert.DoesNotThrow(() => PlanChecks.ThrowIfUnservable(plan, plan.Service(null), Config));
-            return;
-        }
-        TopologyException refusal = RefusalOf<TopologyException>(plan);
-        Assert.That(refusal.Line, Is.EqualTo(8));
+        TopologyException refusal = RefusalOf<TopologyException>(Plans.Of(Plans.Override(line)));
+        Assert.That(refusal.Line, Is.EqualTo(7));
         Assert.That(refusal.Message, Does.Contain(words).And.Contain("'m' group 0 (regular)"));
     }
 

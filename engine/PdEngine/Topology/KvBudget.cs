@@ -37,12 +37,13 @@ internal sealed record KvBudget
 
     /// <summary>Blocks of the one pool that all these workers share.</summary>
     /// <exception cref="BackendException">It does not fit, with the numbers.</exception>
-    public int Blocks(IReadOnlyList<KvShare> workers) => BlocksOfEach([workers])[0];
+    public int Blocks(IReadOnlyList<KvShare> workers) =>
+        Blocks((IReadOnlyList<IReadOnlyList<KvShare>>)[workers])[0];
 
     /// <summary>Blocks of each pool; the weights are charged to the pools by their devices.</summary>
     /// <param name="pools">The workers of each pool, one worker at least.</param>
     /// <exception cref="BackendException">One does not fit, with the numbers.</exception>
-    public int[] BlocksOfEach(IReadOnlyList<IReadOnlyList<KvShare>> pools)
+    public int[] Blocks(IReadOnlyList<IReadOnlyList<KvShare>> pools)
     {
         Check.That(DeviceCount > 0 && BlockBytes > 0 && PageSize > 0 && pools.All(pool => pool.Count > 0));
         double devices = pools.Sum(pool => pool.Sum(worker => worker.DeviceCount));

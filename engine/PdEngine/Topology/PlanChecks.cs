@@ -5,6 +5,7 @@ internal static class PlanChecks
 {
     private const int MaxDevices = 1024;
     private const int MaxRunningRequests = 65536;
+    private const int MaxStepTokens = 131072;
 
     /// <summary>
     /// What needs no checkpoint: things that are not there yet, and sizes beyond this backend.
@@ -82,11 +83,17 @@ internal static class PlanChecks
                 + $"{group.Settings.TpSize} (devices per worker) is not served by the CPU backend; a worker "
                 + "has 1, 2 or 4 devices: set num_gpus_per_engine");
         }
-        if (group.Settings.MaxRunningRequests > MaxRunningRequests)
+        Limit("max_running_requests", group.Settings.MaxRunningRequests, MaxRunningRequests);
+        Limit("chunked_prefill_size", group.Settings.ChunkedPrefillSize, MaxStepTokens);
+        Limit("max_prefill_tokens", group.Settings.MaxPrefillTokens, MaxStepTokens);
+
+        void Limit(string key, int? value, int most)
         {
-            throw plan.Fault(LineOf(group, "max_running_requests"), $"{Where(model, group)}: "
-                + $"max_running_requests {group.Settings.MaxRunningRequests} is over {MaxRunningRequests}, "
-                + "the most that one worker computes at once");
+            if (value > most)
+            {
+                throw plan.Fault(LineOf(group, key), $"{Where(model, group)}: {key} {value} is over {most}, "
+                    + "the most that one worker computes in a step");
+            }
         }
     }
 
