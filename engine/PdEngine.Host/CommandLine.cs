@@ -12,8 +12,7 @@ internal static class CommandLine
     public const int BadInput = 2;
 
     /// <summary>An interrupted batch may need some time to write the answers that it has.</summary>
-    private static readonly InvocationConfiguration Invocation =
-        new() { ProcessTerminationTimeout = TimeSpan.FromSeconds(30) };
+    private static readonly TimeSpan TerminationTimeout = TimeSpan.FromSeconds(30);
 
     public static async Task<int> RunAsync(string[] arguments)
     {
@@ -26,7 +25,11 @@ internal static class CommandLine
         ParseResult parsed = root.Parse(arguments.Length == 0 ? ["--help"] : arguments);
         string? problem = MisspeltFlag(parsed) ?? (parsed.Errors.Count == 0 ? null : Readable(parsed));
         if (problem is null)
-            return await parsed.InvokeAsync(Invocation).ConfigureAwait(false);
+        {
+            // One for each run: it keeps the console's writers from its first use on.
+            InvocationConfiguration invocation = new() { ProcessTerminationTimeout = TerminationTimeout };
+            return await parsed.InvokeAsync(invocation).ConfigureAwait(false);
+        }
         Console.Error.WriteLine($"pdengine: {problem}");
         string verb = parsed.CommandResult.Command == root ? "" : $" {parsed.CommandResult.Command.Name}";
         Console.Error.WriteLine($"See 'pdengine{verb} --help'.");
@@ -67,13 +70,22 @@ internal static class CommandLine
     {
         if (parsed.Tokens.Any(token => token.Type == TokenType.DoubleDash))
             return null;
+        Command verb = parsed.CommandResult.Command;
         string? flag = parsed.CommandResult.Children.OfType<ArgumentResult>()
             .SelectMany(result => result.Tokens)
             .Select(token => token.Value)
+            .Concat(parsed.UnmatchedTokens)
             .FirstOrDefault(word => word is ['-', _, ..] && !word.Any(char.IsWhiteSpace));
-        if (flag is not null && parsed.CommandResult.Command.Name == TopologyVerb.Name)
+        if (flag is null || verb.Arguments.Count == 0)
+            return null;
+        if (verb.Name == TopologyVerb.Name)
             return RefusedFlags.Refusal(flag).Message;
-        return flag is null ? null : $"there is no flag '{flag}'; a prompt that starts with - goes after --";
+        IEnumerable<string> names = verb.Options.Where(option => !option.Hidden)
+            .SelectMany(option => option.Aliases.Append(option.Name)).Where(name => name.Length > 2);
+        if (NearestName.Of(flag.Split('=', 2)[0], names, within: 2) is { } near)
+            return $"there is no flag '{flag}'; did you mean '{near}'?";
+        return RefusedFlags.Find(flag)?.Message
+            ?? $"there is no flag '{flag}'; a prompt that starts with - goes after --";
     }
 
     /// <summary>One message, the most telling; the parser's own names .NET types.</summary>

@@ -8,10 +8,11 @@ public sealed class FuzzTests
     /// <summary>How many of each kind; together 50,000. Templates cost the most.</summary>
     private static readonly (string Name, int Count, Func<int, int, int> Run)[] Kinds =
     [
-        ("checkpoint headers, configs and indices", 32_000, CheckpointFuzz.Run),
+        ("checkpoint headers, configs and indices", 28_000, CheckpointFuzz.Run),
         ("tokenizers", 6000, TokenizerFuzz.Run),
         ("chat templates and messages", 4000, ChatTemplateFuzz.Run),
-        ("batch lines", 8000, GenerateBodyFuzz.Run),
+        ("batch lines", 6000, GenerateBodyFuzz.Run),
+        ("topology files and flags", 6000, TopologyFuzz.Run),
     ];
 
     [Test]

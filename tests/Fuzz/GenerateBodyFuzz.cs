@@ -23,7 +23,10 @@ internal sealed class GenerateBodyFuzz
         "parse_added_tokens":false,"sampling_params":{"max_new_tokens":9,"min_new_tokens":2,"ignore_eos":true,
         "stop":"x","no_stop_trim":true,"repetition_penalty":1.1,"frequency_penalty":0.2}}
         """,
-        """{"text":"hello \ud83d\ude00","sampling_params":null,"priority":3,"lora_path":null,"source":"x"}""",
+        """
+        {"text":"hello \ud83d\ude00","sampling_params":null,"priority":3,"lora_path":null,"source":"x",
+        "session_id":"s","routing_key":"k"}
+        """,
     ];
 
     private static readonly string[] Fragments =

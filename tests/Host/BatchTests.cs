@@ -153,7 +153,10 @@ public sealed class BatchTests
         {
             "id", "finish_reason", "prompt_tokens", "completion_tokens", "cached_tokens", "weight_version",
             "input_token_logprobs", "output_token_logprobs", "input_top_logprobs", "output_top_logprobs",
-            "queue_time", "e2e_latency", "ttft", "decode_throughput",
+            "queue_time", "e2e_latency", "ttft", "decode_throughput", "pd_path", "pd_reason",
+            "pd_prefill_bootstrap_queue_duration", "pd_prefill_forward_duration",
+            "pd_prefill_transfer_queue_duration", "pd_decode_alloc_wait_duration",
+            "pd_decode_transfer_duration", "pd_decode_forward_duration", "pd_prefill_retry_count",
         }));
         Assert.That(
             meta.GetProperty("finish_reason").GetRawText(), Is.EqualTo("""{"type":"length","length":4}"""));

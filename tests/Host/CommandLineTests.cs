@@ -10,6 +10,8 @@ public sealed class CommandLineTests
     [TestCase("generate --max-new-token 5 x", "'--max-new-token'")]
     [TestCase("generate -x", "'-x'")]
     [TestCase("generate a b", "'b'")]
+    [TestCase("generate --max-new-token 5 x", "did you mean '--max-new-tokens'")]
+    [TestCase("generate x --max-new-token 5", "did you mean '--max-new-tokens'")]
     [TestCase("generate x --page-size many", "--page-size: 'many'")]
     [TestCase("generate x --seed -1", "--seed: '-1'")]
     [TestCase("generate x --temperature hot", "--temperature: 'hot'")]

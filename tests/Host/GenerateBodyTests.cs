@@ -23,7 +23,8 @@ public sealed class GenerateBodyTests
     {
         GenerateBody body = Read("""
             {"id": [1], "rid": "r", "input_ids": [3, 4], "return_logprob": true, "logprob_start_len": 1,
-             "top_logprobs_num": 2, "parse_added_tokens": false, "sampling_params": {
+             "top_logprobs_num": 2, "parse_added_tokens": false, "session_id": "s 1", "routing_key": "é",
+             "sampling_params": {
                "temperature": 0.5, "top_p": 0.9, "top_k": 7, "min_p": 0.1, "repetition_penalty": 1.1,
                "frequency_penalty": 0.2, "presence_penalty": 0.3, "max_new_tokens": 9, "min_new_tokens": 2,
                "stop": "x", "stop_token_ids": [5], "ignore_eos": true, "skip_special_tokens": false,
@@ -38,6 +39,8 @@ public sealed class GenerateBodyTests
         Assert.That(body.Request.LogProbStartLen, Is.EqualTo(1));
         Assert.That(body.Request.TopLogProbsNum, Is.EqualTo(2));
         Assert.That(body.Request.ParseAddedTokens, Is.False);
+        Assert.That(body.Request.SessionId, Is.EqualTo("s 1"));
+        Assert.That(body.Request.RoutingKey, Is.EqualTo("é"));
         Assert.That(body.SampleCount, Is.EqualTo(3));
         Assert.That(sampling, Is.EqualTo(new SamplingParams
         {
@@ -68,6 +71,11 @@ public sealed class GenerateBodyTests
     [TestCase("""{"text": "x", "sampling_params": {"logprob_mode": "cooked"}}""", "logprob_mode")]
     [TestCase("""{"text": "x", "lora_path": "a"}""", "lora_path")]
     [TestCase("""{"text": "\ud800"}""", "text")]
+    [TestCase("""{"text": "x", "session_id": 7}""", "session_id")]
+    [TestCase("""{"text": "x", "session_id": ""}""", "session_id")]
+    [TestCase("""{"text": "x", "session_id": "\ud800"}""", "session_id")]
+    [TestCase("""{"text": "x", "routing_key": ["a"]}""", "routing_key")]
+    [TestCase("""{"text": "x", "routing_keys": "a"}""", "routing_keys")]
     public void What_would_change_the_answer_is_refused_by_name(string json, string field)
     {
         RequestException error = Assert.Throws<RequestException>(() => Read(json))!;
@@ -78,6 +86,24 @@ public sealed class GenerateBodyTests
     [TestCase("""{"text": "x", "lora_path": null, "return_hidden_states": false, "stream": true}""")]
     [TestCase("""{"text": "x", "sampling_params": null}""")]
     public void What_changes_nothing_is_ignored(string json) => Assert.DoesNotThrow(() => Read(json));
+
+    [TestCase(1024, true)]
+    [TestCase(1025, false)]
+    public void A_key_has_a_length_that_a_router_can_keep(int letters, bool taken)
+    {
+        string json = $"{{\"text\":\"x\",\"routing_key\":\"{new string('k', letters)}\"}}";
+        if (taken)
+            Assert.That(Read(json).Request.RoutingKey, Has.Length.EqualTo(letters));
+        else
+            Assert.That(Assert.Throws<RequestException>(() => Read(json))!.Message, Does.Contain("1024"));
+    }
+
+    [Test]
+    public void A_request_has_no_session_unless_it_names_one()
+    {
+        GenerateRequest request = Read("""{"text": "x", "session_id": null}""").Request;
+        Assert.That((request.SessionId, request.RoutingKey), Is.EqualTo(((string?)null, (string?)null)));
+    }
 
     private static GenerateBody Read(string json)
     {

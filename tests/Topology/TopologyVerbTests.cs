@@ -31,6 +31,10 @@ public sealed class TopologyVerbTests
     [TestCase("FILE --sglang-cuda-graph-bs 1 2 4")]
     [TestCase("--sglang-quantization fp8 FILE")]
     [TestCase("FILE --sglang-server-concurrency 8 --sglang-router-request-timeout-secs 60")]
+    [TestCase("FILE --service actor")]
+    [TestCase("--sglang-tensor-parallel-size 1")]
+    [TestCase("--sglang-data-parallel-size 2 --sglang-pipeline-parallel-size 2 "
+        + "--sglang-expert-parallel-size 4 --sglang-enable-dp-attention --rollout-num-gpus-per-engine 4")]
     [TestCase("--prefill-num-servers 1")]
     [TestCase("--prefill-num-servers 1 --rollout-num-gpus 4 --rollout-num-gpus-per-engine 2 --json")]
     [TestCase("")]
@@ -51,6 +55,8 @@ public sealed class TopologyVerbTests
     [TestCase("FILE --router-policy fastest", "--router-policy")]
     [TestCase("--prefill-num-servers two", "two")]
     [TestCase("absent.yaml", "absent.yaml")]
+    [TestCase("FILE --service judge", "there are actor")]
+    [TestCase("FILE --sglang-tp-size 1", "tp_size 1")]
     public async Task A_bad_command_line_ends_with_two_and_says_why(string line, string words)
     {
         (int code, string error) = await RunAsync(line);
@@ -87,6 +93,22 @@ public sealed class TopologyVerbTests
             Is.EqualTo(0.88));
         Assert.That(decode.GetProperty("engines")[1].GetProperty("devices").EnumerateArray()
             .Select(device => device.GetInt32()), Is.EqualTo(new[] { 8, 9, 10, 11 }));
+    }
+
+    [Test]
+    public async Task A_service_is_listed_alone()
+    {
+        await File.WriteAllTextAsync(_file, """
+            sglang:
+              - {name: actor, server_groups: [{worker_type: regular, num_gpus: 2}]}
+              - {name: judge, server_groups: [{worker_type: encoder, num_gpus: 1}]}
+            """);
+        PdEngineRun all = await PdEngineRun.HereAsync("topology", _file);
+        Assert.That(all.Out, Does.Contain("judge").And.Contain("encoder workers")
+            .And.Contain("actor is served where --service names no other"));
+        PdEngineRun one = await PdEngineRun.HereAsync("topology", _file, "--service", "actor");
+        Assert.That(one.ExitCode, Is.Zero, one.Error);
+        Assert.That(one.Out, Does.Contain("actor").And.Contain("3 devices").And.Not.Contain("judge"));
     }
 
     [Test]

@@ -5,7 +5,11 @@ namespace PdEngine.Host;
 /// <summary>
 /// Answers one line of a batch: its answer, or an array of them for several samples, or its error entry.
 /// </summary>
-internal sealed class BatchLine(Engine engine, ulong seed)
+/// <param name="engine">Who answers.</param>
+/// <param name="seed">Seed of lines that bring none.</param>
+/// <param name="routes">Hears where every sample went.</param>
+/// <param name="places">One for each request that may be under way; null for any number.</param>
+internal sealed class BatchLine(Engine engine, ulong seed, RouteTally routes, SemaphoreSlim? places)
 {
     public const int MaxBytes = 64 << 20;
 
@@ -57,10 +61,26 @@ internal sealed class BatchLine(Engine engine, ulong seed)
             ulong sampleSeed = sampling.SamplingSeed is { } given
                 ? unchecked(given + (ulong)i)
                 : SeedHash.Of(seed, (ulong)number, (ulong)i);
-            samples[i] = engine.GenerateAsync(
+            samples[i] = GenerateAsync(
                 body.Request with { Sampling = sampling with { SamplingSeed = sampleSeed } }, cancellation);
         }
         return samples;
+    }
+
+    private async Task<Generation> GenerateAsync(GenerateRequest request, CancellationToken cancellation)
+    {
+        if (places is not null)
+            await places.WaitAsync(cancellation).ConfigureAwait(false);
+        try
+        {
+            Generation generation = await engine.GenerateAsync(request, cancellation).ConfigureAwait(false);
+            routes.Add(generation);
+            return generation;
+        }
+        finally
+        {
+            places?.Release();
+        }
     }
 
     private void WriteAnswers(

@@ -8,12 +8,13 @@ namespace PdEngine.Host;
 /// The offline batch: one request a line in, one answer a line out, in input order. A bad line is that line's
 /// error entry; the others are served.
 /// </summary>
-internal sealed class BatchRun(Engine engine, ulong seed)
+internal sealed class BatchRun(Engine engine, ulong seed, ServedPlan? plan)
 {
     /// <summary>Lines under way at once: enough to fill every step, few enough to bound memory.</summary>
     private const int WindowLines = 512;
 
-    private readonly BatchLine _line = new(engine, seed);
+    private readonly RouteTally _routes = new();
+    private readonly SemaphoreSlim? _places = plan is null ? null : new(plan.Concurrency);
     private readonly Stopwatch _sinceStart = Stopwatch.StartNew();
     private int _lineCount;
     private int _errorCount;
@@ -32,6 +33,8 @@ internal sealed class BatchRun(Engine engine, ulong seed)
         finally
         {
             Console.Error.WriteLine(Summary());
+            if (plan is not null)
+                PrintRoutes();
         }
         return _errorCount == 0 ? CommandLine.Done : CommandLine.Failed;
     }
@@ -82,13 +85,14 @@ internal sealed class BatchRun(Engine engine, ulong seed)
         Stream source, ChannelWriter<Pending> inOrder, CancellationToken cancellation)
     {
         LineReader reader = new(source, BatchLine.MaxBytes);
+        BatchLine answers = new(engine, seed, _routes, _places);
         long number = 0;
         while (await reader.NextAsync(cancellation).ConfigureAwait(false) is { } line)
         {
             number++;
             if (!line.IsTooLong && IsBlank(line.Bytes.Span))
                 continue;
-            Pending pending = new(_line.AnswerAsync(line, number, cancellation), reader.TakenBytes);
+            Pending pending = new(answers.AnswerAsync(line, number, cancellation), reader.TakenBytes);
             await inOrder.WriteAsync(pending, cancellation).ConfigureAwait(false);
         }
         inOrder.Complete();
@@ -109,6 +113,15 @@ internal sealed class BatchRun(Engine engine, ulong seed)
     }
 
     private static bool IsBlank(ReadOnlySpan<byte> line) => line.Trim(" \t\r"u8).IsEmpty;
+
+    private void PrintRoutes()
+    {
+        IAnsiConsole console = AnsiConsole.Create(
+            new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Error) });
+        if (Console.IsErrorRedirected)
+            console.Profile.Width = 220;
+        _routes.Print(console);
+    }
 
     private string Summary()
     {

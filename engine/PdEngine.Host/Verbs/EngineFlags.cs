@@ -6,6 +6,8 @@ namespace PdEngine.Host;
 /// <summary>The flags of every verb that loads weights.</summary>
 internal sealed class EngineFlags
 {
+    private readonly PlanFlags _plan = new();
+
     private readonly Option<string?> _model = new("--model", "-m", "--hf-checkpoint")
     {
         Description = "Hugging Face folder or GGUF file; random:SHAPE makes random weights "
@@ -39,7 +41,8 @@ internal sealed class EngineFlags
 
     private readonly Option<int?> _maxTotalTokens = new("--max-total-tokens")
     {
-        Description = "Most tokens in the KV cache; absent: a quarter of free memory.", HelpName = "N",
+        Description = "Most tokens in the KV cache of a worker; absent: a quarter of free memory for all.",
+        HelpName = "N",
     };
 
     private readonly Option<float> _memFraction = new("--mem-fraction-static")
@@ -51,7 +54,9 @@ internal sealed class EngineFlags
 
     private readonly Option<int> _maxRunning = new("--max-running-requests")
     {
-        Description = "Most sequences computed at once.", DefaultValueFactory = _ => 256, HelpName = "N",
+        Description = "Most sequences that a worker computes at once.",
+        DefaultValueFactory = _ => 256,
+        HelpName = "N",
     };
 
     private readonly Option<int> _chunk = new("--chunked-prefill-size")
@@ -82,29 +87,35 @@ internal sealed class EngineFlags
         {
             verb.Options.Add(option);
         }
+        _plan.AddTo(verb);
     }
 
     public ulong Seed(ParseResult parsed) => parsed.GetValue(_seed);
 
-    /// <summary>Starts the engine that the flags ask for, and says on standard error what it is.</summary>
-    public async Task<Engine> StartAsync(ParseResult parsed, CancellationToken cancellation)
+    /// <summary>
+    /// Starts the engine that the flags ask for, and says on standard error what it is; the plan is null
+    /// where no flag shapes one.
+    /// </summary>
+    public async Task<(Engine Engine, ServedPlan? Plan)> StartAsync(
+        ParseResult parsed, CancellationToken cancellation)
     {
-        Engine engine = await Engine.StartAsync(Read(parsed, new LoadingLine()), cancellation)
-            .ConfigureAwait(false);
+        int? threads = Threads(parsed);
+        ServedPlan? plan = _plan.Resolve(
+            parsed, parsed.GetValue(_model), threads ?? Environment.ProcessorCount, Seed(parsed));
+        plan?.ShowNotices();
+        EngineOptions options = _plan.Join(parsed, Read(parsed, threads, plan), plan);
+        Engine engine = await Engine.StartAsync(options, cancellation).ConfigureAwait(false);
         EngineMetrics metrics = engine.Metrics;
         Console.Error.WriteLine(
             $"{engine.BackendName}, context of {engine.ContextTokens} tokens, KV cache of "
             + $"{(long)metrics.TotalBlocks * metrics.PageSize} tokens");
-        return engine;
+        if (plan is not null)
+            Console.Error.WriteLine(plan);
+        return (engine, plan);
     }
 
-    /// <summary>The engine as the flags ask for it; bad values are <see cref="OptionsException"/>.</summary>
-    private EngineOptions Read(ParseResult parsed, IProgress<LoadProgress> progress)
+    private int? Threads(ParseResult parsed)
     {
-        string model = parsed.GetValue(_model)
-            ?? throw new OptionsException(
-                "--model", "no checkpoint was named; give a Hugging Face folder, a GGUF "
-                + "file, or random:tiny for random weights");
         int? threads = parsed.GetValue(_threads);
         if (threads > Environment.ProcessorCount)
         {
@@ -112,9 +123,19 @@ internal sealed class EngineFlags
                 "--threads", $"{threads} are more than the {Environment.ProcessorCount} cores "
                 + "that this process may use; threads that share a core wait for each other");
         }
+        return threads;
+    }
+
+    /// <summary>The engine as the flags ask for it; bad values are <see cref="OptionsException"/>.</summary>
+    private EngineOptions Read(ParseResult parsed, int? threads, ServedPlan? plan)
+    {
+        string model = plan?.Service.ModelPath ?? parsed.GetValue(_model)
+            ?? throw new OptionsException(
+                "--model", "no checkpoint was named; give a Hugging Face folder, a GGUF "
+                + "file, or random:tiny for random weights");
         return new EngineOptions
         {
-            ModelPath = RandomModel.Resolve(model, parsed.GetValue(_seed)),
+            ModelPath = RandomModel.Resolve(model, Seed(parsed)),
             Backend = Choice("--backend", parsed.GetValue(_backend)!, ("auto", BackendKind.Auto),
                 ("cpu", BackendKind.Cpu), ("reference", BackendKind.Reference)),
             Isa = Choice("--isa", parsed.GetValue(_isa)!, ("auto", CpuIsa.Auto), ("amx", CpuIsa.Amx),
@@ -128,12 +149,13 @@ internal sealed class EngineFlags
             ChunkedPrefillSize = parsed.GetValue(_chunk),
             ContextLength = parsed.GetValue(_context),
             DisableRadixCache = parsed.GetValue(_noRadix),
-            Seed = parsed.GetValue(_seed),
-            Progress = progress,
+            Seed = Seed(parsed),
+            Progress = new LoadingLine(),
         };
     }
 
-    private static T Choice<T>(string flag, string given, params ReadOnlySpan<(string Name, T Value)> choices)
+    /// <summary>The value that a flag's word names; another word is refused with the choices.</summary>
+    public static T Choice<T>(string flag, string given, params ReadOnlySpan<(string Name, T Value)> choices)
     {
         List<string> names = [];
         foreach ((string name, T value) in choices)

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using System.Runtime.CompilerServices;
 using System.Text;
 
 namespace PdEngine.Host;
@@ -73,7 +74,9 @@ internal sealed class GenerateVerb
             Sampling = _sampling.Read(parsed, _engine.Seed(parsed)),
             ReturnLogProb = parsed.GetValue(_logProbs),
         };
-        await using Engine engine = await _engine.StartAsync(parsed, cancellation).ConfigureAwait(false);
+        (Engine engine, ServedPlan? plan) =
+            await _engine.StartAsync(parsed, cancellation).ConfigureAwait(false);
+        await using ConfiguredAsyncDisposable disposal = engine.ConfigureAwait(false);
         string? system = parsed.GetValue(_system);
         if (request.Text is { } text && engine.HasChatTemplate && !parsed.GetValue(_noChat))
             request = request with { Text = null, Messages = PromptFlags.ToMessages(text, system) };
@@ -89,6 +92,8 @@ internal sealed class GenerateVerb
                 json, default, generation.Id.ToString(), generation, request, returnText: true));
         }
         Console.Error.WriteLine(Summary(generation));
+        if (plan is not null)
+            Console.Error.WriteLine(RouteText.Of(generation));
         if (generation.Error is null)
             return CommandLine.Done;
         Console.Error.WriteLine($"pdengine: {generation.Error.Message}");
@@ -107,8 +112,10 @@ internal sealed class GenerateVerb
             throw new OptionsException(unused, "each line of a batch says this for itself; leave it out");
         string? output = parsed.GetValue(_output);
         BatchFiles.Check(input, output);
-        await using Engine engine = await _engine.StartAsync(parsed, cancellation).ConfigureAwait(false);
-        return await new BatchRun(engine, _engine.Seed(parsed)).RunAsync(input, output, cancellation)
+        (Engine engine, ServedPlan? plan) =
+            await _engine.StartAsync(parsed, cancellation).ConfigureAwait(false);
+        await using ConfiguredAsyncDisposable disposal = engine.ConfigureAwait(false);
+        return await new BatchRun(engine, _engine.Seed(parsed), plan).RunAsync(input, output, cancellation)
             .ConfigureAwait(false);
     }
 

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Runtime.CompilerServices;
 using System.Text.Json;
 
 namespace PdEngine.Host;
@@ -33,7 +34,9 @@ internal sealed class ScoreVerb
     private async Task<int> RunAsync(ParseResult parsed, CancellationToken cancellation)
     {
         GenerateRequest asked = await _prompt.ReadAsync(parsed, cancellation).ConfigureAwait(false);
-        await using Engine engine = await _engine.StartAsync(parsed, cancellation).ConfigureAwait(false);
+        (Engine engine, ServedPlan? plan) =
+            await _engine.StartAsync(parsed, cancellation).ConfigureAwait(false);
+        await using ConfiguredAsyncDisposable disposal = engine.ConfigureAwait(false);
         GenerateRequest request = asked with
         {
             Sampling = new SamplingParams { MaxNewTokens = 0, Temperature = parsed.GetValue(_temperature) },
@@ -54,6 +57,8 @@ internal sealed class ScoreVerb
             Console.Error.WriteLine($"{scored} tokens scored, mean log-prob {total / scored:F4}, "
                 + $"perplexity {Math.Exp(-total / scored):F3}");
         }
+        if (plan is not null)
+            Console.Error.WriteLine(RouteText.Of(generation));
         return CommandLine.Done;
     }
 

@@ -7,7 +7,9 @@ internal sealed class TopologyOptions
 {
     private readonly Option<string?> _config = new("--sglang-config")
     {
-        Description = "Topology file.", HelpName = "FILE",
+        Description = "Topology file of slime or Miles: services, server groups and their overrides. For all "
+            + "groups --sglang-NAME VALUE sets any server argument of SGLang.",
+        HelpName = "FILE",
     };
 
     private readonly Option<int?> _prefillServers = new("--prefill-num-servers")
@@ -56,6 +58,13 @@ internal sealed class TopologyOptions
         Description = "Seconds that a request may take.", DefaultValueFactory = _ => 14400, HelpName = "N",
     };
 
+    private readonly Option<string?> _service = new("--service")
+    {
+        Description = "Service of the topology file; absent: the first that takes weight updates (topology "
+            + "lists them all).",
+        HelpName = "NAME",
+    };
+
     private readonly SortedDictionary<string, Option> _overrides = new(StringComparer.Ordinal);
 
     public TopologyOptions()
@@ -66,6 +75,8 @@ internal sealed class TopologyOptions
             if (RefusedFlags.Has(name))
                 continue;
             // A switch is a bool option: it leaves the next word alone unless that is true or false.
+            string[] longNames = [.. OverrideTable.LongNamesOf(rule.Key).Select(
+                key => $"--sglang-{key.Replace('_', '-')}")];
             _overrides.Add(rule.Key, rule.Kind switch
             {
                 OverrideKind.Bool => new Option<bool>($"--{name}") { Hidden = true },
@@ -73,31 +84,36 @@ internal sealed class TopologyOptions
                 {
                     Hidden = true, AllowMultipleArgumentsPerToken = true,
                 },
-                _ => new Option<string>($"--{name}") { Hidden = true },
+                _ => new Option<string>($"--{name}", longNames) { Hidden = true },
             });
         }
     }
 
+    private IEnumerable<Option> All => new Option[]
+    {
+        _config, _prefillServers, _devices, _devicesPerWorker, _routerPolicy, _prefillPolicy, _decodePolicy,
+        _concurrency, _timeoutSecs, _service,
+    }.Concat(_overrides.Values);
+
     public void AddTo(Command verb)
     {
-        foreach (Option option in new Option[]
-        {
-            _config, _prefillServers, _devices, _devicesPerWorker, _routerPolicy, _prefillPolicy,
-                _decodePolicy,
-            _concurrency, _timeoutSecs,
-        })
-        {
-            verb.Options.Add(option);
-        }
-        foreach (Option option in _overrides.Values)
+        foreach (Option option in All)
             verb.Options.Add(option);
     }
+
+    /// <summary>Whether any of them was given.</summary>
+    public bool IsGiven(ParseResult parsed) =>
+        All.Any(option => parsed.GetResult(option) is { Implicit: false });
+
+    /// <summary>The service that was named, or null.</summary>
+    public string? Service(ParseResult parsed) => parsed.GetValue(_service);
 
     /// <summary>The flags as given.</summary>
     /// <param name="parsed">The command line.</param>
     /// <param name="file">A topology file given without a flag, or null.</param>
     /// <param name="checkpoint">The value of --hf-checkpoint, or null.</param>
-    public TopologyFlags Read(ParseResult parsed, string? file, string? checkpoint)
+    /// <param name="coreCount">Cores that may compute.</param>
+    public TopologyFlags Read(ParseResult parsed, string? file, string? checkpoint, int coreCount)
     {
         string? config = parsed.GetValue(_config);
         if (file is not null && config is not null)
@@ -124,7 +140,7 @@ internal sealed class TopologyOptions
             ServerConcurrency = parsed.GetValue(_concurrency),
             RequestTimeoutSecs = parsed.GetValue(_timeoutSecs),
             Overrides = overrides,
-            CoreCount = Environment.ProcessorCount,
+            CoreCount = coreCount,
         };
     }
 }

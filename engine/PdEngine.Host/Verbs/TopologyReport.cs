@@ -42,6 +42,8 @@ internal static class TopologyReport
             + "(prefill "
             + $"{RouterPolicies.Name(plan.PrefillPolicy)}, decode {RouterPolicies.Name(plan.DecodePolicy)}), "
             + $"{plan.ServerConcurrency} requests per engine, {plan.RequestTimeoutSecs} s per request");
+        if (plan.Models.Count > 1)
+            console.WriteLine($"{plan.Service(null).Name} is served where --service names no other");
         foreach (TopologyNotYet item in plan.NotYet)
         {
             string effect = item.ChangesResults ? "refused where weights are loaded" : "changes speed only";
@@ -57,6 +59,7 @@ internal static class TopologyReport
             json.WriteStartObject();
             json.WriteString("hf_checkpoint", plan.HfCheckpoint ?? NoCheckpoint);
             json.WriteNumber("num_gpus", plan.DeviceCount);
+            json.WriteString("default_service", plan.Service(null).Name);
             json.WriteString("router_policy", RouterPolicies.Name(plan.RouterPolicy));
             json.WriteString("prefill_policy", RouterPolicies.Name(plan.PrefillPolicy));
             json.WriteString("decode_policy", RouterPolicies.Name(plan.DecodePolicy));
@@ -136,6 +139,7 @@ internal static class TopologyReport
     private static void WriteNotYet(Utf8JsonWriter json, TopologyNotYet item)
     {
         json.WriteStartObject();
+        json.WriteString("service", item.Service);
         json.WriteString("where", item.Where);
         json.WriteString("what", item.What);
         json.WriteBoolean("changes_results", item.ChangesResults);

@@ -29,9 +29,10 @@ internal sealed class TopologyVerb
     {
         TopologyVerb verb = new();
         Command command = new(Name,
-            "Prints the resolved plan of a topology file and flags. Every SGLang server argument may be "
-                + "given for "
-            + "all groups as --sglang-NAME VALUE.");
+            "Checks a topology file of slime or Miles and prints the plan that it and the flags stand for: "
+            + "services, server groups, devices, settings, and what is not there yet. No weights are opened. "
+            + "Every SGLang server argument may be given for all groups as --sglang-NAME VALUE; a group's "
+            + "own overrides go before it.");
         command.Arguments.Add(verb._words);
         command.Options.Add(verb._checkpoint);
         command.Options.Add(verb._json);
@@ -42,7 +43,10 @@ internal sealed class TopologyVerb
 
     private int Run(ParseResult parsed)
     {
-        Topology plan = Topology.Resolve(_flags.Read(parsed, File(parsed), parsed.GetValue(_checkpoint)));
+        Topology plan = Topology.Resolve(_flags.Read(
+            parsed, File(parsed), parsed.GetValue(_checkpoint), Environment.ProcessorCount));
+        if (_flags.Service(parsed) is { } name)
+            plan = Only(plan, plan.Service(name));
         foreach (TopologyWarning warning in plan.Warnings)
             Console.Error.WriteLine("pdengine: "
                 + $"{(warning.Line is { } line ? $"line {line}: " : "")}{warning.Text}");
@@ -64,6 +68,11 @@ internal sealed class TopologyVerb
         }
         return CommandLine.Done;
     }
+
+    private static Topology Only(Topology plan, ServedModel service) => plan with
+    {
+        Models = [service], NotYet = [.. plan.NotYet.Where(item => item.Service == service.Name)],
+    };
 
     private string? File(ParseResult parsed)
     {

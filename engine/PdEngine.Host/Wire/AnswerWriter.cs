@@ -49,6 +49,7 @@ internal sealed class AnswerWriter(Tokenizer? tokenizer)
             }
         }
         WriteTimes(json, generation);
+        WriteRoute(json, generation);
         json.WriteEndObject();
         json.WriteEndObject();
     }
@@ -132,6 +133,34 @@ internal sealed class AnswerWriter(Tokenizer? tokenizer)
         if (generation.OutputIds.Count > 1 && decodeSeconds > 0)
             json.WriteNumber("decode_throughput", (generation.OutputIds.Count - 1) / decodeSeconds);
     }
+
+    /// <summary>
+    /// Which way it went. SGLang's durations for bootstrap and preallocation are left out: between workers
+    /// of one process there is neither.
+    /// </summary>
+    private static void WriteRoute(Utf8JsonWriter json, Generation generation)
+    {
+        PhaseTimings times = generation.Timings;
+        json.WriteString("pd_path", RouteText.PathName(generation.PdPath));
+        json.WriteString("pd_reason", generation.PdReason);
+        WriteSeconds(json, "pd_prefill_bootstrap_queue_duration", times.PrefillQueueNs);
+        WriteSeconds(json, "pd_prefill_forward_duration", times.PrefillForwardNs);
+        WriteSeconds(json, "pd_prefill_transfer_queue_duration", times.TransferQueueNs);
+        WriteSeconds(json, "pd_decode_alloc_wait_duration", times.DecodeAllocWaitNs);
+        WriteSeconds(json, "pd_decode_transfer_duration", times.DecodeTransferNs);
+        WriteSeconds(json, "pd_decode_forward_duration", times.DecodeForwardNs);
+        json.WriteNumber("pd_prefill_retry_count", generation.FailureCount);
+        if (generation.TransferBytes == 0)
+            return;
+        // Binary units, as SGLang has them.
+        double gibibytes = generation.TransferBytes / (double)(1 << 30);
+        json.WriteNumber("pd_transfer_total_mb", gibibytes * 1024);
+        if (times.DecodeTransferNs > 0)
+            json.WriteNumber("pd_transfer_speed_gb_s", gibibytes / (times.DecodeTransferNs / 1e9));
+    }
+
+    private static void WriteSeconds(Utf8JsonWriter json, string name, long ns) =>
+        json.WriteNumber(name, ns / 1e9);
 
     private void WriteTops(
         Utf8JsonWriter json, string field, IReadOnlyList<TokenLogProb> entries, bool returnText)

@@ -13,11 +13,13 @@ internal sealed record GenerateBody(
 {
     public const int MaxSamples = 128;
 
+    private const int MaxKeyLetters = 1024;
+
     private static readonly string[] Known =
     [
         "id", "rid", "text", "input_ids", "messages", "tools", "chat_template_kwargs", "parse_added_tokens",
         "sampling_params", "return_logprob", "logprob_start_len", "top_logprobs_num",
-        "return_text_in_logprobs", "priority", "stream",
+        "return_text_in_logprobs", "priority", "routing_key", "session_id", "stream",
     ];
 
     /// <summary>
@@ -56,6 +58,8 @@ internal sealed record GenerateBody(
             LogProbStartLen = Fields.Integer(body, "logprob_start_len") ?? -1,
             TopLogProbsNum = Fields.Integer(body, "top_logprobs_num") ?? 0,
             Priority = Fields.Integer(body, "priority") ?? 0,
+            RoutingKey = Key(body, "routing_key"),
+            SessionId = Key(body, "session_id"),
         };
         return new GenerateBody(
             IdOf(body), Fields.String(body, "rid"), request, sampleCount,
@@ -75,6 +79,13 @@ internal sealed record GenerateBody(
                 id = property.Value.Clone();
         }
         return id;
+    }
+
+    private static string? Key(JsonElement body, string name)
+    {
+        string? key = Fields.String(body, name);
+        return key is null or { Length: >= 1 and <= MaxKeyLetters } ? key : throw new RequestException(
+            name, $"it has 1 to {MaxKeyLetters} letters, not {key.Length}; null is none");
     }
 
     private static void CheckName(string name, JsonElement value)

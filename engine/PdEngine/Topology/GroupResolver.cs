@@ -38,7 +38,7 @@ internal sealed class GroupResolver
         if (!isPlaceholder)
         {
             CheckMode(where, group, overrides);
-            ListNotYet(where, group, overrides);
+            ListNotYet(model.Name, where, group, overrides);
         }
         WorkerPlacement[] workers = new WorkerPlacement[isPlaceholder ? 0 : group.DeviceCount / perWorker];
         for (int i = 0; i < workers.Length; i++)
@@ -121,14 +121,18 @@ internal sealed class GroupResolver
         }
     }
 
-    private void ListNotYet(string where, FileGroup group, List<ResolvedOverride> overrides)
+    private void ListNotYet(
+        string service, string where, FileGroup group, List<ResolvedOverride> overrides)
     {
         if (group.WorkerType is WorkerType.Encoder)
-            _notYet.Add(new TopologyNotYet(where, "encoder workers", ChangesResults: true, group.Line));
+        {
+            _notYet.Add(new TopologyNotYet(
+                service, where, "encoder workers", ChangesResults: true, group.Line));
+        }
         foreach (ResolvedOverride entry in overrides.Where(entry => entry.Status is OverrideStatus.NotYet))
         {
             _notYet.Add(new TopologyNotYet(
-                where, $"{entry.Key}: {entry.Value}", entry.ChangesResults, entry.Line));
+                service, where, $"{entry.Key}: {entry.Value}", entry.ChangesResults, entry.Line));
         }
     }
 

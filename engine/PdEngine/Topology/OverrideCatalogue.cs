@@ -223,6 +223,7 @@ internal static class OverrideCatalogue
         mamba_full_memory_ratio f 0.9
         mamba_scheduler_strategy s auto
         mamba_track_interval i 256
+        manual_divisions l -
         max_loaded_loras i -
         max_lora_chunk_size i 16
         max_loras_per_batch i 8
@@ -243,6 +244,7 @@ internal static class OverrideCatalogue
         offload_prefetch_step i 1
         optimistic_prefill_retries i 0
         otlp_traces_endpoint s localhost:4317
+        pdmux_config_path s -
         piecewise_cuda_graph_compiler s eager
         piecewise_cuda_graph_max_tokens i 4096
         piecewise_cuda_graph_tokens l -

@@ -67,6 +67,11 @@ internal static class OverrideTable
         ["mem_fraction"] = "mem_fraction_static",
     }.ToFrozenDictionary(StringComparer.Ordinal);
 
+    /// <summary>The long names that SGLang's command line has beside a field's own.</summary>
+    public static IEnumerable<string> LongNamesOf(string key) => LongNames
+        .Where(entry => entry.Value == key && entry.Key.EndsWith("_parallel_size", StringComparison.Ordinal))
+        .Select(entry => entry.Key);
+
     public static IEnumerable<OverrideRule> All => Rules.Values.OrderBy(rule => rule.Key,
         StringComparer.Ordinal);
 

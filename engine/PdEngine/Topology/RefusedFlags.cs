@@ -60,18 +60,23 @@ internal static class RefusedFlags
         "sglang-config", "prefill-num-servers", "rollout-num-gpus", "rollout-num-gpus-per-engine",
             "hf-checkpoint",
         "model", "router-policy", "sglang-router-policy", "prefill-policy", "decode-policy",
-        "sglang-server-concurrency", "sglang-router-request-timeout-secs", "json",
+        "sglang-server-concurrency", "sglang-router-request-timeout-secs", "service", "disaggregate",
+            "kv-domain", "no-lend-cores", "json",
     ];
 
     /// <summary>What to say to a flag that is not one of the engine's.</summary>
-    public static OptionsException Refusal(string word)
+    public static OptionsException Refusal(string word) =>
+        Find(word) ?? new OptionsException(FlagOf(word), "there is no such flag");
+
+    /// <summary>What is known of a flag that is not one of the engine's; null where nothing is.</summary>
+    public static OptionsException? Find(string word)
     {
-        string flag = word.Split('=', 2)[0];
+        string flag = FlagOf(word);
         string name = flag.TrimStart('-');
         string? reason = Reasons.Where(entry => entry.Name.EndsWith('-')
                 ? name.StartsWith(entry.Name, StringComparison.Ordinal) : name == entry.Name)
             .OrderByDescending(entry => entry.Name.Length).Select(entry => entry.Reason).FirstOrDefault();
-        string? near = NearestName.Of(name, Known, within: 3);
+        string? near = NearestName.Of(name, Known, within: Math.Clamp(name.Length / 4, 1, 3));
         if (near is not null && (reason is null || reason == Router || (reason == Trainer && !Has(name))))
             return new OptionsException(flag, $"there is no such flag; did you mean '--{near}'?");
         if (reason is not null)
@@ -80,8 +85,10 @@ internal static class RefusedFlags
             && OverrideTable.Nearest(name["sglang-".Length..].Replace('-', '_')) is { } key)
             return new OptionsException(flag, "there is no such flag; did you mean "
                 + $"'--sglang-{key.Replace('_', '-')}'?");
-        return new OptionsException(flag, "there is no such flag");
+        return null;
     }
+
+    private static string FlagOf(string word) => word.Split('=', 2)[0];
 
     /// <summary>Whether a flag is refused with a reason although an override has its name.</summary>
     public static bool Has(string name) => Reasons.Any(entry => entry.Name == name);

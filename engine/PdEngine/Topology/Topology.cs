@@ -4,6 +4,9 @@ namespace PdEngine;
 /// owns.</summary>
 public sealed record Topology
 {
+    /// <summary>The topology file as the caller named it; null where flags made the plan.</summary>
+    public string? File { get; init; }
+
     /// <summary>The services, in order of the file.</summary>
     public required IReadOnlyList<ServedModel> Models { get; init; }
 
@@ -52,6 +55,10 @@ public sealed record Topology
         TopologyFile? file = flags.SglangConfig is { } path ? TopologyFile.Load(path) : null;
         return new TopologyResolver(flags, file).Resolve();
     }
+
+    /// <summary>A fault of the plan, at a line of its file or of the flags.</summary>
+    internal PdEngineException Fault(int? line, string problem) => File is { } file
+        ? new TopologyException(file, line, problem) : new OptionsException("topology flags", problem);
 
     /// <summary>The service of this name; without a name the first that takes weight updates, else the
     /// first.</summary>

@@ -49,8 +49,8 @@ internal sealed class TopologyResolver
         }
         return new Topology
         {
-            Models = models, DeviceCount = firstDevice, HfCheckpoint = _flags.HfCheckpoint,
-                RouterPolicy = policy,
+            File = _file?.Name, Models = models, DeviceCount = firstDevice,
+            HfCheckpoint = _flags.HfCheckpoint, RouterPolicy = policy,
             PrefillPolicy = prefill ?? policy, DecodePolicy = decode ?? policy,
             ServerConcurrency = _flags.ServerConcurrency, RequestTimeoutSecs = _flags.RequestTimeoutSecs,
             NotYet = _notYet, Warnings = _warnings,
