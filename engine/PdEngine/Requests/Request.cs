@@ -37,4 +37,10 @@ internal sealed record Request
 
     /// <summary>Higher runs earlier under the priority policy.</summary>
     public int Priority { get; init; }
+
+    /// <summary>Requests of one key are kept together, on a worker and in its queue.</summary>
+    public string? RoutingKey { get; init; }
+
+    /// <summary>Session of several turns that it belongs to.</summary>
+    public string? SessionId { get; init; }
 }

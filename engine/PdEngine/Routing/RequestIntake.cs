@@ -43,6 +43,8 @@ internal sealed class RequestIntake(
             TopLogProbCount = asked.ReturnLogProb ? asked.TopLogProbsNum : 0,
             PenaltyPromptCount = prompt.Length,
             Priority = asked.Priority,
+            RoutingKey = asked.RoutingKey,
+            SessionId = asked.SessionId,
         };
     }
 

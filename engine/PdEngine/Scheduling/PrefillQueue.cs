@@ -1,13 +1,16 @@
+using System.Runtime.InteropServices;
+
 namespace PdEngine;
 
 /// <summary>Sequences that wait for blocks, in the order in which a policy admits them.</summary>
 internal sealed class PrefillQueue(SchedulePolicy policy, KvSpace space)
 {
-    /// <summary>How many of the oldest are weighed against one another by their cached prefix.</summary>
+    /// <summary>How many of the oldest are weighed against one another by more than arrival.</summary>
     private const int WindowCount = 128;
 
     private const int FrontRank = int.MinValue;
     private readonly List<Sequence> _queued = [];
+    private readonly Dictionary<string, int> _runningByKey = [];
 
     public int Count => _queued.Count;
 
@@ -48,11 +51,20 @@ internal sealed class PrefillQueue(SchedulePolicy policy, KvSpace space)
         }
     }
 
-    /// <summary>Puts the queue in order by what the cache holds now.</summary>
-    public void Order()
+    /// <summary>Puts the queue in order by what the cache holds and what runs now.</summary>
+    /// <param name="prefilling">Admitted sequences whose tokens are being computed.</param>
+    /// <param name="decoding">Sequences that make tokens.</param>
+    public void Order(ReadOnlySpan<Sequence> prefilling, ReadOnlySpan<Sequence> decoding)
     {
-        if (policy != SchedulePolicy.LongestPrefixMatch || _queued.Count < 2)
+        bool byPrefix = policy == SchedulePolicy.LongestPrefixMatch;
+        if ((!byPrefix && policy != SchedulePolicy.RoutingKey) || _queued.Count < 2)
             return;
+        if (!byPrefix)
+        {
+            _runningByKey.Clear();
+            CountKeys(prefilling);
+            CountKeys(decoding);
+        }
         int windowCount = Math.Min(WindowCount, _queued.Count);
         for (int i = 0; i < windowCount; i++)
         {
@@ -61,10 +73,22 @@ internal sealed class PrefillQueue(SchedulePolicy policy, KvSpace space)
                 continue;
             sequence.QueueRank = sequence.OvertakenCount >= PrefillScheduler.MaxOvertakenCount
                 ? FrontRank
-                : -space.Peek(sequence).BlockCount;
+                : byPrefix ? -space.Peek(sequence).BlockCount : -RunningCount(sequence);
         }
         _queued.Sort(0, windowCount, ByRank.Instance);
     }
+
+    private void CountKeys(ReadOnlySpan<Sequence> running)
+    {
+        foreach (Sequence sequence in running)
+        {
+            if (sequence.Request.RoutingKey is { Length: > 0 } key)
+                CollectionsMarshal.GetValueRefOrAddDefault(_runningByKey, key, out _)++;
+        }
+    }
+
+    private int RunningCount(Sequence sequence) =>
+        sequence.Request.RoutingKey is { Length: > 0 } key ? _runningByKey.GetValueOrDefault(key) : 0;
 
     private void Insert(Sequence sequence)
     {

@@ -113,7 +113,7 @@ internal sealed class PrefillScheduler(SchedulerOptions options, KvSpace space, 
 
     private void Admit(int budget, DecodeScheduler decode, NewTokenRatio ratio)
     {
-        Queue.Order();
+        Queue.Order(Prefilling, decode.Running);
         long expected = ExpectedBlocks(decode, ratio);
         int index = 0;
         while (index < Queue.Count && budget > 0 && HasPlace(decode))
