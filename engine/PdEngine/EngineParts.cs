@@ -9,7 +9,7 @@ internal sealed class EngineParts : IDisposable
     private readonly ModelWeights _weights;
     private readonly KvStore _store;
     private readonly KvBlockPool _pool;
-    private readonly ModelRunner _runner;
+    private readonly TensorParallelRunner _runner;
 
     private EngineParts(
         EngineOptions options, ModelWeights weights, IBackend backend, Tokenizer? tokenizer,
@@ -25,7 +25,9 @@ internal sealed class EngineParts : IDisposable
             Config.LayerCount, options.PageSize, Config.KvHeadCount, Config.HeadDim, backend.KvElement);
         _store = backend.CreateKvStore(layout, BlockCount(options, layout));
         _pool = new(_store.BlockCount, options.PageSize);
-        _runner = new(backend, weights, _store, options.ChunkedPrefillSize + options.MaxRunningRequests);
+        _runner = new(
+            [backend], [weights], KvMemory.InHost(_store, rankCount: 1),
+            options.ChunkedPrefillSize + options.MaxRunningRequests);
         SchedulerOptions scheduling = new()
         {
             ContextTokens = ContextTokens,
