@@ -47,7 +47,9 @@ internal sealed class ModelBench : IDisposable
             _config.LayerCount, PageSize, _config.KvHeadCount, _config.HeadDim, _backend.KvElement);
         int blocksEach = layout.BlocksFor(context + tokensEach);
         using KvStore store = _backend.CreateKvStore(layout, batch * blocksEach);
-        using Transformer transformer = new(_backend, _weights, Math.Max(batch * tokensEach, 256));
+        using Transformer transformer = new(
+            _backend, _weights, new KvRankHeads(store, 0, _config.KvHeadCount),
+            Math.Max(batch * tokensEach, 256), group: null);
         AttentionBatch attention = new();
         FillContext(store, attention, batch, context, blocksEach);
         int[] ids = TokenIds(batch * tokensEach);
@@ -60,7 +62,7 @@ internal sealed class ModelBench : IDisposable
             for (int sequence = 0; sequence < batch; sequence++)
                 attention.Add(sequence * tokensEach, context, tokensEach, Blocks(sequence, blocksEach));
             long start = Stopwatch.GetTimestamp();
-            transformer.Run(ids, attention, store);
+            transformer.Run(ids, attention);
             transformer.Logits(wanted);
             if (repeat >= 0)
                 seconds[repeat] = Stopwatch.GetElapsedTime(start).TotalSeconds;

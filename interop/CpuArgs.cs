@@ -61,6 +61,20 @@ internal unsafe struct SwiGluArgs
 }
 
 [StructLayout(LayoutKind.Sequential)]
+internal unsafe struct SumArgs
+{
+    public nint Team;
+    public float* Partial0;
+    public float* Partial1;
+    public float* Partial2;
+    public float* Partial3;
+    public float* Bias;
+    public float* Y;
+    public long Rows, Columns, PartialStride, YStride;
+    public int PartialCount, Isa;
+}
+
+[StructLayout(LayoutKind.Sequential)]
 internal unsafe struct AppendArgs
 {
     public nint Team;
@@ -74,7 +88,7 @@ internal unsafe struct AppendArgs
     public long QkvStride, RopeStride, BlockBytes;
     public int SliceCount, TokenCount, Heads, KvHeads, HeadDim, PageSize;
     public float Epsilon;
-    public int Isa;
+    public int Isa, FirstKvHead, StoreKvHeads;
 }
 
 [StructLayout(LayoutKind.Sequential)]
@@ -90,7 +104,7 @@ internal unsafe struct AttendArgs
     public long QStride, YStride, BlockBytes, ScratchBytes;
     public int SliceCount, TokenCount, Heads, KvHeads, HeadDim, PageSize, Window;
     public float Scale;
-    public int Isa, Reserved;
+    public int Isa, FirstKvHead, StoreKvHeads, Reserved;
 }
 
 [StructLayout(LayoutKind.Sequential)]

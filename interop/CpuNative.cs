@@ -50,6 +50,9 @@ internal static unsafe partial class CpuNative
     internal static partial NativeStatus pd_cpu_swiglu(SwiGluArgs* args);
 
     [LibraryImport(Library)]
+    internal static partial NativeStatus pd_cpu_sum(SumArgs* args);
+
+    [LibraryImport(Library)]
     internal static partial NativeStatus pd_cpu_rotate_and_append(AppendArgs* args);
 
     [LibraryImport(Library)]

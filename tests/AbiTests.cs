@@ -13,6 +13,7 @@ public sealed class AbiTests
         ("pd_embed_args", Unsafe.SizeOf<EmbedArgs>()),
         ("pd_rms_norm_args", Unsafe.SizeOf<RmsNormArgs>()),
         ("pd_swiglu_args", Unsafe.SizeOf<SwiGluArgs>()),
+        ("pd_sum_args", Unsafe.SizeOf<SumArgs>()),
         ("pd_slice", Unsafe.SizeOf<AttentionSlice>()),
         ("pd_append_args", Unsafe.SizeOf<AppendArgs>()),
         ("pd_attend_args", Unsafe.SizeOf<AttendArgs>()),

@@ -15,8 +15,8 @@ pd_status check(const pd_append_args* args) {
   if (args->slice_count < 0 || args->token_count < 0)
     return pd::fail(PD_INVALID_ARGUMENT, "append: %d slices of %d tokens", args->slice_count,
                     args->token_count);
-  if (pd_status status =
-          pd::check_heads(args->heads, args->kv_heads, args->head_dim, args->page_size, args->block_bytes))
+  const pd::HeadRange range = {args->heads, args->kv_heads, args->first_kv_head, args->store_kv_heads};
+  if (pd_status status = pd::check_heads(range, args->head_dim, args->page_size, args->block_bytes))
     return status;
   if (args->slice_count == 0) return PD_OK;
   const int64_t columns = (int64_t(args->heads) + 2 * args->kv_heads) * args->head_dim;

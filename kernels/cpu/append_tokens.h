@@ -1,5 +1,8 @@
 // Norm, RoPE and the write of K and V, for the compiler's vectors of either instruction set. Included inside
 // an anonymous namespace. No sum depends on the vector width: both sets give the same bits.
+//
+// Ranks of one worker may append the same KV head of a shared store at once. They store the same bytes, each
+// only those of the position, so a rank that has stored its own never reads anything else.
 
 constexpr int kMaxDim = 256;
 
@@ -71,8 +74,8 @@ inline void append_token(const pd_append_args& args, const pd::KvPlaces& places,
   const float* v = k + int64_t(args.kv_heads) * dims;
   const int64_t block = args.blocks[slice.first_block + position / args.page_size];
   const int32_t slot = position % args.page_size;
-  uint8_t* k_plane = args.store + block * args.block_bytes;
-  uint8_t* v_plane = k_plane + args.kv_heads * places.head_bytes;
+  uint8_t* k_plane = args.store + block * args.block_bytes + args.first_kv_head * places.head_bytes;
+  uint8_t* v_plane = k_plane + args.store_kv_heads * places.head_bytes;
   for (int32_t head = 0; head < args.kv_heads; head++, k += dims, v += dims) {
     alignas(64) float turned[kMaxDim];
     alignas(64) uint16_t rounded[kMaxDim];

@@ -33,8 +33,8 @@ pd_status check(const pd_attend_args* args) {
   if (args->slice_count < 0 || args->token_count < 0)
     return pd::fail(PD_INVALID_ARGUMENT, "attend: %d slices of %d tokens", args->slice_count,
                     args->token_count);
-  if (pd_status status =
-          pd::check_heads(args->heads, args->kv_heads, args->head_dim, args->page_size, args->block_bytes))
+  const pd::HeadRange range = {args->heads, args->kv_heads, args->first_kv_head, args->store_kv_heads};
+  if (pd_status status = pd::check_heads(range, args->head_dim, args->page_size, args->block_bytes))
     return status;
   if (args->window < 0)
     return pd::fail(PD_INVALID_ARGUMENT, "attend: a window of %d positions", args->window);

@@ -22,9 +22,13 @@ constexpr int32_t kMaxBands = 8;
 // Floats before the weighted values of a partial row: the largest score and the sum, padded.
 constexpr int32_t kPartialHead = 16;
 
+// Heads of a call, and where its KV heads lie among those of the store.
+struct HeadRange {
+  int32_t heads, kv_heads, first_kv_head, store_kv_heads;
+};
+
 // Checks what append and attend have in common.
-pd_status check_heads(int32_t heads, int32_t kv_heads, int32_t head_dim, int32_t page_size,
-                      int64_t block_bytes);
+pd_status check_heads(const HeadRange& range, int32_t head_dim, int32_t page_size, int64_t block_bytes);
 pd_status check_slices(const pd_slice* slices, const int32_t* blocks, int32_t slice_count,
                        int32_t token_count);
 

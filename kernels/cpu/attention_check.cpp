@@ -6,15 +6,18 @@
 
 namespace pd {
 
-pd_status check_heads(int32_t heads, int32_t kv_heads, int32_t head_dim, int32_t page_size,
-                      int64_t block_bytes) {
-  if (heads < 1 || kv_heads < 1 || heads % kv_heads != 0)
-    return fail(PD_INVALID_ARGUMENT, "%d query heads do not share %d KV heads evenly", heads, kv_heads);
+pd_status check_heads(const HeadRange& range, int32_t head_dim, int32_t page_size, int64_t block_bytes) {
+  if (range.heads < 1 || range.kv_heads < 1 || range.heads % range.kv_heads != 0)
+    return fail(PD_INVALID_ARGUMENT, "%d query heads do not share %d KV heads evenly", range.heads,
+                range.kv_heads);
+  if (range.first_kv_head < 0 || range.first_kv_head > range.store_kv_heads - range.kv_heads)
+    return fail(PD_INVALID_ARGUMENT, "%d KV heads from head %d on, in a store of %d", range.kv_heads,
+                range.first_kv_head, range.store_kv_heads);
   if (head_dim < 2 || head_dim > 256 || head_dim % 2 != 0)
     return fail(PD_INVALID_ARGUMENT, "a head of %d dims: only even numbers from 2 to 256", head_dim);
   if (page_size < 1 || page_size > 256 || (page_size & (page_size - 1)) != 0)
     return fail(PD_INVALID_ARGUMENT, "a page of %d positions: only powers of two from 1 to 256", page_size);
-  const int64_t layer_bytes = 2 * kv_heads * kv_places(head_dim, page_size).head_bytes;
+  const int64_t layer_bytes = 2 * range.store_kv_heads * kv_places(head_dim, page_size).head_bytes;
   if (block_bytes < layer_bytes)
     return fail(PD_INVALID_ARGUMENT, "blocks are %lld bytes apart and one layer takes %lld",
                 (long long)block_bytes, (long long)layer_bytes);

@@ -105,8 +105,8 @@ struct Unit {
 void Unit::place(int32_t slot) {
   bands = (row_count + kBandRows - 1) / kBandRows;
   band_rows = (row_count + bands - 1) / bands;
-  k_head = args.store + kv_head * work.places.head_bytes;
-  v_head = k_head + args.kv_heads * work.places.head_bytes;
+  k_head = args.store + (args.first_kv_head + kv_head) * work.places.head_bytes;
+  v_head = k_head + args.store_kv_heads * work.places.head_bytes;
   const pd::AttendArea area = pd::attend_area(args.head_dim, work.padded_dim);
   float* base = reinterpret_cast<float*>(work.threads + slot * work.thread_bytes);
   queries = base + area.queries;

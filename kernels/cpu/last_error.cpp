@@ -29,6 +29,7 @@ int64_t pd_abi_sizeof(const char* name) {
   PD_SIZE(pd_rms_norm_args)
   PD_SIZE(pd_swiglu_args)
   PD_SIZE(pd_slice)
+  PD_SIZE(pd_sum_args)
   PD_SIZE(pd_append_args)
   PD_SIZE(pd_attend_args)
   PD_SIZE(pd_sample_row)

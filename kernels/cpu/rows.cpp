@@ -55,3 +55,20 @@ pd_status pd_cpu_swiglu(const pd_swiglu_args* args) {
   });
   return PD_OK;
 }
+
+pd_status pd_cpu_sum(const pd_sum_args* args) {
+  if (pd_status status = pd::require_isa(args->isa)) return status;
+  if (args->partial_count != 2 && args->partial_count != 4)
+    return pd::fail(PD_INVALID_ARGUMENT, "2 or 4 partial sums are added, not %d", args->partial_count);
+  if (args->rows < 0 || args->columns < 1 || args->partial_stride < args->columns ||
+      args->y_stride < args->columns)
+    return refuse(args->rows, args->columns);
+  const pd::RowKernels& kernels = kernels_of(args->isa);
+  each_row(args->team, args->rows, args->columns, [&](int64_t row) {
+    const float* partials[PD_MAX_PARTIALS] = {};
+    for (int32_t i = 0; i < args->partial_count; i++)
+      partials[i] = args->partials[i] + row * args->partial_stride;
+    kernels.sum(partials, args->partial_count, args->bias, args->y + row * args->y_stride, args->columns);
+  });
+  return PD_OK;
+}

@@ -10,6 +10,8 @@ struct RowKernels {
                        float epsilon);
   // y = gate / (1 + e^-gate) * up
   void (*swiglu)(const float* gate, const float* up, float* y, int64_t columns);
+  // y = p0 + p1, or (p0 + p1) + (p2 + p3), + bias (or null)
+  void (*sum)(const float* const* partials, int32_t count, const float* bias, float* y, int64_t columns);
 };
 
 extern const RowKernels kRowsAvx2;

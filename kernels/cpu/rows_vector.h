@@ -60,4 +60,20 @@ void swiglu(const float* gate, const float* up, float* y, int64_t columns) {
   for (int64_t at = i; at < columns; at++) y[at] = results[at - i];
 }
 
+template <class V>
+void sum_partials(const float* const* partials, int32_t count, const float* bias, float* y, int64_t columns) {
+  const float *p0 = partials[0], *p1 = partials[1], *p2 = partials[2], *p3 = partials[3];
+  int64_t i = 0;
+  for (; i + V::kWidth <= columns; i += V::kWidth) {
+    typename V::F x = V::add(V::load(p0 + i), V::load(p1 + i));
+    if (count == 4) x = V::add(x, V::add(V::load(p2 + i), V::load(p3 + i)));
+    V::store(y + i, bias ? V::add(x, V::load(bias + i)) : x);
+  }
+  for (; i < columns; i++) {
+    float x = p0[i] + p1[i];
+    if (count == 4) x = x + (p2[i] + p3[i]);
+    y[i] = bias ? x + bias[i] : x;
+  }
+}
+
 }  // namespace

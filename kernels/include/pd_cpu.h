@@ -103,9 +103,22 @@ typedef struct {
 } pd_swiglu_args;
 PD_API pd_status pd_cpu_swiglu(const pd_swiglu_args* args);
 
+enum { PD_MAX_PARTIALS = 4 };
+typedef struct {
+  pd_team* team;
+  const float* partials[PD_MAX_PARTIALS];  // each [rows, columns], rows partial_stride apart
+  const float* bias;                       // [columns], or null; added last
+  float* y;                                // [rows, columns] = (p0+p1)+(p2+p3) + bias
+  int64_t rows, columns, partial_stride, y_stride;
+  int32_t partial_count;  // 2 or 4
+  int32_t isa;
+} pd_sum_args;
+PD_API pd_status pd_cpu_sum(const pd_sum_args* args);  // segments of a product that ranks made apart
+
 // ---- Attention over paged K and V (bf16).
 // A store is block after block; in a block layer after layer; in a layer the K plane, then the V plane; in a
-// plane head after head. One head of one block is head_elements = page_size * head_dim bf16 values:
+// plane head after head, store_kv_heads of them; a call works on kv_heads of these from first_kv_head on.
+// One head of one block is head_elements = page_size * head_dim bf16 values:
 //   page_size >= 64 and head_dim % 16 == 0: tiles of 64 positions, each tile 64 * head_dim values:
 //     K: [4 groups of 16 positions][head_dim / 2][16 positions][2 consecutive dims]
 //     V: [head_dim / 16][32 pairs of positions][16 dims][2 positions of the pair]
@@ -131,6 +144,7 @@ typedef struct {
   int32_t heads, kv_heads, head_dim, page_size;
   float epsilon;
   int32_t isa;
+  int32_t first_kv_head, store_kv_heads;
 } pd_append_args;
 PD_API pd_status pd_cpu_rotate_and_append(const pd_append_args* args);
 
@@ -148,6 +162,7 @@ typedef struct {
   int32_t window;  // latest positions seen, the query's own included; 0 is all
   float scale;
   int32_t isa;
+  int32_t first_kv_head, store_kv_heads;
   int32_t reserved;
 } pd_attend_args;
 PD_API int64_t pd_cpu_attend_scratch_bytes(const pd_attend_args* args);

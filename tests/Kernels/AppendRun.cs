@@ -153,7 +153,8 @@ internal sealed unsafe class AppendRun : IDisposable
                 QkvStride = Stride, RopeStride = _setup.HeadDim + 1, BlockBytes = Store.BlockElements * 2,
                 SliceCount = slices.Length, TokenCount = tokens, Heads = _setup.Heads,
                 KvHeads = _setup.KvHeads, HeadDim = _setup.HeadDim, PageSize = _setup.PageSize,
-                Epsilon = Epsilon, Isa = _setup.Isa,
+                Epsilon = Epsilon, Isa = _setup.Isa, FirstKvHead = _setup.HeadsBefore,
+                StoreKvHeads = _setup.StoreKvHeads,
             };
             spoil?.Invoke(ref args);
             NativeCalls.ThrowIfFailed(CpuNative.pd_cpu_rotate_and_append(&args));

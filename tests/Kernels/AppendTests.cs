@@ -21,6 +21,24 @@ public sealed unsafe class AppendTests
     }
 
     [Test]
+    public void A_range_of_a_store_s_heads_is_written_and_no_other(
+        [Values(AttentionIsa.Avx2, AttentionIsa.Avx512)] int isa,
+        [Values(16, 128)] int pageSize,
+        [Values("0,2,3", "3,2,0", "1,1,2", "2,4,1")] string heads)
+    {
+        AttentionIsa.Require(isa);
+        int[] counts = [.. heads.Split(',').Select(int.Parse)];
+        AttentionSetup setup = new(isa, 4, counts[1], 64, pageSize, Threads: 2)
+        {
+            HeadsBefore = counts[0], HeadsAfter = counts[2],
+        };
+        using AppendRun run = new(setup, norms: true, seed: 8, (0, 0, 130), (1, 77, 1));
+        run.Append();
+        run.CheckQueries();
+        run.CheckStore();
+    }
+
+    [Test]
     public void Batches_threads_and_sets_change_no_bit([Values] bool norms)
     {
         AttentionIsa.Require(AttentionIsa.Avx2);
@@ -75,6 +93,9 @@ public sealed unsafe class AppendTests
         Refused(setup, (ref AppendArgs a) => a.HeadDim = 258, "258");
         Refused(setup, (ref AppendArgs a) => a.PageSize = 48, "48");
         Refused(setup, (ref AppendArgs a) => a.KvHeads = 3, "evenly");
+        Refused(setup, (ref AppendArgs a) => a.FirstKvHead = 1, "from head 1 on, in a store of 2");
+        Refused(setup, (ref AppendArgs a) => a.FirstKvHead = int.MinValue, "head -2147483648");
+        Refused(setup, (ref AppendArgs a) => a.StoreKvHeads = 0, "store of 0");
         Refused(setup, (ref AppendArgs a) => a.Store = null, "null");
         Refused(setup, (ref AppendArgs a) => a.QkvStride -= 4, "stride");
         Refused(setup, (ref AppendArgs a) => a.RopeStride = 63, "stride");

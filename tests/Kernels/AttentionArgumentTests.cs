@@ -16,6 +16,9 @@ public sealed unsafe class AttentionArgumentTests
         Refused((ref AttendArgs a) => a.PageSize = 512, "512");
         Refused((ref AttendArgs a) => a.PageSize = 0, "0 positions");
         Refused((ref AttendArgs a) => a.KvHeads = 3, "evenly");
+        Refused((ref AttendArgs a) => a.FirstKvHead = 1, "from head 1 on, in a store of 2");
+        Refused((ref AttendArgs a) => a.FirstKvHead = -1, "head -1");
+        Refused((ref AttendArgs a) => a.StoreKvHeads = 1, "store of 1");
         Refused((ref AttendArgs a) => a.Window = -1, "window");
         Refused((ref AttendArgs a) => a.BlockBytes = 64, "64 bytes apart");
         Refused((ref AttendArgs a) => a.QStride = 5, "strides");
@@ -71,7 +74,7 @@ public sealed unsafe class AttentionArgumentTests
                 Scratch = (void*)(((nint)memory + 63) & ~63), QStride = setup.QueryColumns,
                 YStride = setup.QueryColumns, BlockBytes = store.BlockElements * 2, SliceCount = 2,
                 TokenCount = 3, Heads = 4, KvHeads = 2, HeadDim = 32, PageSize = 16, Scale = setup.Scale,
-                Isa = setup.Isa,
+                Isa = setup.Isa, StoreKvHeads = 2,
             };
             args.ScratchBytes = CpuNative.pd_cpu_attend_scratch_bytes(&args);
             Assert.That(args.ScratchBytes, Is.LessThan(scratch.Length - 64));

@@ -71,7 +71,7 @@ public sealed unsafe class AttentionBenchmark
                 QStride = setup.QueryColumns, YStride = setup.QueryColumns, BlockBytes = blockBytes,
                 SliceCount = sequences, TokenCount = sequences * queries, Heads = setup.Heads,
                 KvHeads = setup.KvHeads, HeadDim = setup.HeadDim, PageSize = setup.PageSize,
-                Scale = setup.Scale, Isa = setup.Isa,
+                Scale = setup.Scale, Isa = setup.Isa, StoreKvHeads = setup.StoreKvHeads,
             };
             double seconds = Median(ref args);
             CpuNative.pd_cpu_team_destroy(team);

@@ -48,6 +48,29 @@ public sealed class AttentionEqualityTests
     }
 
     [Test]
+    public void A_range_of_a_store_s_heads_gives_the_bits_of_a_store_of_them_alone(
+        [Values(AttentionIsa.Avx2, AttentionIsa.Avx512)] int isa,
+        [Values(16, 64, 128)] int pageSize,
+        [Values("0,3", "3,0", "1,2")] string others,
+        [Values(0, 100)] int window)
+    {
+        AttentionIsa.Require(isa);
+        int[] counts = [.. others.Split(',').Select(int.Parse)];
+        AttentionSetup setup = new(isa, 4, 2, 48, pageSize, window);
+        AttentionSequence sequence = new(setup, 12, Length);
+        float[] whole = Whole(setup, sequence);
+        AttentionSetup range = setup with { HeadsBefore = counts[0], HeadsAfter = counts[1] };
+        using AttentionStore store = new(range, sequence);
+        AttentionAsk[] asks = [new(0, 0, Length), new(0, 1023, 1), new(0, 449, 130)];
+        float[][] results = store.Attend(asks);
+        for (int i = 0; i < asks.Length; i++)
+        {
+            int first = asks[i].Start * setup.QueryColumns;
+            AttentionOracle.AssertSame(results[i], whole.AsSpan(first, results[i].Length), $"slice {i}");
+        }
+    }
+
+    [Test]
     public void Other_company_changes_no_bit(
         [Values(AttentionIsa.Avx2, AttentionIsa.Avx512)] int isa, [Values(16, 64)] int pageSize)
     {

@@ -4,6 +4,14 @@ namespace PdEngine.Tests;
 internal sealed record AttentionSetup(
     int Isa, int Heads, int KvHeads, int HeadDim, int PageSize, int Window = 0, int Threads = 1)
 {
+    /// <summary>KV heads of the store before those in use.</summary>
+    public int HeadsBefore { get; init; }
+
+    /// <summary>KV heads of the store after those in use.</summary>
+    public int HeadsAfter { get; init; }
+
+    public int StoreKvHeads => HeadsBefore + KvHeads + HeadsAfter;
+
     public int QueryColumns => Heads * HeadDim;
 
     public int KvColumns => KvHeads * HeadDim;

@@ -36,7 +36,7 @@ internal sealed unsafe class AttentionStore : IDisposable
         }
         _blocks = Enumerable.Range(0, count + 3).ToArray();
         new Random(count).Shuffle(_blocks);
-        BlockElements = 4L * setup.KvHeads * setup.HeadElements;
+        BlockElements = 4L * setup.StoreKvHeads * setup.HeadElements;
         long elements = BlockElements * _blocks.Length;
         _memory = (ushort*)NativeMemory.AlignedAlloc((nuint)(elements * 2), 64);
         new Span<ushort>(_memory, checked((int)elements)).Fill(Poison);
@@ -68,7 +68,8 @@ internal sealed unsafe class AttentionStore : IDisposable
         int slot = position % _setup.PageSize;
         int inHead = plane == 0 ? _setup.KeyIndex(slot, dim) : _setup.ValueIndex(slot, dim);
         return (block * BlockElements) + (BlockElements / 2)
-            + (((plane * (long)_setup.KvHeads) + head) * _setup.HeadElements) + inHead;
+            + (((plane * (long)_setup.StoreKvHeads) + _setup.HeadsBefore + head) * _setup.HeadElements)
+            + inHead;
     }
 
     /// <summary>Writes positions up to <paramref name="end"/> of a sequence; later ones stay NaN.</summary>
@@ -132,8 +133,8 @@ internal sealed unsafe class AttentionStore : IDisposable
                 QStride = stride, YStride = stride, BlockBytes = BlockElements * 2,
                 SliceCount = slices.Length, TokenCount = tokens, Heads = _setup.Heads,
                 KvHeads = _setup.KvHeads, HeadDim = _setup.HeadDim, PageSize = _setup.PageSize,
-                Window = _setup.Window,
-                Scale = _setup.Scale, Isa = _setup.Isa,
+                Window = _setup.Window, FirstKvHead = _setup.HeadsBefore,
+                StoreKvHeads = _setup.StoreKvHeads, Scale = _setup.Scale, Isa = _setup.Isa,
             };
             args.ScratchBytes = CpuNative.pd_cpu_attend_scratch_bytes(&args);
             args.Scratch = NativeMemory.AlignedAlloc((nuint)args.ScratchBytes + 64, 64);

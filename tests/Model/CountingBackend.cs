@@ -44,6 +44,10 @@ internal sealed class CountingBackend : IBackend
             MostLogitsRows = Math.Max(MostLogitsRows, output.Rows);
     }
 
+    public void SumPartials(
+        ReadOnlySpan<Tensor> partials, Tensor? bias, Tensor output, int firstColumn, int columnCount) =>
+        OpCount++;
+
     public void RotateAndAppend(
         Tensor qkv, AttentionShape shape, Tensor rope, Tensor? queryNorm, Tensor? keyNorm, float epsilon,
         KvStore store, int layer, AttentionBatch batch) => OpCount++;
@@ -70,13 +74,22 @@ internal sealed class CountingBackend : IBackend
     private sealed class EmptyMatrix(CountingBackend owner, int rows, int columns, int segmentCount)
         : Matrix(rows, columns, segmentCount)
     {
+        private bool _isView;
+
         public override long Bytes => 0;
 
-        public override void Dispose() => owner.LiveMatrices--;
+        public override Matrix View(int firstRow, int rowCount) =>
+            new EmptyMatrix(owner, rowCount, Columns, SegmentCount) { _isView = true };
+
+        public override void Dispose() => owner.LiveMatrices -= _isView ? 0 : 1;
     }
 
     private sealed class EmptyStore(KvLayout layout, int blockCount) : KvStore(layout, blockCount)
     {
+        public override long CopyBlock(
+            KvStore source, int sourceBlock, int targetBlock, in KvHeadRun heads, int firstLayer,
+            int layerCount) => 0;
+
         public override void Dispose()
         {
         }

@@ -17,7 +17,7 @@ internal sealed class GoldenHarness : IDisposable
 {
     private readonly ModelWeights _weights;
     private readonly KvStore _store;
-    private readonly ModelRunner _runner;
+    private readonly TensorParallelRunner _runner;
     private readonly Transformer _transformer;
     private readonly Stack<int> _free;
     private readonly int _pageSize;
@@ -40,8 +40,9 @@ internal sealed class GoldenHarness : IDisposable
             KvLayout.GroupedQuery(
                 config.LayerCount, pageSize, config.KvHeadCount, config.HeadDim, backend.KvElement),
             blockCount);
-        _runner = new(backend, weights, _store, batchTokens);
-        _transformer = new(backend, weights, batchTokens);
+        KvMemory memory = KvMemory.InHost(_store, rankCount: 1);
+        _runner = new([backend], [weights], memory, batchTokens);
+        _transformer = new(backend, weights, memory.Rank(0), batchTokens, group: null);
         int[] blocks = [.. Enumerable.Range(0, blockCount)];
         new Random(7).Shuffle(blocks);
         _free = new(blocks);
@@ -168,7 +169,7 @@ internal sealed class GoldenHarness : IDisposable
 
     private void TakeLogits(GoldenRun[] runs, List<(int Run, int Position, int Token)> computed)
     {
-        _transformer.Run(_batch.TokenIds, _batch.Attention, _store);
+        _transformer.Run(_batch.TokenIds, _batch.Attention);
         foreach ((int Run, int Position, int Token)[] some in computed.Chunk(Transformer.LogitsRowCapacity))
         {
             Tensor logits = _transformer.Logits([.. some.Select(entry => entry.Token)]);

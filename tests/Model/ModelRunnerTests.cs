@@ -92,10 +92,10 @@ public sealed class ModelRunnerTests
                 KvLayout.GroupedQuery(
                     config.LayerCount, PageSize, config.KvHeadCount, config.HeadDim, backend.KvElement),
                 blockCount: 256);
-            Runner = new(backend, _weights, _store, tokenCapacity);
+            Runner = new([backend], [_weights], KvMemory.InHost(_store, rankCount: 1), tokenCapacity);
         }
 
-        public ModelRunner Runner { get; }
+        public TensorParallelRunner Runner { get; }
 
         /// <summary>Sequences side by side, each at the same positions, on blocks of its own.</summary>
         public static ForwardBatch Batch(int sequences, int start, int count)

@@ -14,7 +14,10 @@ internal sealed class KvLayout
         PageSize = pageSize;
         Planes = planes;
         foreach (KvPlane plane in planes)
+        {
+            Check.That(plane.Heads == planes[0].Heads);
             LayerBytes += plane.Heads * HeadBytes(plane);
+        }
     }
 
     public int LayerCount { get; }
@@ -30,11 +33,40 @@ internal sealed class KvLayout
     /// <summary>Bytes of one block over all layers.</summary>
     public long BlockBytes => LayerBytes * LayerCount;
 
+    /// <summary>
+    /// Heads of each plane. Planes are sharded alike, so they all have as many.
+    /// </summary>
+    public int HeadCount => Planes[0].Heads;
+
     /// <summary>Bytes of one head of one plane of one block.</summary>
     public long HeadBytes(KvPlane plane) => (long)PageSize * plane.Width * (int)plane.Element;
 
     /// <summary>Blocks that hold this many positions.</summary>
     public int BlocksFor(int tokenCount) => (tokenCount + PageSize - 1) / PageSize;
+
+    /// <summary>The same with another number of heads.</summary>
+    public KvLayout WithHeads(int heads)
+    {
+        KvPlane[] planes = new KvPlane[Planes.Count];
+        for (int plane = 0; plane < planes.Length; plane++)
+            planes[plane] = Planes[plane] with { Heads = heads };
+        return new(LayerCount, PageSize, planes);
+    }
+
+    /// <summary>Whether a head of one has the same bytes as a head of the other.</summary>
+    public bool HasHeadsOf(KvLayout other)
+    {
+        if (LayerCount != other.LayerCount || PageSize != other.PageSize)
+            return false;
+        if (Planes.Count != other.Planes.Count)
+            return false;
+        for (int plane = 0; plane < Planes.Count; plane++)
+        {
+            if (Planes[plane] != other.Planes[plane] with { Heads = Planes[plane].Heads })
+                return false;
+        }
+        return true;
+    }
 
     /// <summary>The layout of grouped-query attention: a K plane and a V plane.</summary>
     public static KvLayout GroupedQuery(

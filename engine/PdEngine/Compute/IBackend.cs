@@ -38,6 +38,18 @@ internal interface IBackend : IDisposable
     void MatMul(Tensor input, Matrix weight, Tensor? bias, Tensor output);
 
     /// <summary>
+    /// Columns [first, first + count) of output = (p0+p1)+(p2+p3) + bias: one product whose segments several
+    /// devices made, in the order in which <see cref="MatMul"/> adds them when it makes them all.
+    /// </summary>
+    /// <param name="partials">2 or 4, each [rows, columns]; may be written by other threads before.</param>
+    /// <param name="bias">[1, columns], or null.</param>
+    /// <param name="output">[rows, columns].</param>
+    /// <param name="firstColumn">First column.</param>
+    /// <param name="columnCount">How many; 0 does nothing.</param>
+    void SumPartials(
+        ReadOnlySpan<Tensor> partials, Tensor? bias, Tensor output, int firstColumn, int columnCount);
+
+    /// <summary>
     /// Normalises each q and k head (where weights are given), turns q in place and k by RoPE, and writes k
     /// and v of every token of the batch into its block.
     /// </summary>

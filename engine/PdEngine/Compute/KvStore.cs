@@ -12,5 +12,16 @@ internal abstract class KvStore(KvLayout layout, int blockCount) : IDisposable
 
     public int BlockCount { get; } = blockCount;
 
+    /// <summary>Copies some heads of some layers of a block of a store of the same kind.</summary>
+    /// <param name="source">May be this store; the two blocks must then differ.</param>
+    /// <param name="sourceBlock">A block that has been written.</param>
+    /// <param name="targetBlock">Block of this store.</param>
+    /// <param name="heads">Of every plane.</param>
+    /// <param name="firstLayer">First layer.</param>
+    /// <param name="layerCount">How many.</param>
+    /// <returns>Bytes written.</returns>
+    public abstract long CopyBlock(
+        KvStore source, int sourceBlock, int targetBlock, in KvHeadRun heads, int firstLayer, int layerCount);
+
     public abstract void Dispose();
 }

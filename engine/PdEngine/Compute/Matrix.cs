@@ -9,6 +9,9 @@ namespace PdEngine;
 /// </param>
 internal abstract class Matrix(int rows, int columns, int segmentCount) : IDisposable
 {
+    /// <summary>Rows that no backend divides further.</summary>
+    public const int UnitRows = 32;
+
     public int Rows { get; } = rows;
 
     public int Columns { get; } = columns;
@@ -18,7 +21,23 @@ internal abstract class Matrix(int rows, int columns, int segmentCount) : IDispo
     /// <summary>Bytes that one product reads.</summary>
     public abstract long Bytes { get; }
 
+    /// <summary>
+    /// Rows [first, first + count) as a matrix of its own that shares the memory; good until this is
+    /// disposed.
+    /// </summary>
+    /// <param name="firstRow">A multiple of <see cref="UnitRows"/>.</param>
+    /// <param name="rowCount">A multiple of <see cref="UnitRows"/>, or up to the last row.</param>
+    public abstract Matrix View(int firstRow, int rowCount);
+
     public abstract void Dispose();
+
+    /// <summary>Fails unless a view of these rows can be made.</summary>
+    protected void CheckView(int firstRow, int rowCount)
+    {
+        int end = firstRow + rowCount;
+        Check.That(firstRow >= 0 && rowCount > 0 && end <= Rows);
+        Check.That(firstRow % UnitRows == 0 && (end % UnitRows == 0 || end == Rows));
+    }
 }
 
 /// <summary>

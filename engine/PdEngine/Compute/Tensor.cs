@@ -7,6 +7,8 @@ namespace PdEngine;
 internal sealed class Tensor : IDisposable
 {
     private readonly HostBuffer _buffer;
+    private readonly int _firstColumn;
+    private readonly bool _isView;
 
     /// <summary>Host memory for a tensor.</summary>
     public Tensor(int rowCapacity, int columns)
@@ -16,6 +18,18 @@ internal sealed class Tensor : IDisposable
         RowCapacity = rowCapacity;
         Rows = rowCapacity;
         _buffer = HostBuffer.Allocate((long)rowCapacity * Stride * sizeof(float));
+    }
+
+    private Tensor(Tensor whole, int firstColumn, int columns)
+    {
+        Check.That(firstColumn >= 0 && columns >= 0 && firstColumn + columns <= whole.Columns);
+        Columns = columns;
+        Stride = whole.Stride;
+        RowCapacity = whole.RowCapacity;
+        Rows = whole.Rows;
+        _buffer = whole._buffer;
+        _firstColumn = whole._firstColumn + firstColumn;
+        _isView = true;
     }
 
     public int RowCapacity { get; }
@@ -28,7 +42,7 @@ internal sealed class Tensor : IDisposable
     public int Stride { get; }
 
     /// <summary>Address of the first element.</summary>
-    public nint Address => _buffer.Address;
+    public nint Address => _buffer.Address + (_firstColumn * sizeof(float));
 
     public void SetRows(int rows)
     {
@@ -40,8 +54,14 @@ internal sealed class Tensor : IDisposable
     public unsafe Span<float> Row(int row)
     {
         Check.That((uint)row < (uint)RowCapacity);
-        return new((float*)_buffer.Address + (long)row * Stride, Columns);
+        return new((float*)Address + (long)row * Stride, Columns);
     }
+
+    /// <summary>
+    /// Some columns as a tensor of its own that shares the memory, with a row count of its own; good until
+    /// this is disposed.
+    /// </summary>
+    public Tensor View(int firstColumn, int columns) => new(this, firstColumn, columns);
 
     /// <summary>Row i becomes row rows[i] of another host tensor of as many columns.</summary>
     public void CopyRows(Tensor source, ReadOnlySpan<int> rows)
@@ -54,5 +74,22 @@ internal sealed class Tensor : IDisposable
         }
     }
 
-    public void Dispose() => _buffer.Dispose();
+    /// <summary>Fails unless some columns of this can be the sum of partials and a bias.</summary>
+    public void CheckSum(
+        ReadOnlySpan<Tensor> partials, Tensor? bias, int firstColumn, int columnCount)
+    {
+        Check.That(partials.Length is 2 or 4 && (bias is null || bias.Columns == Columns));
+        Check.That(firstColumn >= 0 && columnCount >= 0 && firstColumn + columnCount <= Columns);
+        foreach (Tensor partial in partials)
+        {
+            Check.That(partial.Rows == Rows && partial.Columns == Columns);
+            Check.That(partial.Stride == partials[0].Stride);
+        }
+    }
+
+    public void Dispose()
+    {
+        if (!_isView)
+            _buffer.Dispose();
+    }
 }

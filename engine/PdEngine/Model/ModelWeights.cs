@@ -1,66 +1,84 @@
 namespace PdEngine;
 
 /// <summary>
-/// A model's weights in a backend's own form; immutable, shared by every worker on that backend.
+/// One rank's share of a model's weights in a backend's own form; immutable, shared by every worker that has
+/// such a rank on that backend's memory.
 /// </summary>
 internal sealed class ModelWeights : IDisposable
 {
-    private const int MaxSegments = 4;
-
     private readonly IReadOnlyList<IDisposable> _owned;
+    private readonly Matrix _wholeHead;
 
     private ModelWeights(
-        ModelConfig config, Matrix embedding, IReadOnlyList<LayerWeights> layers, Tensor finalNorm,
-        Matrix head, WeightLoader loader)
+        ModelConfig config, WeightShard shard, (Matrix Embedding, Matrix Head) tables,
+        IReadOnlyList<LayerWeights> layers, Tensor finalNorm, WeightLoader loader)
     {
         Config = config;
-        Embedding = embedding;
+        Shard = shard;
+        Embedding = tables.Embedding;
+        _wholeHead = tables.Head;
         Layers = layers;
         FinalNorm = finalNorm;
-        Head = head;
+        (FirstHeadRow, int rows) = shard.PartOf(_wholeHead.Rows, Matrix.UnitRows);
+        Head = rows == 0 ? null : rows == _wholeHead.Rows ? _wholeHead : _wholeHead.View(FirstHeadRow, rows);
         Bytes = loader.HeldBytes;
         _owned = loader.Loaded;
     }
 
+    /// <summary>Of the whole model.</summary>
     public ModelConfig Config { get; }
 
-    /// <summary>[VocabularySize, HiddenSize].</summary>
+    public WeightShard Shard { get; }
+
+    /// <summary>[VocabularySize, HiddenSize], whole on every rank.</summary>
     public Matrix Embedding { get; }
 
     public IReadOnlyList<LayerWeights> Layers { get; }
 
     public Tensor FinalNorm { get; }
 
-    /// <summary>[VocabularySize, HiddenSize]; the embedding itself where the model ties them.</summary>
-    public Matrix Head { get; }
+    /// <summary>
+    /// This rank's rows of [VocabularySize, HiddenSize]; of the embedding itself where the model ties them.
+    /// Null where the vocabulary is too small to give every rank some.
+    /// </summary>
+    public Matrix? Head { get; }
 
-    /// <summary>Memory that the weights take as the backend holds them.</summary>
+    /// <summary>Token whose logit row 0 of <see cref="Head"/> makes.</summary>
+    public int FirstHeadRow { get; }
+
+    /// <summary>Memory that the weights take as the backend holds them; less tables of others.</summary>
     public long Bytes { get; }
 
-    /// <summary>Reads every weight of a checkpoint into a backend.</summary>
+    /// <summary>Reads a rank's weights of a checkpoint into a backend.</summary>
     /// <param name="checkpoint">May be disposed afterwards.</param>
     /// <param name="backend">Whose form the weights take.</param>
     /// <param name="progress">
     /// Hears the bytes read so far, counted as float32, after each weight; the last is <see
     /// cref="LoadBytes"/>.
     /// </param>
+    /// <param name="shard">Which share; all of the weights where none is named.</param>
+    /// <param name="tables">
+    /// Weights of the same model on the same memory whose embedding and head are to be used instead of
+    /// copies; they must outlive these.
+    /// </param>
     public static ModelWeights Load(
-        ICheckpoint checkpoint, IBackend backend, IProgress<long>? progress = null)
+        ICheckpoint checkpoint, IBackend backend, IProgress<long>? progress = null,
+        WeightShard? shard = null, ModelWeights? tables = null)
     {
         ModelConfig config = checkpoint.Config;
+        WeightShard share = shard ?? WeightShard.Whole;
+        TensorParallel.ThrowIfImpossible(config, share.Count);
         WeightLoader loader = new(checkpoint, backend, progress);
         try
         {
-            Matrix embedding =
-                loader.Matrix(config.HiddenSize, 1, ("model.embed_tokens", config.VocabularySize));
+            (Matrix, Matrix) both = tables is null
+                ? LoadTables(loader, config)
+                : (tables.Embedding, tables._wholeHead);
             LayerWeights[] layers = new LayerWeights[config.LayerCount];
             for (int layer = 0; layer < layers.Length; layer++)
-                layers[layer] = LoadLayer(loader, config, $"model.layers.{layer}.");
+                layers[layer] = LayerWeights.Load(loader, config, share, $"model.layers.{layer}.");
             Tensor finalNorm = loader.Vector(config.HiddenSize, "model.norm.weight");
-            Matrix head = config.TieWordEmbeddings
-                ? embedding
-                : loader.Matrix(config.HiddenSize, 1, ("lm_head", config.VocabularySize));
-            return new(config, embedding, layers, finalNorm, head, loader);
+            return new(config, share, both, layers, finalNorm, loader);
         }
         catch
         {
@@ -70,32 +88,25 @@ internal sealed class ModelWeights : IDisposable
     }
 
     /// <summary>What a load reads in all, in bytes of float32.</summary>
-    public static long LoadBytes(ModelConfig config)
+    /// <param name="config">Of the whole model.</param>
+    /// <param name="shard">Which share; all of the weights where none is named.</param>
+    /// <param name="sharesTables">Whether embedding and head are those of other weights.</param>
+    public static long LoadBytes(ModelConfig config, WeightShard? shard = null, bool sharesTables = false)
     {
+        int ranks = (shard ?? WeightShard.Whole).Count;
         long hidden = config.HiddenSize;
-        long queryRows = (long)config.HeadCount * config.HeadDim;
-        long qkvRows = queryRows + (2L * config.KvHeadCount * config.HeadDim);
-        long gateUpRows = 2L * config.IntermediateSize;
-        long layer = (2 * hidden) + (qkvRows * hidden) + (hidden * queryRows) + (gateUpRows * hidden)
-            + (hidden * config.IntermediateSize);
+        long queryRows = (long)config.HeadCount * config.HeadDim / ranks;
+        long kvHeads = KvMemory.HeadsOf(config.KvHeadCount, 0, ranks).Count;
+        long qkvRows = queryRows + (2 * kvHeads * config.HeadDim);
+        long inner = config.IntermediateSize / ranks;
+        long layer = (2 * hidden) + (qkvRows * hidden) + (hidden * queryRows) + (3 * inner * hidden);
         layer += config.QkvBias ? qkvRows : 0;
         layer += config.OutputBias ? hidden : 0;
-        layer += config.MlpBias ? gateUpRows + hidden : 0;
+        layer += config.MlpBias ? (2 * inner) + hidden : 0;
         layer += config.QkNorm ? 2 * config.HeadDim : 0;
-        long tables = (config.TieWordEmbeddings ? 1 : 2) * config.VocabularySize * hidden;
-        return (tables + hidden + (layer * config.LayerCount)) * sizeof(float);
-    }
-
-    /// <summary>
-    /// Segments of a row-parallel product whose input features come in <paramref name="units"/> equal parts:
-    /// 4, or as many as divide them, so that 1, 2 and 4 devices add up the same partial sums.
-    /// </summary>
-    public static int SegmentsFor(int units)
-    {
-        int segments = MaxSegments;
-        while (units % segments != 0)
-            segments /= 2;
-        return segments;
+        int tables = sharesTables ? 0 : config.TieWordEmbeddings ? 1 : 2;
+        return ((tables * config.VocabularySize * hidden) + hidden + (layer * config.LayerCount))
+            * sizeof(float);
     }
 
     public void Dispose()
@@ -104,33 +115,13 @@ internal sealed class ModelWeights : IDisposable
             weight.Dispose();
     }
 
-    private static LayerWeights LoadLayer(WeightLoader loader, ModelConfig config, string prefix)
+    private static (Matrix Embedding, Matrix Head) LoadTables(WeightLoader loader, ModelConfig config)
     {
-        int hidden = config.HiddenSize;
-        int inner = config.IntermediateSize;
-        int queryRows = config.HeadCount * config.HeadDim;
-        int kvRows = config.KvHeadCount * config.HeadDim;
-        string attention = prefix + "self_attn.";
-        string mlp = prefix + "mlp.";
-        (string, int)[] qkv =
-        [
-            (attention + "q_proj", queryRows), (attention + "k_proj", kvRows), (attention + "v_proj", kvRows),
-        ];
-        (string, int)[] gateUp = [(mlp + "gate_proj", inner), (mlp + "up_proj", inner)];
-        return new()
-        {
-            InputNorm = loader.Vector(hidden, prefix + "input_layernorm.weight"),
-            Qkv = loader.Matrix(hidden, 1, qkv),
-            QkvBias = config.QkvBias ? loader.Bias(qkv) : null,
-            QueryNorm = config.QkNorm ? loader.Vector(config.HeadDim, attention + "q_norm.weight") : null,
-            KeyNorm = config.QkNorm ? loader.Vector(config.HeadDim, attention + "k_norm.weight") : null,
-            Output = loader.Matrix(queryRows, SegmentsFor(config.HeadCount), (attention + "o_proj", hidden)),
-            OutputBias = config.OutputBias ? loader.Bias((attention + "o_proj", hidden)) : null,
-            PostAttentionNorm = loader.Vector(hidden, prefix + "post_attention_layernorm.weight"),
-            GateUp = loader.Matrix(hidden, 1, gateUp),
-            GateUpBias = config.MlpBias ? loader.Bias(gateUp) : null,
-            Down = loader.Matrix(inner, SegmentsFor(inner), (mlp + "down_proj", hidden)),
-            DownBias = config.MlpBias ? loader.Bias((mlp + "down_proj", hidden)) : null,
-        };
+        WeightColumns columns = WeightColumns.All(config.HiddenSize);
+        WeightPart part = new("model.embed_tokens", 0, config.VocabularySize);
+        Matrix embedding = loader.Matrix(columns, 1, part);
+        return config.TieWordEmbeddings
+            ? (embedding, embedding)
+            : (embedding, loader.Matrix(columns, 1, part with { Name = "lm_head" }));
     }
 }

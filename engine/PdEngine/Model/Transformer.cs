@@ -1,8 +1,9 @@
 namespace PdEngine;
 
 /// <summary>
-/// The decoder's forward pass in a backend's ops. It knows no phase: a batch is slices of positions, and each
-/// token's result depends on its own sequence alone. All memory is taken at construction.
+/// The decoder's forward pass in a backend's ops, one rank's share of it. It knows no phase: a batch is
+/// slices of positions, and each token's result depends on its own sequence alone. All memory is taken at
+/// construction.
 /// </summary>
 internal sealed class Transformer : IDisposable
 {
@@ -13,11 +14,14 @@ internal sealed class Transformer : IDisposable
 
     private readonly IBackend _backend;
     private readonly ModelWeights _weights;
+    private readonly RankGroup? _group;
+    private readonly KvStore _store;
     private readonly AttentionShape _shape;
     private readonly RopeTable _rope;
     private readonly Tensor _residual;
     private readonly Tensor _normed;
     private readonly Tensor _delta;
+    private readonly Tensor _partial;
     private readonly Tensor _qkv;
     private readonly Tensor _attended;
     private readonly Tensor _gateUp;
@@ -26,42 +30,53 @@ internal sealed class Transformer : IDisposable
     private readonly Tensor _wantedDelta;
     private readonly Tensor _wantedNormed;
     private readonly Tensor _logits;
+    private readonly Tensor _ownLogits;
     private readonly Tensor[] _perToken;
 
     /// <param name="backend">Computes; not owned.</param>
     /// <param name="weights">Loaded by that backend; not owned.</param>
+    /// <param name="heads">K and V of the rank's heads; not owned.</param>
     /// <param name="tokenCapacity">Most tokens of a batch.</param>
-    public Transformer(IBackend backend, ModelWeights weights, int tokenCapacity)
+    /// <param name="group">The ranks that run with this one; null where the weights are whole.</param>
+    public Transformer(
+        IBackend backend, ModelWeights weights, KvRankHeads heads, int tokenCapacity, RankGroup? group)
     {
         ModelConfig config = weights.Config;
+        Check.That(heads.Store.Layout.LayerCount == config.LayerCount);
+        Check.That(group is not null == weights.Shard.Count > 1);
         _backend = backend;
         _weights = weights;
-        _shape = new(config.HeadCount, config.KvHeadCount, config.HeadDim);
+        _group = group;
+        _store = heads.Store;
+        _shape = new(
+            config.HeadCount / weights.Shard.Count, heads.HeadCount, config.HeadDim, heads.FirstHead);
+        Check.That(_shape.QkvColumns == weights.Layers[0].Qkv.Rows);
         _rope = new(config.Rope.InverseFrequencies, config.Rope.AttentionFactor);
         Check.That(_rope.PairCount * 2 == config.HeadDim);
         TokenCapacity = tokenCapacity;
         _residual = backend.CreateTensor(tokenCapacity, config.HiddenSize);
         _normed = backend.CreateTensor(tokenCapacity, config.HiddenSize);
-        _delta = backend.CreateTensor(tokenCapacity, config.HiddenSize);
+        _delta = group?.ViewSums() ?? backend.CreateTensor(tokenCapacity, config.HiddenSize);
         _qkv = backend.CreateTensor(tokenCapacity, _shape.QkvColumns);
         _attended = backend.CreateTensor(tokenCapacity, _shape.QueryColumns);
-        _gateUp = backend.CreateTensor(tokenCapacity, config.IntermediateSize * 2);
-        _activated = backend.CreateTensor(tokenCapacity, config.IntermediateSize);
-        _perToken = [_residual, _normed, _delta, _qkv, _attended, _gateUp, _activated];
+        _gateUp = backend.CreateTensor(tokenCapacity, weights.Layers[0].GateUp.Rows);
+        _activated = backend.CreateTensor(tokenCapacity, weights.Layers[0].Down.Columns);
+        _partial = group?.Partial(weights.Shard.Rank) ?? _delta;
+        _perToken = [_residual, _normed, _delta, _partial, _qkv, _attended, _gateUp, _activated];
         _wantedResidual = backend.CreateTensor(LogitsRowCapacity, config.HiddenSize);
         _wantedDelta = backend.CreateTensor(LogitsRowCapacity, config.HiddenSize);
         _wantedNormed = backend.CreateTensor(LogitsRowCapacity, config.HiddenSize);
-        _logits = backend.CreateTensor(LogitsRowCapacity, config.VocabularySize);
+        _logits = group?.ViewLogits() ?? backend.CreateTensor(LogitsRowCapacity, config.VocabularySize);
+        _ownLogits = _logits.View(weights.FirstHeadRow, weights.Head?.Rows ?? 0);
     }
 
     /// <summary>Most tokens of a batch.</summary>
     public int TokenCapacity { get; }
 
     /// <summary>Computes a batch up to its last layer and writes its K and V into the store.</summary>
-    public void Run(ReadOnlySpan<int> tokenIds, AttentionBatch batch, KvStore store)
+    public void Run(ReadOnlySpan<int> tokenIds, AttentionBatch batch)
     {
         Check.That(tokenIds.Length > 0 && tokenIds.Length <= TokenCapacity);
-        Check.That(store.Layout.LayerCount == _weights.Layers.Count);
         foreach (Tensor tensor in _perToken)
             tensor.SetRows(tokenIds.Length);
         Tensor rope = _rope.Require(PositionCount(batch));
@@ -69,14 +84,14 @@ internal sealed class Transformer : IDisposable
         Tensor? delta = null;
         for (int layer = 0; layer < _weights.Layers.Count; layer++)
         {
-            Attend(_weights.Layers[layer], layer, delta, rope, batch, store);
+            Attend(_weights.Layers[layer], layer, delta, rope, batch);
             FeedForward(_weights.Layers[layer]);
             delta = _delta;
         }
     }
 
     /// <summary>
-    /// Logits of tokens of the last batch run [tokens, vocabulary]; they are good until the next call.
+    /// Logits of tokens of the last batch run [tokens, vocabulary]; they are good until any rank's next call.
     /// </summary>
     /// <param name="tokens">Indices in the batch, at most <see cref="LogitsRowCapacity"/> of them.</param>
     public Tensor Logits(ReadOnlySpan<int> tokens)
@@ -85,11 +100,14 @@ internal sealed class Transformer : IDisposable
         _wantedDelta.SetRows(tokens.Length);
         _wantedNormed.SetRows(tokens.Length);
         _logits.SetRows(tokens.Length);
+        _ownLogits.SetRows(tokens.Length);
         _backend.GatherRows(_residual, tokens, _wantedResidual);
         _backend.GatherRows(_delta, tokens, _wantedDelta);
         _backend.AddRmsNorm(
             _wantedResidual, _wantedDelta, _weights.FinalNorm, _weights.Config.RmsNormEpsilon, _wantedNormed);
-        _backend.MatMul(_wantedNormed, _weights.Head, null, _logits);
+        if (_weights.Head is not null)
+            _backend.MatMul(_wantedNormed, _weights.Head, null, _ownLogits);
+        _group?.Meet();
         return _logits;
     }
 
@@ -104,16 +122,15 @@ internal sealed class Transformer : IDisposable
         _logits.Dispose();
     }
 
-    private void Attend(
-        LayerWeights weights, int layer, Tensor? delta, Tensor rope, AttentionBatch batch, KvStore store)
+    private void Attend(LayerWeights weights, int layer, Tensor? delta, Tensor rope, AttentionBatch batch)
     {
         float epsilon = _weights.Config.RmsNormEpsilon;
         _backend.AddRmsNorm(_residual, delta, weights.InputNorm, epsilon, _normed);
         _backend.MatMul(_normed, weights.Qkv, weights.QkvBias, _qkv);
         _backend.RotateAndAppend(
-            _qkv, _shape, rope, weights.QueryNorm, weights.KeyNorm, epsilon, store, layer, batch);
-        _backend.Attend(_qkv, _shape, store, layer, _weights.Config.SlidingWindows[layer], batch, _attended);
-        _backend.MatMul(_attended, weights.Output, weights.OutputBias, _delta);
+            _qkv, _shape, rope, weights.QueryNorm, weights.KeyNorm, epsilon, _store, layer, batch);
+        _backend.Attend(_qkv, _shape, _store, layer, _weights.Config.SlidingWindows[layer], batch, _attended);
+        MultiplyAcrossRanks(_attended, weights.Output, weights.OutputBias);
     }
 
     private void FeedForward(LayerWeights weights)
@@ -122,7 +139,14 @@ internal sealed class Transformer : IDisposable
             _residual, _delta, weights.PostAttentionNorm, _weights.Config.RmsNormEpsilon, _normed);
         _backend.MatMul(_normed, weights.GateUp, weights.GateUpBias, _gateUp);
         _backend.SwiGlu(_gateUp, _activated);
-        _backend.MatMul(_activated, weights.Down, weights.DownBias, _delta);
+        MultiplyAcrossRanks(_activated, weights.Down, weights.DownBias);
+    }
+
+    /// <summary>Delta = input Wᵀ + bias, where each rank has some of the input features.</summary>
+    private void MultiplyAcrossRanks(Tensor input, Matrix weight, Tensor? bias)
+    {
+        _backend.MatMul(input, weight, _group is null ? bias : null, _partial);
+        _group?.Sum(_weights.Shard.Rank, bias, _delta);
     }
 
     private static int PositionCount(AttentionBatch batch)

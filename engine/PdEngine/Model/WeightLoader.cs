@@ -15,28 +15,28 @@ internal sealed class WeightLoader(ICheckpoint checkpoint, IBackend backend, IPr
     public long HeldBytes { get; private set; }
 
     /// <summary>One matrix of the rows of several weights, one under the other.</summary>
-    /// <param name="columns">Columns of each.</param>
+    /// <param name="columns">Of each.</param>
     /// <param name="segmentCount">See <see cref="PdEngine.Matrix.SegmentCount"/>.</param>
-    /// <param name="parts">Names, less <c>.weight</c>, and rows.</param>
-    public Matrix Matrix(int columns, int segmentCount, params (string Name, int Rows)[] parts)
+    /// <param name="parts">Which rows of which weights.</param>
+    public Matrix Matrix(WeightColumns columns, int segmentCount, params WeightPart[] parts)
     {
         Matrix matrix = backend.LoadMatrix(
-            RowsOf(parts), columns, segmentCount,
+            RowsOf(parts), columns.Count, segmentCount,
             (firstRow, rowCount, destination) => ReadRows(parts, columns, firstRow, rowCount, destination));
-        Keep(matrix, matrix.Bytes, (long)matrix.Rows * columns);
+        Keep(matrix, matrix.Bytes, (long)matrix.Rows * columns.Count);
         return matrix;
     }
 
     /// <summary>The biases that go with the same parts of a matrix, end to end [1, rows].</summary>
-    public Tensor Bias(params (string Name, int Rows)[] parts)
+    public Tensor Bias(params WeightPart[] parts)
     {
         Tensor bias = backend.CreateTensor(1, RowsOf(parts));
         Keep(bias, (long)bias.Stride * sizeof(float), bias.Columns);
         int start = 0;
-        foreach ((string name, int rows) in parts)
+        foreach (WeightPart part in parts)
         {
-            checkpoint.Read(name + ".bias", 0, bias.Row(0).Slice(start, rows));
-            start += rows;
+            checkpoint.Read(part.Name + ".bias", part.FirstRow, bias.Row(0).Slice(start, part.Rows));
+            start += part.Rows;
         }
         return bias;
     }
@@ -57,26 +57,40 @@ internal sealed class WeightLoader(ICheckpoint checkpoint, IBackend backend, IPr
     }
 
     private void ReadRows(
-        (string Name, int Rows)[] parts, int columns, int firstRow, int rowCount, Span<float> destination)
+        WeightPart[] parts, WeightColumns columns, int firstRow, int rowCount, Span<float> destination)
     {
         int partStart = 0;
-        foreach ((string name, int rows) in parts)
+        foreach (WeightPart part in parts)
         {
             int from = Math.Max(firstRow, partStart);
-            int end = Math.Min(firstRow + rowCount, partStart + rows);
+            int end = Math.Min(firstRow + rowCount, partStart + part.Rows);
             if (from < end)
-                checkpoint.Read(
-                    name + ".weight", (long)(from - partStart) * columns,
-                    destination.Slice((from - firstRow) * columns, (end - from) * columns));
-            partStart += rows;
+            {
+                WeightPart rows = new(part.Name + ".weight", part.FirstRow + from - partStart, end - from);
+                int start = (from - firstRow) * columns.Count;
+                ReadPart(rows, columns, destination.Slice(start, rows.Rows * columns.Count));
+            }
+            partStart += part.Rows;
         }
     }
 
-    private static int RowsOf((string Name, int Rows)[] parts)
+    private void ReadPart(WeightPart part, WeightColumns columns, Span<float> destination)
+    {
+        long first = ((long)part.FirstRow * columns.Total) + columns.First;
+        if (columns.Count == columns.Total)
+        {
+            checkpoint.Read(part.Name, first, destination);
+            return;
+        }
+        for (int row = 0; row < part.Rows; row++, first += columns.Total)
+            checkpoint.Read(part.Name, first, destination.Slice(row * columns.Count, columns.Count));
+    }
+
+    private static int RowsOf(WeightPart[] parts)
     {
         int rows = 0;
-        foreach ((_, int partRows) in parts)
-            rows += partRows;
+        foreach (WeightPart part in parts)
+            rows += part.Rows;
         return rows;
     }
 

@@ -121,6 +121,34 @@ internal sealed unsafe class CpuBackend : IBackend
         Run(CpuNative.pd_cpu_matmul(&args));
     }
 
+    public void SumPartials(
+        ReadOnlySpan<Tensor> partials, Tensor? bias, Tensor output, int firstColumn, int columnCount)
+    {
+        output.CheckSum(partials, bias, firstColumn, columnCount);
+        if (columnCount == 0)
+            return;
+        SumArgs args = new()
+        {
+            Team = _team.Address,
+            Partial0 = (float*)partials[0].Address + firstColumn,
+            Partial1 = (float*)partials[1].Address + firstColumn,
+            Bias = bias is null ? null : (float*)bias.Address + firstColumn,
+            Y = (float*)output.Address + firstColumn,
+            Rows = output.Rows,
+            Columns = columnCount,
+            PartialStride = partials[0].Stride,
+            YStride = output.Stride,
+            PartialCount = partials.Length,
+            Isa = (int)_isa,
+        };
+        if (partials.Length == 4)
+        {
+            args.Partial2 = (float*)partials[2].Address + firstColumn;
+            args.Partial3 = (float*)partials[3].Address + firstColumn;
+        }
+        Run(CpuNative.pd_cpu_sum(&args));
+    }
+
     public void RotateAndAppend(
         Tensor qkv, AttentionShape shape, Tensor rope, Tensor? queryNorm, Tensor? keyNorm, float epsilon,
         KvStore store, int layer, AttentionBatch batch)
@@ -150,6 +178,8 @@ internal sealed unsafe class CpuBackend : IBackend
                 TokenCount = qkv.Rows,
                 Heads = shape.HeadCount,
                 KvHeads = shape.KvHeadCount,
+                FirstKvHead = shape.FirstKvHead,
+                StoreKvHeads = store.Layout.Planes[0].Heads,
                 HeadDim = shape.HeadDim,
                 PageSize = store.Layout.PageSize,
                 Epsilon = epsilon,
@@ -185,6 +215,8 @@ internal sealed unsafe class CpuBackend : IBackend
                 TokenCount = qkv.Rows,
                 Heads = shape.HeadCount,
                 KvHeads = shape.KvHeadCount,
+                FirstKvHead = shape.FirstKvHead,
+                StoreKvHeads = store.Layout.Planes[0].Heads,
                 HeadDim = shape.HeadDim,
                 PageSize = store.Layout.PageSize,
                 Window = window,
@@ -267,8 +299,7 @@ internal sealed unsafe class CpuBackend : IBackend
 
     private static CpuKvStore Fitting(KvStore store, AttentionShape shape)
     {
-        foreach (KvPlane plane in store.Layout.Planes)
-            Check.That(plane.Heads == shape.KvHeadCount && plane.Width == shape.HeadDim);
+        shape.CheckFits(store.Layout);
         return (CpuKvStore)store;
     }
 

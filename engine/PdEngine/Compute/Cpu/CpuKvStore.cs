@@ -3,11 +3,9 @@ using PdEngine.Interop;
 namespace PdEngine;
 
 /// <summary>KV blocks in host memory; the order inside a head is in kernels/include/pd_cpu.h.</summary>
-internal sealed class CpuKvStore(KvLayout layout, int blockCount, CpuMemory memory)
-    : KvStore(layout, blockCount)
+internal sealed unsafe class CpuKvStore(KvLayout layout, int blockCount, CpuMemory memory)
+    : HostKvStore(layout, blockCount)
 {
-    public nint Address => memory.Address;
-
     /// <summary>Address of a layer's K plane in block 0.</summary>
     public nint LayerAddress(int layer)
     {
@@ -16,4 +14,11 @@ internal sealed class CpuKvStore(KvLayout layout, int blockCount, CpuMemory memo
     }
 
     public override void Dispose() => memory.Dispose();
+
+    // The system commits memory as it is touched.
+    protected override void Commit(int block)
+    {
+    }
+
+    protected override byte* Block(int block) => (byte*)memory.Address + (block * Layout.BlockBytes);
 }

@@ -6,9 +6,6 @@ namespace PdEngine;
 /// <summary>Reads a weight in runs of rows on several threads and packs each run in place.</summary>
 internal static unsafe class CpuWeightLoader
 {
-    /// <summary>Rows that a run is a multiple of.</summary>
-    private const int UnitRows = 32;
-
     /// <summary>Float32 elements that one thread holds at once, where a unit of rows allows it.</summary>
     private const int RunElements = 1 << 20;
 
@@ -18,10 +15,11 @@ internal static unsafe class CpuWeightLoader
         CpuMemory packed = CpuMemory.Map(CpuNative.pd_cpu_packed_bytes((int)isa, rows, columns));
         try
         {
-            int unitRuns = Math.Max(1, RunElements / columns / UnitRows);
+            int unitRuns = Math.Max(1, RunElements / columns / Matrix.UnitRows);
             // No longer than gives every thread some.
-            int perThread = (((rows + UnitRows - 1) / UnitRows) + threadCount - 1) / threadCount;
-            int runRows = Math.Min(unitRuns, perThread) * UnitRows;
+            int units = (rows + Matrix.UnitRows - 1) / Matrix.UnitRows;
+            int perThread = (units + threadCount - 1) / threadCount;
+            int runRows = Math.Min(unitRuns, perThread) * Matrix.UnitRows;
             ParallelOptions options = new() { MaxDegreeOfParallelism = threadCount };
             Parallel.For(
                 0, (rows + runRows - 1) / runRows, options,

@@ -36,8 +36,9 @@ internal static unsafe class ReferenceAttention
             ReadOnlySpan<float> key = row.Slice(shape.QueryColumns + (head * width), width);
             ReadOnlySpan<float> value =
                 row.Slice(shape.QueryColumns + shape.KvColumns + (head * width), width);
-            key.CopyTo(new(store.Head(block, layer, 0, head) + ((long)slot * width), width));
-            value.CopyTo(new(store.Head(block, layer, 1, head) + ((long)slot * width), width));
+            int stored = shape.FirstKvHead + head;
+            key.CopyTo(new(store.Head(block, layer, 0, stored) + ((long)slot * width), width));
+            value.CopyTo(new(store.Head(block, layer, 1, stored) + ((long)slot * width), width));
         }
     }
 
@@ -54,7 +55,7 @@ internal static unsafe class ReferenceAttention
         Span<float> output = layer.Output.Row(token);
         for (int head = 0; head < shape.HeadCount; head++)
         {
-            int kvHead = (int)((long)head * shape.KvHeadCount / shape.HeadCount);
+            int kvHead = shape.FirstKvHead + (int)((long)head * shape.KvHeadCount / shape.HeadCount);
             Span<float> weights = scores.AsSpan(0, position + 1 - first);
             fixed (float* q = query.Slice(head * shape.HeadDim, shape.HeadDim))
                 Score(layer, blocks, kvHead, q, first, weights);

@@ -89,11 +89,29 @@ internal sealed class ReferenceBackend(int threadCount) : IBackend
             ReferenceMatMul.Panel(product, panel);
     }
 
+    public void SumPartials(
+        ReadOnlySpan<Tensor> partials, Tensor? bias, Tensor output, int firstColumn, int columnCount)
+    {
+        output.CheckSum(partials, bias, firstColumn, columnCount);
+        for (int row = 0; row < output.Rows; row++)
+        {
+            Span<float> sums = output.Row(row);
+            for (int column = firstColumn; column < firstColumn + columnCount; column++)
+            {
+                float sum = partials[0].Row(row)[column] + partials[1].Row(row)[column];
+                if (partials.Length == 4)
+                    sum += partials[2].Row(row)[column] + partials[3].Row(row)[column];
+                sums[column] = bias is null ? sum : sum + bias.Row(0)[column];
+            }
+        }
+    }
+
     public void RotateAndAppend(
         Tensor qkv, AttentionShape shape, Tensor rope, Tensor? queryNorm, Tensor? keyNorm, float epsilon,
         KvStore store, int layer, AttentionBatch batch)
     {
         Check.That(qkv.Columns == shape.QkvColumns && rope.Columns == shape.HeadDim);
+        shape.CheckFits(store.Layout);
         ReferenceKvStore blocks = (ReferenceKvStore)store;
         int page = store.Layout.PageSize;
         ReadOnlySpan<float> queryWeight = queryNorm is null ? default : queryNorm.Row(0);
@@ -104,7 +122,7 @@ internal sealed class ReferenceBackend(int threadCount) : IBackend
             {
                 int position = slice.Start + index;
                 int block = batch.Blocks[slice.FirstBlock + (position / page)];
-                blocks.Commit(block);
+                blocks.Require(block);
                 ReferenceAttention.Append(
                     qkv.Row(slice.FirstToken + index), shape, rope.Row(position), queryWeight, keyWeight,
                     epsilon, blocks, layer, block, position % page);
@@ -118,6 +136,7 @@ internal sealed class ReferenceBackend(int threadCount) : IBackend
     {
         Check.That(qkv.Columns == shape.QkvColumns && output.Columns == shape.QueryColumns);
         Check.That(output.Rows == qkv.Rows);
+        shape.CheckFits(store.Layout);
         ReferenceAttention.Layer operands =
             new(qkv, shape, (ReferenceKvStore)store, layer, window, batch, output);
         long work = 0;

@@ -5,9 +5,9 @@ namespace PdEngine;
 /// </summary>
 /// <remarks>
 /// A block's memory is taken when it is first written and starts as NaN, so that reading a position which was
-/// never written cannot pass for a result.
+/// never written cannot pass for a result. Workers and ranks that share a store may take blocks at once.
 /// </remarks>
-internal sealed unsafe class ReferenceKvStore : KvStore
+internal sealed unsafe class ReferenceKvStore : HostKvStore
 {
     private readonly HostBuffer?[] _blocks;
     private readonly long[] _planeOffsets;
@@ -27,32 +27,40 @@ internal sealed unsafe class ReferenceKvStore : KvStore
     }
 
     /// <summary>Makes sure that a block has memory; only then may it be written.</summary>
-    public void Commit(int block)
-    {
-        if (_blocks[block] is not null)
-            return;
-        HostBuffer buffer = HostBuffer.Allocate(Layout.BlockBytes);
-        float* first = (float*)buffer.Address;
-        for (long index = 0; index < Layout.BlockBytes / sizeof(float); index++)
-            first[index] = float.NaN;
-        _blocks[block] = buffer;
-    }
+    public void Require(int block) => Commit(block);
 
     /// <summary>
     /// Address of one head of one plane of one layer of a committed block [PageSize, Width].
     /// </summary>
     public float* Head(int block, int layer, int plane, int head)
     {
-        HostBuffer? buffer = _blocks[block];
-        Check.That(buffer is not null);
         long offset = (layer * Layout.LayerBytes) + _planeOffsets[plane]
             + (head * Layout.HeadBytes(Layout.Planes[plane]));
-        return (float*)(buffer.Address + (nint)offset);
+        return (float*)(Block(block) + offset);
     }
 
     public override void Dispose()
     {
         foreach (HostBuffer? buffer in _blocks)
             buffer?.Dispose();
+    }
+
+    protected override void Commit(int block)
+    {
+        if (Volatile.Read(ref _blocks[block]) is not null)
+            return;
+        HostBuffer buffer = HostBuffer.Allocate(Layout.BlockBytes);
+        float* first = (float*)buffer.Address;
+        for (long index = 0; index < Layout.BlockBytes / sizeof(float); index++)
+            first[index] = float.NaN;
+        if (Interlocked.CompareExchange(ref _blocks[block], buffer, null) is not null)
+            buffer.Dispose();
+    }
+
+    protected override byte* Block(int block)
+    {
+        HostBuffer? buffer = Volatile.Read(ref _blocks[block]);
+        Check.That(buffer is not null);
+        return (byte*)buffer.Address;
     }
 }

@@ -4,18 +4,27 @@ namespace PdEngine;
 internal sealed class ReferenceMatrix : Matrix
 {
     private readonly HostBuffer _buffer;
+    private readonly int _firstRow;
+    private readonly bool _isView;
 
     public ReferenceMatrix(int rows, int columns, int segmentCount)
         : base(rows, columns, segmentCount)
     {
-        Bytes = (long)rows * columns * sizeof(float);
         _buffer = HostBuffer.Allocate(Bytes);
     }
 
-    public override long Bytes { get; }
+    private ReferenceMatrix(ReferenceMatrix whole, int firstRow, int rows)
+        : base(rows, whole.Columns, whole.SegmentCount)
+    {
+        _buffer = whole._buffer;
+        _firstRow = whole._firstRow + firstRow;
+        _isView = true;
+    }
+
+    public override long Bytes => (long)Rows * Columns * sizeof(float);
 
     /// <summary>Address of the first element.</summary>
-    public unsafe float* Address => (float*)_buffer.Address;
+    public unsafe float* Address => (float*)_buffer.Address + ((long)_firstRow * Columns);
 
     /// <summary>Rows [first, first + count), row-major; few enough for a span.</summary>
     public unsafe Span<float> RowRange(int first, int count)
@@ -24,5 +33,15 @@ internal sealed class ReferenceMatrix : Matrix
         return new(Address + ((long)first * Columns), checked(count * Columns));
     }
 
-    public override void Dispose() => _buffer.Dispose();
+    public override Matrix View(int firstRow, int rowCount)
+    {
+        CheckView(firstRow, rowCount);
+        return new ReferenceMatrix(this, firstRow, rowCount);
+    }
+
+    public override void Dispose()
+    {
+        if (!_isView)
+            _buffer.Dispose();
+    }
 }

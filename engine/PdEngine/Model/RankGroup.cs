@@ -1,0 +1,71 @@
+namespace PdEngine;
+
+/// <summary>
+/// What the ranks of one worker share in a step: partial products and their sum, logits, and a place to meet.
+/// </summary>
+internal sealed class RankGroup : IDisposable
+{
+    /// <summary>Columns that a rank's share of a sum is a multiple of: one line of the cache.</summary>
+    private const int SumUnitColumns = 16;
+
+    private readonly IReadOnlyList<IBackend> _backends;
+    private readonly RankBarrier _barrier;
+    private readonly Tensor[] _partials;
+    private readonly Tensor _sums;
+    private readonly Tensor _logits;
+
+    /// <param name="backends">One per rank; not owned.</param>
+    /// <param name="config">Of the whole model.</param>
+    /// <param name="tokenCapacity">Most tokens of a batch.</param>
+    public RankGroup(IReadOnlyList<IBackend> backends, ModelConfig config, int tokenCapacity)
+    {
+        _backends = backends;
+        _barrier = new(backends.Count);
+        _partials = new Tensor[backends.Count];
+        for (int rank = 0; rank < _partials.Length; rank++)
+            _partials[rank] = backends[rank].CreateTensor(tokenCapacity, config.HiddenSize);
+        _sums = backends[0].CreateTensor(tokenCapacity, config.HiddenSize);
+        _logits = backends[0].CreateTensor(Transformer.LogitsRowCapacity, config.VocabularySize);
+    }
+
+    /// <summary>Where a rank puts its part of a product [tokens, hidden].</summary>
+    public Tensor Partial(int rank) => _partials[rank];
+
+    /// <summary>The sums as one rank sees them [tokens, hidden].</summary>
+    public Tensor ViewSums() => _sums.View(0, _sums.Columns);
+
+    /// <summary>Logits as one rank sees them [rows, vocabulary].</summary>
+    public Tensor ViewLogits() => _logits.View(0, _logits.Columns);
+
+    /// <summary>Waits for all ranks.</summary>
+    /// <exception cref="BackendException">One of them has failed.</exception>
+    public void Meet() => _barrier.Meet();
+
+    /// <summary>
+    /// Adds up the partial products of all ranks, and a bias; each rank sums some of the columns.
+    /// </summary>
+    /// <param name="rank">The caller's.</param>
+    /// <param name="bias">[1, hidden], or null.</param>
+    /// <param name="sums">The caller's view; whole on return.</param>
+    public void Sum(int rank, Tensor? bias, Tensor sums)
+    {
+        (int first, int count) = new WeightShard(rank, _partials.Length).PartOf(sums.Columns, SumUnitColumns);
+        Meet();
+        _backends[rank].SumPartials(_partials, bias, sums, first, count);
+        Meet();
+    }
+
+    /// <summary>A rank has failed: the others leave the step where they next meet.</summary>
+    public void Break() => _barrier.Break();
+
+    /// <summary>Every rank has left the failed step.</summary>
+    public void Mend() => _barrier.Mend();
+
+    public void Dispose()
+    {
+        foreach (Tensor partial in _partials)
+            partial.Dispose();
+        _sums.Dispose();
+        _logits.Dispose();
+    }
+}
