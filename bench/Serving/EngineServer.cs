@@ -32,6 +32,7 @@ internal sealed class EngineServer : IServer
             MaxTotalTokens = (int)Math.Min(tokens, int.MaxValue),
             MaxRunningRequests = Math.Max(64, load.MaxConcurrency),
             ChunkedPrefillSize = arm.ChunkTokens,
+            ContextLength = load.LongestTokens,
         };
         return new EngineServer(await Engine.StartAsync(options).ConfigureAwait(false), settings);
     }
@@ -65,14 +66,11 @@ internal sealed class EngineServer : IServer
                 $"{request.Key} made {made.OutputIds.Count} of {request.OutputTokens} tokens and ended with "
                 + $"{made.FinishReason} {made.Error?.Message}", made.Error);
         }
-        PhaseTimings times = made.Timings;
         return new RequestTrace
         {
             Request = request, SubmittedTicks = submitted, Arrivals = arrivals, OutputIds = made.OutputIds,
             CachedTokens = made.CachedTokens, PdPath = made.PdPath,
-            HandoffSeconds =
-                (times.TransferQueueNs + times.DecodeAllocWaitNs + times.DecodeTransferNs) / 1e9,
-            HandoffBlocks = made.HandoffBlocks, TransferBytes = made.TransferBytes,
+            Timings = made.Timings, HandoffBlocks = made.HandoffBlocks, TransferBytes = made.TransferBytes,
         };
     }
 

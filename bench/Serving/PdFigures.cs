@@ -32,6 +32,15 @@ internal sealed record PdFigures
     /// off.</summary>
     public required Quantiles HandoffSeconds { get; init; }
 
+    /// <summary>Of it: until the decode worker took the sequence up.</summary>
+    public required Quantiles HandoffQueueSeconds { get; init; }
+
+    /// <summary>Of it: waiting for blocks there.</summary>
+    public required Quantiles HandoffWaitSeconds { get; init; }
+
+    /// <summary>Of it: copying.</summary>
+    public required Quantiles HandoffCopySeconds { get; init; }
+
     public required long HandoffBlocks { get; init; }
 
     public required long TransferBytes { get; init; }
@@ -62,6 +71,9 @@ internal sealed record PdFigures
             CachedShare = measured.Sum(request => (double)request.CachedTokens)
                 / measured.Sum(request => request.Request.Prompt.Length),
             HandoffSeconds = new(handedOff.Select(request => request.HandoffSeconds)),
+            HandoffQueueSeconds = new(handedOff.Select(request => request.Timings.TransferQueueNs / 1e9)),
+            HandoffWaitSeconds = new(handedOff.Select(request => request.Timings.DecodeAllocWaitNs / 1e9)),
+            HandoffCopySeconds = new(handedOff.Select(request => request.Timings.DecodeTransferNs / 1e9)),
             HandoffBlocks = handedOff.Sum(request => (long)request.HandoffBlocks),
             TransferBytes = handedOff.Sum(request => request.TransferBytes),
         };

@@ -68,6 +68,9 @@ internal static class PdJson
         json.WriteNumber("cached_share", figures.CachedShare);
         json.WriteNumber("wall_seconds", figures.WallSeconds);
         WriteQuantiles(json, "handoff", figures.HandoffSeconds);
+        WriteQuantiles(json, "handoff_queue", figures.HandoffQueueSeconds);
+        WriteQuantiles(json, "handoff_wait", figures.HandoffWaitSeconds);
+        WriteQuantiles(json, "handoff_copy", figures.HandoffCopySeconds);
         json.WriteNumber("handoff_count", figures.HandoffSeconds.Count);
         json.WriteNumber("handoff_blocks", figures.HandoffBlocks);
         json.WriteNumber("transfer_bytes", figures.TransferBytes);

@@ -18,8 +18,12 @@ internal sealed record RequestTrace
 
     public PdPath PdPath { get; init; }
 
+    /// <summary>The engine's own account of its time; a peer has none.</summary>
+    public PhaseTimings Timings { get; init; } = new();
+
     /// <summary>From the first token until the decode worker has the blocks.</summary>
-    public double HandoffSeconds { get; init; }
+    public double HandoffSeconds =>
+        (Timings.TransferQueueNs + Timings.DecodeAllocWaitNs + Timings.DecodeTransferNs) / 1e9;
 
     public int HandoffBlocks { get; init; }
 

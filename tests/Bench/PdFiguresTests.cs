@@ -77,15 +77,23 @@ public sealed class PdFiguresTests
     {
         RequestTrace local = Traces.Request(RequestRole.Turn, 0, 0, Traces.Arrivals(10, 20)) with
         {
-            HandoffSeconds = 9, TransferBytes = 9,
+            Timings = new() { TransferQueueNs = 9 }, TransferBytes = 9,
         };
         RequestTrace copied = local with
         {
-            PdPath = PdPath.Copy, HandoffSeconds = 0.002, TransferBytes = 640, HandoffBlocks = 3,
+            PdPath = PdPath.Copy, TransferBytes = 640, HandoffBlocks = 3,
+            Timings = new()
+            {
+                PrefillForwardNs = 7, TransferQueueNs = 1_500_000, DecodeAllocWaitNs = 300_000,
+                DecodeTransferNs = 200_000, DecodeForwardNs = 7,
+            },
         };
         PdFigures figures = PdFigures.Of(new LoadTrace(Traces.Start, [local, copied]), 0.5);
         Assert.That(figures.HandoffSeconds.Count, Is.EqualTo(1));
-        Assert.That(figures.HandoffSeconds.At(0.5), Is.EqualTo(0.002));
+        Assert.That(figures.HandoffSeconds.At(0.5), Is.EqualTo(0.002).Within(Tolerance));
+        Assert.That(figures.HandoffQueueSeconds.Max, Is.EqualTo(0.0015).Within(Tolerance));
+        Assert.That(figures.HandoffWaitSeconds.Max, Is.EqualTo(0.0003).Within(Tolerance));
+        Assert.That(figures.HandoffCopySeconds.Max, Is.EqualTo(0.0002).Within(Tolerance));
         Assert.That((figures.TransferBytes, figures.HandoffBlocks), Is.EqualTo((640L, 3L)));
     }
 
@@ -110,7 +118,10 @@ public sealed class PdFiguresTests
         PdRun chunked = Traces.Run(
             PdArm.Reference, Traces.Request(RequestRole.Stream, 0, 0, Traces.Arrivals(0, 100, 1900, 2000)));
         RequestTrace smooth = Traces.Request(RequestRole.Stream, 0, 0, Traces.Arrivals(0, 600, 1200, 2300));
-        PdRun apart = Traces.Run("pd", smooth with { PdPath = PdPath.Handoff, HandoffSeconds = 0.0009 });
+        PdRun apart = Traces.Run("pd", smooth with
+        {
+            PdPath = PdPath.Handoff, Timings = new() { TransferQueueNs = 900_000 },
+        });
         string[] verdicts = [.. PdTarget.Of(Traces.Result(chunked, apart)).Select(
             target => $"{target.Figure} {target.IsMet}")];
         Assert.That(verdicts,

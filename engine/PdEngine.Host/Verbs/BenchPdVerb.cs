@@ -105,7 +105,10 @@ internal sealed class BenchPdVerb
             using Stream target = File.Create(svg);
             StripChart.Write(target, results);
         }
-        return results.All(result => result.Difference is null) ? CommandLine.Done : CommandLine.Failed;
+        string[] differences = [.. results.Select(result => result.Difference).OfType<string>()];
+        foreach (string difference in differences)
+            Console.Error.WriteLine($"pdengine: the arms made different tokens: {difference}");
+        return differences.Length == 0 ? CommandLine.Done : CommandLine.Failed;
     }
 
     private PdSettings Settings(ParseResult parsed)
