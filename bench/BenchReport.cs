@@ -8,15 +8,9 @@ internal static class BenchReport
 {
     public static void Print(IAnsiConsole console, string title, IReadOnlyList<BenchRow> rows, string peer)
     {
-        Table table = new() { Title = new TableTitle(title) };
-        foreach (string column in new[]
-        {
-            "phase", "batch", "tokens", "context", "tokens/s", "GFLOP/s", "GB/s", "limits", "bound by",
-            "share of limit", peer, "ratio",
-        })
-        {
-            table.AddColumn(column, column => column.NoWrap().RightAligned());
-        }
+        Table table = TableOf(
+            title, "phase", "batch", "tokens", "context", "tokens/s", "GFLOP/s", "GB/s", "limits", "bound by",
+            "share of limit", peer, "ratio");
         foreach (BenchRow row in rows)
         {
             bool hasPeer = row.PeerTokensPerSecond > 0;
@@ -29,6 +23,15 @@ internal static class BenchReport
                 hasPeer ? $"{row.TokensPerSecond / row.PeerTokensPerSecond:F2}x" : "");
         }
         console.Write(table);
+    }
+
+    /// <summary>A table of figures: columns as wide as their longest cell, to the right.</summary>
+    public static Table TableOf(string title, params ReadOnlySpan<string> columns)
+    {
+        Table table = new() { Title = new TableTitle(Markup.Escape(title)) };
+        foreach (string column in columns)
+            table.AddColumn(Markup.Escape(column), made => made.NoWrap().RightAligned());
+        return table;
     }
 
     /// <summary>Writes an array of rows; absent numbers are 0.</summary>

@@ -17,9 +17,9 @@ internal sealed class ModelSweep(string modelPath, CpuIsa isa, int threads, int 
     {
         using ICheckpoint checkpoint = Checkpoint.Open(modelPath);
         using MachineLimits limits = new(threads);
-        progress($"probe: {limits.Json()}");
+        progress($"probe: {limits.Read()}");
         using ModelBench ours = new(checkpoint, isa, threads, limits);
-        using LlamaCpp? peer = withPeer ? OpenPeer(checkpoint, progress) : null;
+        using LlamaCpp? peer = withPeer ? LlamaCheckpoint.TryOpen(checkpoint, progress) : null;
         LlamaBench? theirs = peer is null ? null : new(peer, threads, checkpoint.Config.VocabularySize);
         List<BenchRow> rows = [];
         foreach ((int batch, int tokens, int context) in Shapes)
@@ -40,29 +40,7 @@ internal sealed class ModelSweep(string modelPath, CpuIsa isa, int threads, int 
                 + $"{row.ShareOfLimit * 100:F0}% of the {row.BoundBy} limit; peer {peerRate:F1}");
             rows.Add(row);
         }
-        progress($"probe: {limits.Json()}");
+        progress($"probe: {limits.Read()}");
         return rows;
-    }
-
-    /// <summary>llama.cpp reads GGUF only: the same weights are written out for it in bf16.</summary>
-    private static LlamaCpp? OpenPeer(ICheckpoint checkpoint, Action<string> progress)
-    {
-        string file = Path.Combine(Path.GetTempPath(), $"pdengine-bench-{Environment.ProcessId}.gguf");
-        try
-        {
-            GgufExport.Write(
-                checkpoint, file, GgufType.BF16,
-                RandomVocabulary.Make(checkpoint.Config.VocabularySize, "gpt-2"));
-            return LlamaCpp.Load(LlamaPackage.Folder(), file);
-        }
-        catch (Exception error) when (error is PeerException or CheckpointException)
-        {
-            progress($"peer missing: {error.Message}");
-            return null;
-        }
-        finally
-        {
-            File.Delete(file);
-        }
     }
 }

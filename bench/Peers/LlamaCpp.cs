@@ -3,8 +3,8 @@ using System.Runtime.InteropServices;
 namespace PdEngine.Bench;
 
 /// <summary>
-/// llama.cpp through its own C API, as the peer that a benchmark runs beside us: <c>llama_decode</c> with no
-/// sampling. Its parameter structs are opaque here but for the leading fields of the context's, whose
+/// llama.cpp through its own C API, as the peer that a benchmark runs beside us: <c>llama_decode</c> and the
+/// logits. Its parameter structs are opaque here but for the leading fields of the context's, whose
 /// defaults are checked, so that another version is refused rather than misread.
 /// </summary>
 internal sealed unsafe class LlamaCpp : IDisposable
@@ -92,6 +92,29 @@ internal sealed unsafe class LlamaCpp : IDisposable
         nint memory = ((delegate* unmanaged<nint, nint>)Export("llama_get_memory"))(_context);
         ((delegate* unmanaged<nint, int, int, int, int, void>)Export("llama_memory_seq_cp"))(
             memory, from, to, -1, -1);
+    }
+
+    /// <summary>Forgets a sequence's positions from one on.</summary>
+    /// <exception cref="PeerException">Its memory cannot be cut there.</exception>
+    public void Cut(int sequence, int from)
+    {
+        nint memory = ((delegate* unmanaged<nint, nint>)Export("llama_get_memory"))(_context);
+        byte done = ((delegate* unmanaged<nint, int, int, int, byte>)Export("llama_memory_seq_rm"))(
+            memory, sequence, from, -1);
+        if (done == 0)
+            throw new PeerException($"it cannot forget sequence {sequence} from position {from} on");
+    }
+
+    /// <summary>Logits [vocabulary] of a wanted token of the last batch, until the next.</summary>
+    /// <param name="index">The token's place in the batch.</param>
+    /// <param name="vocabularySize">Columns.</param>
+    public ReadOnlySpan<float> Logits(int index, int vocabularySize)
+    {
+        float* logits = ((delegate* unmanaged<nint, int, float*>)Export("llama_get_logits_ith"))(
+            _context, index);
+        return logits == null
+            ? throw new PeerException($"it has no logits of token {index} of the batch")
+            : new ReadOnlySpan<float>(logits, vocabularySize);
     }
 
     /// <summary>

@@ -9,13 +9,18 @@ internal static class LlamaPackage
     private const string Package = "@node-llama-cpp/linux-x64";
     private const string Version = "3.22.1";
 
+    /// <summary>Whether it is here already, so that nothing would be downloaded.</summary>
+    public static bool IsHere => File.Exists(Path.Combine(Home, "complete"));
+
+    private static string Home => Path.Combine(Path.GetTempPath(), $"pdengine-peer-llama-{Version}");
+
     /// <summary>The folder with libllama and its CPU variants.</summary>
     /// <exception cref="PeerException">npm, the network or the package is missing.</exception>
     public static string Folder()
     {
-        string home = Path.Combine(Path.GetTempPath(), $"pdengine-peer-llama-{Version}");
+        string home = Home;
         string folder = Path.Combine(home, "package", "bins", "linux-x64");
-        if (File.Exists(Path.Combine(home, "complete")))
+        if (IsHere)
             return folder;
         Directory.CreateDirectory(home);
         Run(home, "npm", "pack", $"{Package}@{Version}", "--silent");
