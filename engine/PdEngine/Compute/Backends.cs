@@ -19,4 +19,13 @@ internal static class Backends
             cores = null;
         return new CpuBackend(new CpuBackendOptions { Isa = isa, ThreadCount = threads, Cores = cores });
     }
+
+    public static DeviceSet OpenDevices(BackendKind kind, CpuIsa isa, int? threadCount, int deviceCount, bool lendsCores)
+    {
+        _ = lendsCores;
+        IBackend[] all = new IBackend[deviceCount];
+        for (int i = 0; i < deviceCount; i++)
+            all[i] = Open(kind, isa, Math.Max(1, (threadCount ?? Environment.ProcessorCount) / deviceCount));
+        return new() { Devices = all };
+    }
 }
