@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+
 namespace PdEngine;
 
 /// <summary>
@@ -23,8 +25,8 @@ internal sealed class Router
     {
         _options = options;
         _regularPolicy = RoutePolicy.Create(options.Regular, options.Seed, options.Clock);
-        _prefillPolicy = RoutePolicy.Create(options.Prefill, options.Seed, options.Clock);
-        _decodePolicy = RoutePolicy.Create(options.Decode, options.Seed, options.Clock);
+        _prefillPolicy = RoutePolicy.Create(options.Prefill, options.Seed + 1, options.Clock);
+        _decodePolicy = RoutePolicy.Create(options.Decode, options.Seed + 2, options.Clock);
         _decider = new(options.Disaggregate, options.LocalTokens);
     }
 
@@ -92,7 +94,12 @@ internal sealed class Router
     public void Restart(WorkerSlot slot)
     {
         lock (_gate)
+        {
             slot.Restart();
+            _regularPolicy.Forget(slot.Number);
+            _prefillPolicy.Forget(slot.Number);
+            _decodePolicy.Forget(slot.Number);
+        }
     }
 
     private Route? Choose(Sequence sequence, Worker? except)
@@ -100,24 +107,44 @@ internal sealed class Router
         Request request = sequence.Request;
         RouteKey key = new(
             sequence.Tokens.ToArray(), request.RoutingKey, request.SessionId, request.Id.Value);
-        if (Pick(WorkerType.Regular, _regularPolicy, key, sequence, except, out _) is { } regular)
+        if (Pick(WorkerType.Regular, _regularPolicy, key, except, out _) is { } regular)
             return new(regular, regular, PdReasons.Colocated);
-        WorkerSlot? decode = Pick(WorkerType.Decode, _decodePolicy, key, sequence, except, out int cached);
-        WorkerSlot? prefill = Pick(WorkerType.Prefill, _prefillPolicy, key, sequence, except, out _);
-        if (decode is null || (prefill is not null && request.Sampling.MaxNewTokens == 0))
+        bool hasPrefill = HasLive(WorkerType.Prefill, except, out long pendingTokens);
+        bool decodes = request.Sampling.MaxNewTokens > 0 || !hasPrefill;
+        int cachedTokens = 0;
+        WorkerSlot? decode = decodes
+            ? Pick(WorkerType.Decode, _decodePolicy, key, except, out cachedTokens)
+            : null;
+        if (decode is null)
         {
-            string reason = decode is null ? PdReasons.NoDecodeWorker : PdReasons.NothingToDecode;
-            return prefill is null ? null : new(prefill, prefill, reason);
+            string reason = decodes ? PdReasons.NoDecodeWorker : PdReasons.NothingToDecode;
+            return Pick(WorkerType.Prefill, _prefillPolicy, key, except, out _) is { } alone
+                ? new(alone, alone, reason)
+                : null;
         }
         PdDecision decision = _decider.Decide(
-            sequence.TokenCount, cached, prefill?.Worker.PendingTokens ?? 0,
-            decode.Worker.RequestCount, prefill is not null, hasDecode: true);
-        return new(decision.Disaggregates ? prefill! : decode, decode, decision.Reason);
+            sequence.TokenCount, cachedTokens, pendingTokens, decode.Worker.RequestCount, hasPrefill,
+            hasDecode: true);
+        WorkerSlot first = decision.Disaggregates
+            ? Pick(WorkerType.Prefill, _prefillPolicy, key, except, out _)!
+            : decode;
+        return new(first, decode, decision.Reason);
+    }
+
+    private bool HasLive(WorkerType role, Worker? except, out long leastPendingTokens)
+    {
+        leastPendingTokens = long.MaxValue;
+        foreach (WorkerSlot slot in _slots)
+        {
+            Worker worker = slot.Worker;
+            if (slot.Role == role && !worker.IsDead && worker != except)
+                leastPendingTokens = Math.Min(leastPendingTokens, worker.PendingTokens);
+        }
+        return leastPendingTokens < long.MaxValue;
     }
 
     private WorkerSlot? Pick(
-        WorkerType role, RoutePolicy policy, in RouteKey key, Sequence sequence, Worker? except,
-        out int cachedTokens)
+        WorkerType role, RoutePolicy policy, in RouteKey key, Worker? except, out int cachedTokens)
     {
         _candidates.Clear();
         _picked.Clear();
@@ -126,15 +153,15 @@ internal sealed class Router
             Worker worker = slot.Worker;
             if (slot.Role != role || worker.IsDead || worker == except)
                 continue;
-            int cached = worker.Space.Peek(sequence.Tokens, sequence.TokenCount).BlockCount
-                * worker.Space.PageSize;
+            ReadOnlySpan<int> prompt = key.PromptTokens.Span;
+            int cached = worker.Space.Peek(prompt, prompt.Length).BlockCount * worker.Space.PageSize;
             _candidates.Add(new(slot.Number, worker.RequestCount, worker.PendingTokens, cached));
             _picked.Add(slot);
         }
         cachedTokens = 0;
         if (_picked.Count == 0)
             return null;
-        int index = policy.Pick(key, System.Runtime.InteropServices.CollectionsMarshal.AsSpan(_candidates));
+        int index = policy.Pick(key, CollectionsMarshal.AsSpan(_candidates));
         cachedTokens = _candidates[index].CachedTokens;
         return _picked[index];
     }
