@@ -3,7 +3,7 @@ namespace PdEngine.Tests;
 /// <summary>Segments that ranks make apart add up to what one product makes of them.</summary>
 public sealed class SumPartialsTests
 {
-    private const int Inputs = 128;
+    private const int Inputs = 184;
     private const int Outputs = 53;
 
     [Test]
