@@ -21,7 +21,7 @@ public sealed class Engine : IAsyncDisposable
     {
         _parts = parts;
         _models = [.. parts.Models.Select(model => new EngineModel(model, options, () => _disposed))];
-        _disposal = new(() => Task.Run(parts.Dispose));
+        _disposal = new(() => Task.Run(EndAndRelease));
     }
 
     /// <summary>The services that were started, the first being the one that the engine's own methods
@@ -110,6 +110,13 @@ public sealed class Engine : IAsyncDisposable
     {
         foreach (EngineModel model in _models)
             model.FlushCache();
+    }
+
+    private void EndAndRelease()
+    {
+        foreach (EngineModel model in _models)
+            model.StopAgeing();
+        _parts.Dispose();
     }
 
     /// <summary>

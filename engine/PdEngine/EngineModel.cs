@@ -8,11 +8,15 @@ namespace PdEngine;
 /// </summary>
 public sealed class EngineModel
 {
+    /// <summary>How often requests are held against their timeout.</summary>
+    private static readonly TimeSpan AgeingPeriod = TimeSpan.FromSeconds(1);
+
     private readonly ModelParts _parts;
     private readonly RequestIntake _intake;
     private readonly TimeProvider _clock;
     private readonly Func<bool> _isDisposed;
     private readonly ConcurrentDictionary<RequestId, Sequence> _live = new();
+    private readonly ITimer? _ager;
     private long _requestCount;
 
     internal EngineModel(ModelParts parts, EngineOptions options, Func<bool> isDisposed)
@@ -20,6 +24,8 @@ public sealed class EngineModel
         _parts = parts;
         _clock = options.Clock;
         _isDisposed = isDisposed;
+        if (parts.RequestTimeout != Timeout.InfiniteTimeSpan)
+            _ager = _clock.CreateTimer(_ => EndOverdue(), null, AgeingPeriod, AgeingPeriod);
         _intake = new(parts.Config, parts.Tokenizer, parts.Template, parts.ContextTokens, options.Seed);
     }
 
@@ -160,6 +166,31 @@ public sealed class EngineModel
             worker.TryPost(new WorkerCommand.Die(cause));
     }
 
+    /// <summary>Who holds KV blocks now.</summary>
+    public KvLeakReport LeakReport() => _parts.LeakReport(_live.Count);
+
+    internal void StopAgeing() => _ager?.Dispose();
+
+    private void Ended(Generation generation)
+    {
+        _live.TryRemove(generation.Id, out _);
+        _parts.Instruments.Record(generation);
+    }
+
+    private void EndOverdue()
+    {
+        foreach (Sequence sequence in _live.Values)
+        {
+            TimeSpan age = _clock.GetElapsedTime(sequence.Times.SubmittedTicks, _clock.GetTimestamp());
+            if (age <= _parts.RequestTimeout)
+                continue;
+            sequence.AbortCause ??= new TimeoutException(
+                $"The request has taken {age.TotalSeconds:F0} s, over the {_parts.RequestTimeout.TotalSeconds} s "
+                + "of router_request_timeout_secs.");
+            Abort(sequence);
+        }
+    }
+
     /// <summary>The mark reaches the sequence wherever it is; the command wakes whoever has it.</summary>
     private void Abort(Sequence sequence)
     {
@@ -180,7 +211,7 @@ public sealed class EngineModel
         ObjectDisposedException.ThrowIf(_isDisposed(), this);
         TokenStream stream = new(request.Id, Abort);
         SequenceDecoder observer = new(
-            _parts.Tokenizer, request.Sampling, stream, _clock, id => _live.TryRemove(id, out _));
+            _parts.Tokenizer, request.Sampling, stream, _clock, Ended);
         Sequence sequence = new(request, observer, _clock.GetTimestamp());
         _live[request.Id] = sequence;
         try

@@ -69,7 +69,7 @@ internal sealed class KvPools : IDisposable
     public (int Total, int Free, int Cached) Blocks()
     {
         (int total, int free, int cached) = (0, 0, 0);
-        foreach (KvDomain domain in _workers.Values.Select(worker => worker.Domain).Distinct())
+        foreach (KvDomain domain in Domains())
         {
             lock (domain.Gate)
             {
@@ -81,7 +81,26 @@ internal sealed class KvPools : IDisposable
         return (total, free, cached);
     }
 
+    /// <summary>Who holds what, over all pools.</summary>
+    public (int Holders, int Evictable, int Quarantined) Held()
+    {
+        (int holders, int evictable, int quarantined) = (0, 0, 0);
+        foreach (KvDomain domain in Domains())
+        {
+            lock (domain.Gate)
+            {
+                holders += domain.HolderCount;
+                evictable += domain.Cache.EvictableBlockCount;
+                quarantined += domain.Pool.QuarantinedCount;
+            }
+        }
+        return (holders, evictable, quarantined);
+    }
+
     public void Dispose() => _owned.ForEach(one => one.Dispose());
+
+    private IEnumerable<KvDomain> Domains() =>
+        _workers.Values.Select(worker => worker.Domain).Distinct();
 
     private void AddShared(IBackend device, KvLayout layout, int blockCount, WorkerPlacement[] workers)
     {

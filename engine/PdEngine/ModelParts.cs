@@ -55,6 +55,10 @@ internal sealed class ModelParts : IDisposable
         }
         Router.Connect(_slots);
         _watchdog = new(_slots, options.Clock);
+        Instruments = new(Name, Router);
+        RequestTimeout = options.Topology is null
+            ? Timeout.InfiniteTimeSpan
+            : TimeSpan.FromSeconds(plan.RequestTimeoutSecs);
     }
 
     public string Name => _model.Service.Name;
@@ -70,6 +74,11 @@ internal sealed class ModelParts : IDisposable
     public string BackendName => _devices[0].Name;
 
     public Router Router { get; }
+
+    public EngineInstruments Instruments { get; }
+
+    /// <summary>How long a request may take; infinite without a plan.</summary>
+    public TimeSpan RequestTimeout { get; }
 
     /// <summary>Starts every worker's thread.</summary>
     public void Start()
@@ -105,6 +114,20 @@ internal sealed class ModelParts : IDisposable
         _slots.ForEach(slot => slot.Worker.Close());
         _slots.ForEach(slot => slot.Dispose());
         _pools.Dispose();
+        Instruments?.Dispose();
+    }
+
+    public KvLeakReport LeakReport(int liveRequests)
+    {
+        (int holders, int evictable, int quarantined) = _pools.Held();
+        return new KvLeakReport
+        {
+            LiveRequests = liveRequests,
+            Holders = holders,
+            EvictableBlocks = evictable,
+            QuarantinedBlocks = quarantined,
+            ChargedBlocks = _slots.Sum(slot => slot.Worker.Space.ChargedBlocks),
+        };
     }
 
     private static int? ContextOf(ServedModel service) =>

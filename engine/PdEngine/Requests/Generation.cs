@@ -25,7 +25,8 @@ public sealed record Generation
     public string? MatchedStopText { get; init; }
 
     /// <summary>
-    /// What went wrong, where <see cref="FinishReason"/> is <see cref="FinishReason.Error"/>.
+    /// What went wrong, where <see cref="FinishReason"/> is <see cref="FinishReason.Error"/>; a <see
+    /// cref="TimeoutException"/> where the engine itself aborted a request that took too long.
     /// </summary>
     public Exception? Error { get; init; }
 

@@ -77,6 +77,9 @@ internal sealed class Sequence
         set => _abortRequested = value;
     }
 
+    /// <summary>Why it is aborted, where that was not a caller's wish; set before the mark.</summary>
+    public Exception? AbortCause { get; set; }
+
     /// <summary>Tokens that its worker counts as waiting to be computed.</summary>
     public int PendingTokens { get; set; }
 

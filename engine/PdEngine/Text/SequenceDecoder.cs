@@ -10,12 +10,12 @@ internal sealed class SequenceDecoder : ISequenceObserver
     private readonly StopText _text;
     private readonly TokenStream _stream;
     private readonly TimeProvider _clock;
-    private readonly Action<RequestId> _onFinished;
+    private readonly Action<Generation> _onFinished;
     private int _published;
 
     public SequenceDecoder(
         Tokenizer? tokenizer, SamplingParams sampling, TokenStream stream, TimeProvider clock,
-        Action<RequestId> onFinished)
+        Action<Generation> onFinished)
     {
         _onFinished = onFinished;
         _decoder = tokenizer is null ? null : new TokenDecoder(tokenizer, sampling.SkipSpecialTokens);
@@ -48,8 +48,9 @@ internal sealed class SequenceDecoder : ISequenceObserver
             _text.Settle();
         }
         string last = TakeSettled();
-        _onFinished(sequence.Request.Id);
-        _stream.Complete(ToGeneration(sequence), last);
+        Generation generation = ToGeneration(sequence);
+        _onFinished(generation);
+        _stream.Complete(generation, last);
     }
 
     /// <summary>

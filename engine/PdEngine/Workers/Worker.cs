@@ -574,7 +574,7 @@ internal sealed class Worker : IDisposable
         else
             Interlocked.Decrement(ref _waitingCount);
         sequence.Times.Finish(_clock.GetTimestamp());
-        sequence.Finish(reason, error);
+        sequence.Finish(reason, reason == FinishReason.Abort ? sequence.AbortCause : error);
         _counters.CountFinished();
         sequence.Observer.OnFinished(sequence);
     }
