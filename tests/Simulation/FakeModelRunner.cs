@@ -45,6 +45,12 @@ internal sealed class FakeModelRunner(FakeKvMemory memory) : IModelRunner
         Planter?.AfterRun(batch);
     }
 
+    public void CopyBlock(int source, int target)
+    {
+        Check.That(_pool.ReferenceCount(target) == 1);
+        memory.CopyFrom(memory, source, target, 0, FakeKvMemory.LayerCount);
+    }
+
     public void Rest()
     {
     }

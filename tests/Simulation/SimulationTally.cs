@@ -18,6 +18,8 @@ internal sealed class SimulationTally
 
     public long RetractionCount { get; private set; }
 
+    public long ForkCount { get; private set; }
+
     public long FailureCount { get; private set; }
 
     public long CachedTokenCount { get; private set; }
@@ -65,6 +67,7 @@ internal sealed class SimulationTally
     {
         StepCount += snapshot.StepCount;
         RetractionCount += snapshot.RetractionCount;
+        ForkCount += snapshot.ForkCount;
         FailureCount += snapshot.FailureCount;
         CachedTokenCount += snapshot.CachedTokenCount;
     }
@@ -72,7 +75,7 @@ internal sealed class SimulationTally
     public override string ToString() =>
         $"{SequenceCount} sequences in {StepCount} steps; {RetractionCount} retractions "
         + $"({RetractedPrefillCount} while prefilling, {RetractedScoreCount} with scores), "
-        + $"{FailureCount} failed batches, {CachedTokenCount} cached tokens, {RefusedCount} refused, "
+        + $"{FailureCount} failed batches, {ForkCount} forks, {CachedTokenCount} cached tokens, {RefusedCount} refused, "
         + $"{QueueFullCount} times full, "
         + $"aborted queued {_aborts[0]}, prefilling {_aborts[1]}, handing off {_aborts[2]}, "
         + $"decoding {_aborts[3]}; local {_paths[0]}, handoff {_paths[1]}, copy {_paths[2]}; "

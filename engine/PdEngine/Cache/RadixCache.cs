@@ -97,6 +97,9 @@ internal sealed class RadixCache(KvBlockPool pool)
         return taken;
     }
 
+    /// <summary>A second lock on the same prefix.</summary>
+    public PrefixLock LockAgain(PrefixLock held) => Lock(held.Node ?? _root);
+
     public void Unlock(PrefixLock held)
     {
         for (RadixNode? node = held.Node; node is { Parent: not null }; node = node.Parent)

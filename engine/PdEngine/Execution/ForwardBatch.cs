@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+
 namespace PdEngine;
 
 /// <summary>
@@ -10,6 +12,7 @@ internal sealed class ForwardBatch
     private Sequence[] _sequences = new Sequence[8];
     private SliceRows[] _sliceRows = new SliceRows[8];
     private int[] _wantedTokens = new int[8];
+    private readonly List<BatchFork> _forks = [];
 
     /// <summary>Slices and block tables, as attention takes them.</summary>
     public AttentionBatch Attention { get; } = new();
@@ -28,6 +31,9 @@ internal sealed class ForwardBatch
     /// <summary>What each slice's sequence takes from <see cref="Samples"/> [Attention.SliceCount].</summary>
     public ReadOnlySpan<SliceRows> SliceRows => _sliceRows.AsSpan(0, Attention.SliceCount);
 
+    /// <summary>Sequences that draw from the last row of another's slice.</summary>
+    public ReadOnlySpan<BatchFork> Forks => CollectionsMarshal.AsSpan(_forks);
+
     /// <summary>
     /// Index in the batch of each token whose logits are wanted; ascending [LogitsRowCount].
     /// </summary>
@@ -40,6 +46,7 @@ internal sealed class ForwardBatch
         Array.Clear(_sequences, 0, Attention.SliceCount);
         Attention.Clear();
         Samples.Clear();
+        _forks.Clear();
         TokenCount = 0;
         LogitsRowCount = 0;
     }
@@ -78,6 +85,15 @@ internal sealed class ForwardBatch
         Check.That(Samples.RowCount == rows.FirstRow + scoreCount + drawCount);
     }
 
+    /// <summary>
+    /// States that the sample row added last is another sequence's draw from the last row of the last slice.
+    /// </summary>
+    public void AddFork(Sequence sequence)
+    {
+        Check.That(LogitsRowCount > 0 && Attention.SliceCount > 0);
+        _forks.Add(new(sequence, Attention.SliceCount - 1, Samples.RowCount - 1));
+    }
+
     /// <summary>Asks for the logits that follow one token of the batch; tokens in ascending order.</summary>
     /// <returns>The logits row.</returns>
     public int WantLogits(int tokenIndex)
@@ -90,3 +106,9 @@ internal sealed class ForwardBatch
         return LogitsRowCount++;
     }
 }
+
+/// <summary>A sequence that goes on from where a slice of another ends.</summary>
+/// <param name="Sequence">Has the same tokens.</param>
+/// <param name="Slice">The other's slice, with its last token.</param>
+/// <param name="Row">Its own sample row.</param>
+internal readonly record struct BatchFork(Sequence Sequence, int Slice, int Row);

@@ -14,6 +14,12 @@ internal interface IModelRunner : IDisposable
     void Finish(ForwardBatch batch);
 
     /// <summary>
+    /// Copies a block within the worker's own memory, between batches: for a sequence that goes on from where
+    /// another is.
+    /// </summary>
+    void CopyBlock(int source, int target);
+
+    /// <summary>
     /// Says that no batch follows until further notice, so that what computes may help others meanwhile.
     /// </summary>
     void Rest();

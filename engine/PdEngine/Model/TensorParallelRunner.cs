@@ -9,6 +9,7 @@ namespace PdEngine;
 internal sealed class TensorParallelRunner : IModelRunner
 {
     private readonly ModelRank[] _ranks;
+    private readonly KvTransfer _copy;
     private readonly RankGroup? _group;
     private readonly Thread[] _threads;
     private readonly WaitWord _started = new();
@@ -26,6 +27,7 @@ internal sealed class TensorParallelRunner : IModelRunner
         IReadOnlyList<IBackend> ranks, IReadOnlyList<ModelWeights> shards, KvMemory memory, int tokenCapacity)
     {
         Check.That(ranks.Count > 0 && shards.Count == ranks.Count && memory.RankCount == ranks.Count);
+        _copy = new(memory, memory);
         _ranks = new ModelRank[ranks.Count];
         _threads = new Thread[ranks.Count - 1];
         if (ranks.Count > 1)
@@ -51,6 +53,9 @@ internal sealed class TensorParallelRunner : IModelRunner
     public void Finish(ForwardBatch batch)
     {
     }
+
+    public void CopyBlock(int source, int target) =>
+        _copy.Copy([source], [target], 0, _copy.LayerCount);
 
     public void Rest() => RunAll(null);
 

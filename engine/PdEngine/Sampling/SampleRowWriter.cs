@@ -52,10 +52,32 @@ internal static class SampleRowWriter
         batch.SetSliceRows(scoreCount, draws ? 1 : 0);
     }
 
+    /// <summary>Adds a draw of another sequence with the same tokens from the batch's last row.</summary>
+    public static void WriteFork(ForwardBatch batch, Sequence sequence)
+    {
+        DrawTemplate template = sequence.Draws;
+        SampleRow row = template.Row;
+        row.FirstBias = batch.Samples.AppendBias(template.BiasIds, template.BiasValues);
+        if (template.HasPenalty)
+            row.FirstHistory = batch.Samples.AppendHistory(sequence.Tokens);
+        int position = sequence.TokenCount;
+        if (position < template.SuppressedEnd && position >= sequence.Request.PenaltyPromptCount)
+            row.FirstSuppressed = batch.Samples.AppendSuppressed(sequence.Request.StopTokenIds);
+        row.TopCount = sequence.Request.ReturnLogProb ? sequence.Request.TopLogProbCount : 0;
+        row.Target = -1;
+        row.LogitsRow = batch.LogitsRowCount - 1;
+        Complete(batch, sequence, row, position);
+    }
+
     private static void AddRow(ForwardBatch batch, Sequence sequence, SampleRow row, int token, int position)
     {
-        int promptCount = sequence.Request.PenaltyPromptCount;
         row.LogitsRow = batch.WantLogits(token);
+        Complete(batch, sequence, row, position);
+    }
+
+    private static void Complete(ForwardBatch batch, Sequence sequence, SampleRow row, int position)
+    {
+        int promptCount = sequence.Request.PenaltyPromptCount;
         row.Position = position;
         if (sequence.Draws.HasPenalty)
         {

@@ -14,4 +14,11 @@ internal static class BatchBuilder
         int firstToken = batch.AddSlice(sequence, start, tokenCount, pageSize);
         SampleRowWriter.Write(batch, sequence, firstToken, start, tokenCount);
     }
+
+    /// <summary>Adds a draw of a sequence whose tokens are those of the slice added last.</summary>
+    public static void AddFork(ForwardBatch batch, Sequence sequence)
+    {
+        SampleRowWriter.WriteFork(batch, sequence);
+        batch.AddFork(sequence);
+    }
 }

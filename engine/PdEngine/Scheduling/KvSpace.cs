@@ -94,6 +94,51 @@ internal sealed class KvSpace
         }
     }
 
+    /// <summary>
+    /// Reserves for another sample of a prompt what it cannot share: the block that the prompt ends inside,
+    /// if it does. See <see cref="Fork"/>.
+    /// </summary>
+    /// <param name="hold">Empty.</param>
+    /// <param name="tokenCount">Tokens of the prompt.</param>
+    /// <param name="endTokens">How long it may become.</param>
+    /// <param name="expectedBlocks">What this worker's running sequences are expected to take.</param>
+    public bool TryAdmitFork(KvHold hold, int tokenCount, int endTokens, long expectedBlocks)
+    {
+        int sharedBlocks = tokenCount / PageSize;
+        lock (_domain.Gate)
+        {
+            long needed = BlocksFor(endTokens) - sharedBlocks + expectedBlocks;
+            if (!_domain.MayTake(this) || !_domain.MayAdmit(this) || needed > _quota.LeftBlocks
+                || needed > _domain.AvailableBlockCount)
+            {
+                return false;
+            }
+            _domain.Add(hold);
+            Take(hold, BlocksFor(tokenCount) - sharedBlocks);
+            return true;
+        }
+    }
+
+    /// <summary>Gives an admitted fork the whole blocks of a computed prompt, shared, before its own.</summary>
+    public void Fork(KvHold prompt, int tokenCount, KvHold fork)
+    {
+        int sharedBlocks = tokenCount / PageSize;
+        Check.That(fork.Blocks.Count == prompt.Blocks.Count - sharedBlocks);
+        int? own = fork.Blocks.Count > 0 ? fork.Blocks[0] : null;
+        fork.Blocks.Clear();
+        lock (_domain.Gate)
+        {
+            foreach (int block in prompt.Blocks.Blocks[..sharedBlocks])
+            {
+                _domain.Pool.AddReference(block);
+                fork.Blocks.Add(block);
+            }
+            fork.Prefix = _domain.Cache.LockAgain(prompt.Prefix);
+        }
+        if (own is { } last)
+            fork.Blocks.Add(last);
+    }
+
     /// <summary>Says that nothing waits to be admitted here.</summary>
     public void LeaveTurn()
     {
@@ -157,7 +202,7 @@ internal sealed class KvSpace
     /// </summary>
     public void Release(KvHold hold)
     {
-        if (hold.Blocks.Count == 0 && hold.Prefix.Node is null)
+        if (hold.Quota is null)
             return;
         lock (_domain.Gate)
         {

@@ -6,7 +6,7 @@ namespace PdEngine;
 internal sealed class PrefillQueue(SchedulePolicy policy, KvSpace space)
 {
     /// <summary>How many of the oldest are weighed against one another by more than arrival.</summary>
-    private const int WindowCount = 128;
+    public const int WindowCount = 128;
 
     private const int FrontRank = int.MinValue;
     private readonly List<Sequence> _queued = [];

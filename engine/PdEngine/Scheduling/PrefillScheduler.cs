@@ -120,7 +120,7 @@ internal sealed class PrefillScheduler(SchedulerOptions options, KvSpace space, 
         {
             Sequence sequence = Queue[index];
             PrefixMatch match = space.Peek(sequence);
-            if (WillShare(sequence, match))
+            if (WillFork(sequence) || WillShare(sequence, match))
             {
                 index++;
                 continue;
@@ -135,9 +135,65 @@ internal sealed class PrefillScheduler(SchedulerOptions options, KvSpace space, 
         }
     }
 
+    /// <summary>
+    /// Admits queued sequences with the very tokens of one that is computed to its end in this step: they
+    /// draw from its last row and share its blocks.
+    /// </summary>
+    /// <param name="prompt">Ends in this step.</param>
+    /// <param name="decode">The decoding sequences, which need places and further blocks.</param>
+    /// <param name="ratio">How many.</param>
+    /// <param name="forks">Gains the sequences.</param>
+    public void TakeForks(
+        Sequence prompt, DecodeScheduler decode, NewTokenRatio ratio, List<Sequence> forks)
+    {
+        // Shared blocks must be the cache's, or another worker of the domain could cache and evict them.
+        if (Queue.Count == 0 || !options.UsesPrefixCache)
+            return;
+        for (int index = 0; index < Math.Min(Queue.Count, PrefillQueue.WindowCount); index++)
+        {
+            Sequence sequence = Queue[index];
+            if (!IsForkOf(sequence, prompt))
+                continue;
+            if (_prefilling.Count + decode.Running.Length >= options.MaxRunningSequences
+                || !space.TryAdmitFork(
+                    sequence.Kv, sequence.TokenCount, EndOf(sequence), ExpectedBlocks(decode, ratio)))
+            {
+                return;
+            }
+            Queue.RemoveAdmitted(index--);
+            NoteAdmitted(sequence, cachedTokens: sequence.TokenCount);
+            forks.Add(sequence);
+        }
+    }
+
+    /// <summary>A prompt that is being computed is this very one.</summary>
+    private bool WillFork(Sequence sequence)
+    {
+        if (!options.UsesPrefixCache || sequence.OvertakenCount >= MaxOvertakenCount)
+            return false;
+        foreach (Sequence prompt in _prefilling)
+        {
+            if (IsForkOf(sequence, prompt))
+                return true;
+        }
+        return false;
+    }
+
+    private static bool IsForkOf(Sequence sequence, Sequence prompt) =>
+        sequence.TokenCount == prompt.TokenCount
+        && sequence.Request.Sampling.MaxNewTokens > 0
+        && prompt.Request.Sampling.MaxNewTokens > 0
+        && sequence.ScoreStart == sequence.ScoreEnd
+        && sequence.Tokens.SequenceEqual(prompt.Tokens);
+
     private bool HasPlace(DecodeScheduler decode) =>
         _prefilling.Count + decode.Running.Length < options.MaxRunningSequences
         && _chunks.Count < (options.MaxPrefillSequences ?? int.MaxValue);
+
+    /// <summary>How long a sequence may become, as far as admission looks.</summary>
+    private int EndOf(Sequence sequence) => options.LooksAhead
+        ? (int)Math.Min(sequence.FullKvCount, (long)sequence.TokenCount + LookaheadTokens)
+        : sequence.TokenCount;
 
     private long ExpectedBlocks(ReadOnlySpan<Sequence> sequences, NewTokenRatio ratio)
     {
@@ -179,27 +235,30 @@ internal sealed class PrefillScheduler(SchedulerOptions options, KvSpace space, 
     /// </summary>
     private bool TryStart(Sequence sequence, long expectedBlocks)
     {
-        long end = Math.Min(sequence.FullKvCount, (long)sequence.TokenCount + LookaheadTokens);
-        int endTokens = options.LooksAhead ? (int)end : sequence.TokenCount;
         if (!space.TryAdmit(
-            sequence.Kv, sequence.Tokens, sequence.CacheableCount, endTokens, expectedBlocks))
+            sequence.Kv, sequence.Tokens, sequence.CacheableCount, EndOf(sequence), expectedBlocks))
         {
             return false;
         }
-        sequence.MoveTo(SequencePhase.Prefilling);
         sequence.ComputedCount = sequence.Prefix.BlockCount * space.PageSize;
+        NoteAdmitted(sequence, sequence.ComputedCount);
+        return true;
+    }
+
+    private void NoteAdmitted(Sequence sequence, int cachedTokens)
+    {
+        sequence.MoveTo(SequencePhase.Prefilling);
         _prefilling.Add(sequence);
         _admitted.Add(sequence);
         long now = clock.GetTimestamp();
         sequence.Times.Enter(SequenceStage.PrefillForward, now);
         if (sequence.WasAdmitted)
-            return true;
+            return;
         sequence.WasAdmitted = true;
-        sequence.CachedCount = sequence.ComputedCount;
+        sequence.CachedCount = cachedTokens;
         sequence.Times.AdmittedTicks = now;
         sequence.ReserveStorage(space.PageSize);
         FirstAdmissionCount++;
-        return true;
     }
 
     private bool TryTakeChunk(Sequence sequence, ref int budget)

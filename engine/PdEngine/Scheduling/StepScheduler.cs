@@ -11,6 +11,7 @@ internal sealed class StepScheduler
     private readonly DecodeScheduler _decode;
     private readonly NewTokenRatio _ratio;
     private readonly TimeProvider _clock;
+    private readonly List<Sequence> _forks = [];
     private bool _prefillHadTurn;
 
     public StepScheduler(SchedulerOptions options, KvSpace space, TimeProvider clock)
@@ -53,6 +54,9 @@ internal sealed class StepScheduler
     public long RetractionCount { get; private set; }
 
     public long PrefillTokenCount { get; private set; }
+
+    /// <summary>Sequences that went on from another's prompt and computed none.</summary>
+    public long ForkCount { get; private set; }
 
     public void Add(Sequence sequence) => _prefill.Queue.Add(sequence);
 
@@ -142,6 +146,15 @@ internal sealed class StepScheduler
         sequence.ComputedCount = 0;
     }
 
+    private void AddForks(ForwardBatch batch, Sequence prompt)
+    {
+        _prefill.TakeForks(prompt, _decode, _ratio, _forks);
+        foreach (Sequence fork in _forks)
+            BatchBuilder.AddFork(batch, fork);
+        ForkCount += _forks.Count;
+        _forks.Clear();
+    }
+
     private void CompletePrompt(Sequence sequence)
     {
         _space.Keep(sequence.Kv, sequence.Tokens[..sequence.ComputedCount]);
@@ -162,8 +175,11 @@ internal sealed class StepScheduler
         _prefill.Schedule(budgetTokens, _decode, _ratio, admits);
         foreach (PrefillChunk chunk in _prefill.Chunks)
         {
-            BatchBuilder.Add(batch, chunk.Sequence, chunk.TokenCount, _space.PageSize);
+            Sequence prompt = chunk.Sequence;
+            BatchBuilder.Add(batch, prompt, chunk.TokenCount, _space.PageSize);
             PrefillTokenCount += chunk.TokenCount;
+            if (admits && prompt.ComputedCount + chunk.TokenCount == prompt.TokenCount)
+                AddForks(batch, prompt);
         }
     }
 }

@@ -408,16 +408,22 @@ internal sealed class Worker : IDisposable
         }
         WorkerException error = new(Name, fault);
         foreach (Sequence sequence in _batch.Sequences)
-        {
-            _scheduler.Remove(sequence, keeps: false);
-            Lose(sequence, _live[sequence], error);
-        }
+            LoseFromBatch(sequence, error);
+        foreach (BatchFork fork in _batch.Forks)
+            LoseFromBatch(fork.Sequence, error);
         _counters.CountFailure();
         return true;
     }
 
+    private void LoseFromBatch(Sequence sequence, WorkerException error)
+    {
+        _scheduler.Remove(sequence, keeps: false);
+        Lose(sequence, _live[sequence], error);
+    }
+
     private void Apply()
     {
+        int forkCount = 0;
         for (int i = 0; i < _batch.Sequences.Length; i++)
         {
             Sequence sequence = _batch.Sequences[i];
@@ -425,9 +431,10 @@ internal sealed class Worker : IDisposable
             sequence.ComputedCount += _batch.Attention.Slices[i].QueryCount;
             LogProbs.StoreInput(sequence, _batch.Samples, rows);
             if (sequence.Phase == SequencePhase.Prefilling)
-                ApplyChunk(sequence, rows);
+                ApplyChunk(sequence, rows.DrawCount > 0);
             if (sequence.ComputedCount < sequence.TokenCount)
                 continue;
+            forkCount += ApplyForks(i, forkCount, sequence);
             if (rows.DrawCount > 0)
                 Append(sequence, rows.FirstRow + rows.ScoreCount);
             else
@@ -437,14 +444,35 @@ internal sealed class Worker : IDisposable
         }
     }
 
-    private void ApplyChunk(Sequence sequence, SliceRows rows)
+    /// <summary>Sequences with the same prompt go on from it; it still holds its blocks.</summary>
+    /// <returns>How many.</returns>
+    private int ApplyForks(int slice, int first, Sequence prompt)
+    {
+        int count = 0;
+        ReadOnlySpan<BatchFork> forks = _batch.Forks;
+        for (; first + count < forks.Length && forks[first + count].Slice == slice; count++)
+        {
+            (Sequence sequence, _, int row) = forks[first + count];
+            Space.Fork(prompt.Kv, sequence.TokenCount, sequence.Kv);
+            if (sequence.TokenCount % Space.PageSize != 0)
+                _runner.CopyBlock(prompt.Blocks[prompt.Blocks.Count - 1], sequence.Blocks[sequence.Blocks.Count - 1]);
+            sequence.ComputedCount = sequence.TokenCount;
+            ApplyChunk(sequence, draws: true);
+            Append(sequence, row);
+            if (sequence.Phase == SequencePhase.HandingOff)
+                HandOver(sequence, _live[sequence]!);
+        }
+        return count;
+    }
+
+    private void ApplyChunk(Sequence sequence, bool draws)
     {
         Handoff? handoff = _live[sequence];
         if (sequence.ComputedCount == sequence.TokenCount)
         {
             Interlocked.Add(ref _pendingTokens, -sequence.PendingTokens);
             sequence.PendingTokens = 0;
-            if (handoff is null || rows.DrawCount == 0)
+            if (handoff is null || !draws)
             {
                 sequence.Pd.DecodeWorker = Name;
                 _scheduler.FinishPrefill(sequence);

@@ -10,6 +10,7 @@ internal sealed class WorkerCounters
     private long _generatedTokenCount;
     private long _prefillTokenCount;
     private long _retractionCount;
+    private long _forkCount;
     private int _queuedCount;
     private int _prefillingCount;
     private int _arrivedCount;
@@ -36,6 +37,7 @@ internal sealed class WorkerCounters
     {
         Volatile.Write(ref _prefillTokenCount, scheduler.PrefillTokenCount);
         Volatile.Write(ref _retractionCount, scheduler.RetractionCount);
+        Volatile.Write(ref _forkCount, scheduler.ForkCount);
         Volatile.Write(ref _queuedCount, scheduler.QueuedCount);
         Volatile.Write(ref _prefillingCount, scheduler.PrefillingCount);
         Volatile.Write(ref _decodingCount, scheduler.DecodingCount);
@@ -61,6 +63,7 @@ internal sealed class WorkerCounters
         CachedBlockCount = Volatile.Read(ref _cachedBlockCount),
         EvictableBlockCount = Volatile.Read(ref _evictableBlockCount),
         FinishedCount = Volatile.Read(ref _finishedCount),
+        ForkCount = Volatile.Read(ref _forkCount),
         RetractionCount = Volatile.Read(ref _retractionCount),
         FailureCount = Volatile.Read(ref _failureCount),
         PrefillTokenCount = Volatile.Read(ref _prefillTokenCount),

@@ -31,6 +31,9 @@ internal readonly record struct WorkerSnapshot
 
     public long FinishedCount { get; init; }
 
+    /// <summary>Sequences that went on from another's prompt and computed none.</summary>
+    public long ForkCount { get; init; }
+
     public long RetractionCount { get; init; }
 
     /// <summary>Batches that the runner failed.</summary>
