@@ -185,8 +185,8 @@ public sealed class EngineModel
             if (age <= _parts.RequestTimeout)
                 continue;
             sequence.AbortCause ??= new TimeoutException(
-                $"The request has taken {age.TotalSeconds:F0} s, over the {_parts.RequestTimeout.TotalSeconds} s "
-                + "of router_request_timeout_secs.");
+                $"The request has taken {age.TotalSeconds:F0} s, over the "
+                + $"{_parts.RequestTimeout.TotalSeconds} s of router_request_timeout_secs.");
             Abort(sequence);
         }
     }

@@ -66,7 +66,10 @@ internal sealed class EngineParts : IDisposable
             foreach (OpenedModel model in opened)
                 parts._weights.Load(model, meter);
             foreach (OpenedModel model in opened)
-                parts._models.Add(new ModelParts(options, plan, model, devices.Devices, parts._weights, freeBytes));
+            {
+                parts._models.Add(new ModelParts(
+                    options, plan, model, devices.Devices, parts._weights, freeBytes));
+            }
             parts._models.ForEach(model => model.Start());
             return parts;
         }

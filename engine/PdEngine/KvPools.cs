@@ -40,7 +40,10 @@ internal sealed class KvPools : IDisposable
             if (options.KvDomain == KvDomainKind.Host)
                 pools.AddShared(devices[0], layout, budget.Blocks(shares), workers);
             else
-                pools.AddApart(devices, layout, budget.Blocks([.. shares.Select(one => (KvShare[])[one])]), workers);
+            {
+                KvShare[][] apart = [.. shares.Select(share => new[] { share })];
+                pools.AddApart(devices, layout, budget.Blocks(apart), workers);
+            }
             return pools;
         }
         catch

@@ -67,11 +67,11 @@ public sealed class PrefillTests
     public void A_group_of_samples_computes_its_prompt_once()
     {
         using WorkerRig rig = new(256, 16, Options with { PrefillChunkTokens = 64 });
-        int[] prompt = WorkerRig.Tokens(320);
+        int[] prompt = WorkerRig.Tokens(330);
         SimulatedCall[] group = [.. Enumerable.Range(0, 8).Select(_ => rig.Submit(prompt, newTokens: 20))];
         rig.RunToEnd(group);
-        Assert.That(group.Skip(1).Select(c => c.Sequence!.CachedCount), Is.All.EqualTo(304));
-        Assert.That(rig.Worker.Snapshot().PrefillTokenCount, Is.EqualTo(320 + (7 * 16)));
+        Assert.That(group.Skip(1).Select(c => c.Sequence!.CachedCount), Is.All.EqualTo(330));
+        Assert.That(rig.Worker.Snapshot().PrefillTokenCount, Is.EqualTo(330));
         Assert.That(group.Select(c => c.Sequence!.OutputTokens[0]).Distinct().Count(), Is.GreaterThan(1));
     }
 
@@ -86,7 +86,7 @@ public sealed class PrefillTests
         rig.Worker.Step();
         Assert.That(other.IsFinished);
         rig.RunToEnd(first, second, other);
-        Assert.That(second.Sequence!.CachedCount, Is.EqualTo(80));
+        Assert.That(second.Sequence!.CachedCount, Is.EqualTo(96));
     }
 
     [Test]

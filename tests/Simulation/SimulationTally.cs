@@ -75,7 +75,8 @@ internal sealed class SimulationTally
     public override string ToString() =>
         $"{SequenceCount} sequences in {StepCount} steps; {RetractionCount} retractions "
         + $"({RetractedPrefillCount} while prefilling, {RetractedScoreCount} with scores), "
-        + $"{FailureCount} failed batches, {ForkCount} forks, {CachedTokenCount} cached tokens, {RefusedCount} refused, "
+        + $"{FailureCount} failed batches, {ForkCount} forks, "
+        + $"{CachedTokenCount} cached tokens, {RefusedCount} refused, "
         + $"{QueueFullCount} times full, "
         + $"aborted queued {_aborts[0]}, prefilling {_aborts[1]}, handing off {_aborts[2]}, "
         + $"decoding {_aborts[3]}; local {_paths[0]}, handoff {_paths[1]}, copy {_paths[2]}; "

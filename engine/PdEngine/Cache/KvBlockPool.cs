@@ -78,7 +78,7 @@ internal sealed class KvBlockPool
             Free(block);
     }
 
-    /// <summary>Announces a write into a held block: until it ends the block is not given to anyone.</summary>
+    /// <summary>Announces a write into a held block: until it ends nobody else gets the block.</summary>
     /// <returns>The block's generation, to be shown at the end.</returns>
     public int BeginWrite(int block)
     {

@@ -26,8 +26,8 @@ internal sealed class Admission(string worker, SchedulerOptions options, KvSpace
         {
             throw new CapacityException(
                 $"A prompt of {promptTokens} tokens with max_new_tokens {newTokens} needs {blocks} KV blocks "
-                + $"of {space.PageSize} tokens; worker '{worker}' has {space.CapacityBlocks}. Lower max_new_tokens "
-                + "or raise max_total_tokens or mem_fraction_static.");
+                + $"of {space.PageSize} tokens; worker '{worker}' has {space.CapacityBlocks}. Lower "
+                + "max_new_tokens or raise max_total_tokens or mem_fraction_static.");
         }
     }
 

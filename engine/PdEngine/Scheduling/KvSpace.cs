@@ -80,7 +80,8 @@ internal sealed class KvSpace
                 _domain.LeaveTurn(this);
                 return false;
             }
-            if (needed + _domain.ExpectedBlocks > _domain.AvailableBlockCount - match.EvictableBlockCount)
+            int available = _domain.AvailableBlockCount - match.EvictableBlockCount;
+            if (needed + _domain.ExpectedBlocks > available)
             {
                 _domain.AwaitTurn(this);
                 return false;
@@ -119,7 +120,7 @@ internal sealed class KvSpace
         }
     }
 
-    /// <summary>Gives an admitted fork the whole blocks of a computed prompt, shared, before its own.</summary>
+    /// <summary>Gives an admitted fork the whole blocks of a computed prompt, before its own.</summary>
     public void Fork(KvHold prompt, int tokenCount, KvHold fork)
     {
         int sharedBlocks = tokenCount / PageSize;

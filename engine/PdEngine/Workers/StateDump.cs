@@ -15,8 +15,8 @@ internal static class StateDump
                 $" [{slot.Name}{(slot.Worker.IsDead ? " dead" : "")}: step {snapshot.StepCount}, ")
                 .Append($"{snapshot.QueuedCount} queued, {snapshot.PrefillingCount} prefilling, ")
                 .Append($"{snapshot.ArrivedCount} arrived, {snapshot.DecodingCount} decoding, ")
-                .Append($"{snapshot.FreeBlockCount} of {slot.Worker.Space.Domain.Pool.BlockCount} blocks free, ")
-                .Append($"{snapshot.CachedBlockCount} cached, {slot.Worker.Space.ChargedBlocks} charged]");
+                .Append($"blocks: {snapshot.FreeBlockCount} free, {snapshot.CachedBlockCount} cached, ")
+                .Append($"{slot.Worker.Space.ChargedBlocks} of {slot.Worker.Space.CapacityBlocks} charged]");
         }
         return text.ToString();
     }

@@ -34,9 +34,11 @@ internal sealed class Watchdog : IDisposable
                 continue;
             TimeSpan elapsed = _clock.GetElapsedTime(start, _clock.GetTimestamp());
             if (elapsed > worker.Patience)
+            {
                 worker.TryAbandon(new TimeoutException(
-                    $"its step has run for {elapsed.TotalSeconds:F1} s, over the {worker.Patience.TotalSeconds} s "
-                    + $"of watchdog_timeout; {StateDump.Of(_slots)}"));
+                    $"its step has run for {elapsed.TotalSeconds:F1} s, over the "
+                    + $"{worker.Patience.TotalSeconds} s of watchdog_timeout; {StateDump.Of(_slots)}"));
+            }
         }
     }
 
