@@ -6,7 +6,7 @@ namespace PdEngine.Bench;
 internal sealed unsafe class MachineLimits : IDisposable
 {
     private const int Fma = 1, Vnni = 2, Amx = 3, ReadPastCaches = 4;
-    private readonly nint _team;
+    private readonly CpuTeam _team;
     private readonly int _probeMilliseconds;
 
     /// <param name="threads">Threads that the limits are of.</param>
@@ -15,12 +15,7 @@ internal sealed unsafe class MachineLimits : IDisposable
     {
         Threads = threads;
         _probeMilliseconds = probeMilliseconds;
-        int[] cores = new int[threads];
-        Array.Fill(cores, -1);
-        nint team;
-        fixed (int* first = cores)
-            NativeCalls.ThrowIfFailed(CpuNative.pd_cpu_team_create(first, threads, &team));
-        _team = team;
+        _team = CpuTeam.Create(threads);
     }
 
     public int Threads { get; }
@@ -35,12 +30,12 @@ internal sealed unsafe class MachineLimits : IDisposable
     public MachineReading Read() =>
         new(Threads, Measure(Amx), Measure(Fma), Measure(Vnni), Measure(ReadPastCaches));
 
-    public void Dispose() => CpuNative.pd_cpu_team_destroy(_team);
+    public void Dispose() => _team.Dispose();
 
     private double? Measure(int what)
     {
         double rate;
-        NativeStatus status = CpuNative.pd_cpu_probe(_team, what, _probeMilliseconds, &rate);
+        NativeStatus status = CpuNative.pd_cpu_probe(_team.Address, what, _probeMilliseconds, &rate);
         if (status == NativeStatus.Unsupported)
             return null;
         NativeCalls.ThrowIfFailed(status);

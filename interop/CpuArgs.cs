@@ -5,6 +5,17 @@ namespace PdEngine.Interop;
 // Mirrors of the argument structs in kernels/include/pd_cpu.h, field for field; AbiTests proves their sizes.
 
 [StructLayout(LayoutKind.Sequential)]
+internal readonly record struct CoreRun(int FirstCore, int CoreCount);
+
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct CrewArgs
+{
+    public int* Cores;
+    public CoreRun* Teams;
+    public int CoreCount, TeamCount, Lends, Reserved;
+}
+
+[StructLayout(LayoutKind.Sequential)]
 internal unsafe struct PackArgs
 {
     public float* Rows;

@@ -17,10 +17,19 @@ internal static unsafe partial class CpuNative
     internal static partial NativeStatus pd_cpu_isa_supported(int isa);
 
     [LibraryImport(Library)]
-    internal static partial NativeStatus pd_cpu_team_create(int* cores, int threadCount, nint* team);
+    internal static partial NativeStatus pd_cpu_crew_create(CrewArgs* args, nint* crew);
 
     [LibraryImport(Library)]
-    internal static partial void pd_cpu_team_destroy(nint team);
+    internal static partial void pd_cpu_crew_destroy(nint crew);
+
+    [LibraryImport(Library)]
+    internal static partial nint pd_cpu_crew_team(nint crew, int index);
+
+    [LibraryImport(Library)]
+    internal static partial void pd_cpu_team_rest(nint team);
+
+    [LibraryImport(Library)]
+    internal static partial long pd_cpu_team_lent_tiles(nint team);
 
     [LibraryImport(Library)]
     internal static partial NativeStatus pd_cpu_map(long bytes, void** memory);

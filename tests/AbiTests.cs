@@ -8,6 +8,8 @@ public sealed class AbiTests
 {
     private static readonly (string Name, int Bytes)[] Mirrors =
     [
+        ("pd_core_run", Unsafe.SizeOf<CoreRun>()),
+        ("pd_crew_args", Unsafe.SizeOf<CrewArgs>()),
         ("pd_pack_args", Unsafe.SizeOf<PackArgs>()),
         ("pd_matmul_args", Unsafe.SizeOf<MatMulArgs>()),
         ("pd_embed_args", Unsafe.SizeOf<EmbedArgs>()),

@@ -75,7 +75,7 @@ internal static class TestBackends
         }
     }
 
-    private static CpuBackend Open(CpuIsa isa) => new(new CpuBackendOptions { Isa = isa });
+    private static CpuBackend Open(CpuIsa isa) => CpuDevices.Open(new CpuBackendOptions { Isa = isa })[0];
 
     /// <summary>Names of all, for case sources.</summary>
     public static IEnumerable<string> Names() => All().Select(backend => backend.Name);

@@ -62,7 +62,7 @@ int64_t scratch_bytes(const pd_attend_args& args) {
   const int32_t padded_dim = int32_t(round_up(args.head_dim, 16));
   pd::AttendSlice sums = {};
   for (int32_t i = 0; i < args.slice_count; i++) cut(args, args.slices[i], sums);
-  return slices_bytes(args) + pd::attend_area(args.head_dim, padded_dim).bytes * pd::team_size(args.team) +
+  return slices_bytes(args) + pd::attend_area(args.head_dim, padded_dim).bytes * pd::team_slots(args.team) +
          sums.first_partial * (pd::kPartialHead + padded_dim) * int64_t(sizeof(float));
 }
 
@@ -124,7 +124,7 @@ pd_status pd_cpu_attend(const pd_attend_args* args) {
   work.slices = static_cast<pd::AttendSlice*>(args->scratch);
   work.threads = static_cast<uint8_t*>(args->scratch) + slices_bytes(*args);
   work.thread_bytes = pd::attend_area(args->head_dim, work.padded_dim).bytes;
-  work.partials = reinterpret_cast<float*>(work.threads + work.thread_bytes * pd::team_size(args->team));
+  work.partials = reinterpret_cast<float*>(work.threads + work.thread_bytes * pd::team_slots(args->team));
   pd::AttendSlice sums = {};
   for (int32_t i = 0; i < args->slice_count; i++) work.slices[i] = cut(*args, args->slices[i], sums);
   work.slices[args->slice_count] = sums;

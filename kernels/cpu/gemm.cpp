@@ -42,6 +42,8 @@ constexpr int64_t kStreams = 8;
 // Jobs of an op with many rows: enough to share evenly, few enough to load their weights once each.
 constexpr int64_t kJobs = 64;
 constexpr int64_t kLeastTilesPerJob = 4;
+// Multiply-adds of a job: about a millisecond of a core without tile units, so that a lent core is soon back.
+constexpr int64_t kJobProducts = int64_t(1) << 26;
 // Activations packed by one job.
 constexpr int64_t kPackBytes = int64_t(64) << 10;
 
@@ -99,7 +101,9 @@ struct Block {
 
   void multiply() const {
     const int64_t groups = divide_up(plan.units, plan.job_units);
-    const int64_t job_tiles = most(divide_up(tiles.count * groups, kJobs), kLeastTilesPerJob);
+    const int64_t tile_products = tiles.tile_rows * plan.job_units * pd::kUnitColumns * args.k;
+    const int64_t job_tiles =
+        most(least(divide_up(tiles.count * groups, kJobs), kJobProducts / tile_products), kLeastTilesPerJob);
     const int64_t chunks = divide_up(tiles.count, job_tiles);
     pd::parallel(args.team, groups * chunks, [&](int64_t job, int32_t) {
       const int64_t unit = job / chunks * plan.job_units, first = job % chunks * job_tiles;

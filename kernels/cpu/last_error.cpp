@@ -23,6 +23,8 @@ const char* pd_last_error(void) { return last_error; }
 int64_t pd_abi_sizeof(const char* name) {
 #define PD_SIZE(type) \
   if (std::strcmp(name, #type) == 0) return int64_t(sizeof(type));
+  PD_SIZE(pd_core_run)
+  PD_SIZE(pd_crew_args)
   PD_SIZE(pd_pack_args)
   PD_SIZE(pd_matmul_args)
   PD_SIZE(pd_embed_args)

@@ -2,175 +2,140 @@
 
 #include <immintrin.h>
 #include <linux/futex.h>
-#include <pthread.h>
 #include <sched.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <atomic>
-#include <climits>
-#include <new>
-
-#include "last_error.h"
+#include "crew.h"
 
 namespace {
 
-// About 50 us at 3 GHz: longer than the gap between two ops of a step, far shorter than a scheduler's slice.
-constexpr int kSpinTurns = 2000;
+// The gate: threads inside, below these bits.
+constexpr uint32_t kOpen = 1u << 31;
+constexpr uint32_t kWaiting = 1u << 30;  // the caller sleeps until nobody is inside
+constexpr uint32_t kInside = kWaiting - 1;
 
-void futex_wait(std::atomic<uint32_t>* word, uint32_t seen) {
-  syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, seen, nullptr, nullptr, 0);
-}
-void futex_wake_all(std::atomic<uint32_t>* word) {
-  syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT_MAX, nullptr, nullptr, 0);
-}
-
-}  // namespace
-
-struct alignas(64) pd_team {
-  // One op at a time: written by the caller before `turn` moves on, read by threads that saw it move.
-  pd::tile_fn fn = nullptr;
-  void* context = nullptr;
-  int64_t tile_count = 0;
-
-  alignas(64) std::atomic<uint32_t> turn{0};      // counts ops; futex word of the threads
-  alignas(64) std::atomic<int64_t> next{0};       // next tile
-  alignas(64) std::atomic<uint32_t> finished{0};  // threads done with this op; futex word of the caller
-  alignas(64) std::atomic<int32_t> parked{0};     // threads asleep
-  std::atomic<bool> caller_parked{false};
-  std::atomic<bool> stopping{false};
-
-  int32_t thread_count = 1;  // the caller included
-  struct Thread {
-    pd_team* team;
-    int32_t slot;
-    int32_t core;
-    pthread_t handle;
-  }* threads = nullptr;
-
-  void take_tiles(int32_t slot) {
-    for (;;) {
-      int64_t tile = next.fetch_add(1, std::memory_order_relaxed);
-      if (tile >= tile_count) return;
-      fn(context, tile, slot);
-    }
-  }
-
-  void serve(int32_t slot) {
-    pd::FlushDenormals flush;
-    uint32_t seen = 0;
-    for (;;) {
-      await_turn(seen);
-      seen = turn.load(std::memory_order_acquire);
-      if (stopping.load(std::memory_order_acquire)) return;
-      take_tiles(slot);
-      if (finished.fetch_add(1, std::memory_order_seq_cst) + 1 == uint32_t(thread_count - 1) &&
-          caller_parked.load(std::memory_order_seq_cst))
-        futex_wake_all(&finished);
-    }
-  }
-
-  void await_turn(uint32_t seen) {
-    for (int i = 0; i < kSpinTurns; i++) {
-      if (turn.load(std::memory_order_acquire) != seen) return;
-      _mm_pause();
-    }
-    parked.fetch_add(1, std::memory_order_seq_cst);
-    while (turn.load(std::memory_order_seq_cst) == seen) futex_wait(&turn, seen);
-    parked.fetch_sub(1, std::memory_order_seq_cst);
-  }
-
-  void run(int64_t tiles, pd::tile_fn run_tile, void* run_context) {
-    fn = run_tile;
-    context = run_context;
-    tile_count = tiles;
-    next.store(0, std::memory_order_relaxed);
-    finished.store(0, std::memory_order_relaxed);
-    turn.fetch_add(1, std::memory_order_seq_cst);
-    if (parked.load(std::memory_order_seq_cst) > 0) futex_wake_all(&turn);
-    take_tiles(0);
-    await_others();
-  }
-
-  // Every thread must have left the op before the caller may publish the next one.
-  void await_others() {
-    const uint32_t others = uint32_t(thread_count - 1);
-    for (int i = 0; i < kSpinTurns; i++) {
-      if (finished.load(std::memory_order_acquire) == others) return;
-      _mm_pause();
-    }
-    caller_parked.store(true, std::memory_order_seq_cst);
-    for (uint32_t now; (now = finished.load(std::memory_order_seq_cst)) != others;)
-      futex_wait(&finished, now);
-    caller_parked.store(false, std::memory_order_relaxed);
-  }
-};
-
-namespace {
-
-void pin(int32_t core) {
-  if (core < 0) return;
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  CPU_SET(core, &set);
-  sched_setaffinity(0, sizeof set, &set);  // a core taken away since then costs speed, not correctness
-}
-
-void* thread_main(void* argument) {
-  auto* thread = static_cast<pd_team::Thread*>(argument);
-  pin(thread->core);
-  thread->team->serve(thread->slot);
-  return nullptr;
-}
+// Serial of the team to whose core this thread was pinned last.
+thread_local uint64_t pinned_to = 0;
 
 }  // namespace
 
 namespace pd {
 
+void futex_wait(std::atomic<uint32_t>* word, uint32_t seen) {
+  syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, seen, nullptr, nullptr, 0);
+}
+void futex_wake(std::atomic<uint32_t>* word) {
+  syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, nullptr, nullptr, 0);
+}
+
 FlushDenormals::FlushDenormals() : saved_(_mm_getcsr()) { _mm_setcsr(saved_ | 0x8040); }
 FlushDenormals::~FlushDenormals() { _mm_setcsr(saved_); }
 
-int32_t team_size(const pd_team* team) { return team->thread_count; }
+int32_t team_size(const pd_team* team) { return team->core_count; }
+
+int32_t team_slots(const pd_team* team) {
+  return team->crew->lends ? team->crew->core_count : team->core_count;
+}
 
 void team_run(pd_team* team, int64_t tile_count, tile_fn fn, void* context) {
   FlushDenormals flush;
-  if (team->thread_count == 1 || tile_count == 1) {
+  if (!team->busy) team->begin();
+  if (!team->can_be_helped || tile_count <= 1) {
     for (int64_t tile = 0; tile < tile_count; tile++) fn(context, tile, 0);
     return;
   }
-  if (tile_count > 0) team->run(tile_count, fn, context);
+  team->run(tile_count, fn, context);
 }
 
 }  // namespace pd
 
-pd_status pd_cpu_team_create(const int32_t* cores, int32_t thread_count, pd_team** team) {
-  if (thread_count < 1 || thread_count > 1024)
-    return pd::fail(PD_INVALID_ARGUMENT, "a team has 1 to 1024 threads, not %d", thread_count);
-  auto* made = new (std::nothrow) pd_team;
-  auto* threads = new (std::nothrow) pd_team::Thread[size_t(thread_count)];
-  if (!made || !threads)
-    return pd::fail(PD_OUT_OF_MEMORY, "no memory for a team of %d threads", thread_count);
-  made->threads = threads;
-  made->thread_count = 1;
-  for (int32_t slot = 1; slot < thread_count; slot++) {
-    threads[slot] = {made, slot, cores[slot], {}};
-    made->thread_count = slot + 1;
-    if (pthread_create(&threads[slot].handle, nullptr, thread_main, &threads[slot]) != 0) {
-      made->thread_count = slot;
-      pd_cpu_team_destroy(made);
-      return pd::fail(PD_FAILED, "the system gave %d of %d threads", slot, thread_count);
-    }
-  }
-  *team = made;
-  return PD_OK;
+bool pd_team::is_open() const { return gate.load(std::memory_order_seq_cst) & kOpen; }
+
+bool pd_team::join() {
+  uint32_t seen = gate.load(std::memory_order_relaxed);
+  while (seen & kOpen)
+    if (gate.compare_exchange_weak(seen, seen + 1, std::memory_order_acquire, std::memory_order_relaxed))
+      return true;
+  return false;
 }
 
-void pd_cpu_team_destroy(pd_team* team) {
-  if (!team) return;
-  team->stopping.store(true, std::memory_order_seq_cst);
-  team->turn.fetch_add(1, std::memory_order_seq_cst);
-  futex_wake_all(&team->turn);
-  for (int32_t slot = 1; slot < team->thread_count; slot++) pthread_join(team->threads[slot].handle, nullptr);
-  delete[] team->threads;
-  delete team;
+void pd_team::help(const pd::Core& core) {
+  const bool lent = core.home != this;
+  // Its place after the team's first core, where the caller is: no other thread's, since that core's own
+  // thread never helps this team.
+  const int32_t cores = crew->core_count;
+  const int32_t slot = (core.index - first_core + cores) % cores;
+  int64_t done = 0;
+  bool used_up = false;
+  while (!lent || core.busy_teams.load(std::memory_order_relaxed) == 0) {
+    const int64_t tile = next.fetch_add(1, std::memory_order_relaxed);
+    used_up = tile >= tile_count;
+    if (used_up) break;
+    fn(context, tile, slot);
+    done++;
+  }
+  if (lent) lent_tiles.fetch_add(done, std::memory_order_relaxed);
+  leave(used_up);
+}
+
+void pd_team::leave(bool used_up) {
+  uint32_t seen = gate.load(std::memory_order_relaxed), after;
+  do {
+    after = (used_up ? seen & ~kOpen : seen) - 1;
+  } while (!gate.compare_exchange_weak(seen, after, std::memory_order_acq_rel, std::memory_order_relaxed));
+  if (after == kWaiting) pd::futex_wake(&gate);
+}
+
+void pd_team::run(int64_t tiles, pd::tile_fn run_tile, void* run_context) {
+  fn = run_tile;
+  context = run_context;
+  tile_count = tiles;
+  next.store(0, std::memory_order_relaxed);
+  gate.store(kOpen, std::memory_order_seq_cst);
+  crew->call_to(*this, tiles - 1);
+  for (int64_t tile; (tile = next.fetch_add(1, std::memory_order_relaxed)) < tiles;)
+    run_tile(run_context, tile, 0);
+  if (gate.fetch_and(~kOpen, std::memory_order_acq_rel) & kInside) await_helpers();
+}
+
+void pd_team::await_helpers() {
+  for (int i = 0; i < pd::kSpinTurns; i++) {
+    if ((gate.load(std::memory_order_acquire) & kInside) == 0) return;
+    _mm_pause();
+  }
+  uint32_t seen = gate.fetch_or(kWaiting, std::memory_order_acq_rel) | kWaiting;
+  for (; seen & kInside; seen = gate.load(std::memory_order_acquire)) pd::futex_wait(&gate, seen);
+}
+
+void pd_team::begin() {
+  busy = true;
+  crew->busy_teams.fetch_add(1, std::memory_order_seq_cst);
+  for (int32_t i = 0; i < core_count; i++)
+    crew->cores[first_core + i].busy_teams.fetch_add(1, std::memory_order_seq_cst);
+  pin_caller();
+}
+
+void pd_team::rest() {
+  if (!busy) return;
+  busy = false;
+  for (int32_t i = 0; i < core_count; i++)
+    crew->cores[first_core + i].busy_teams.fetch_sub(1, std::memory_order_seq_cst);
+  const int32_t others = crew->busy_teams.fetch_sub(1, std::memory_order_seq_cst) - 1;
+  if (crew->lends && others > 0) crew->call_own(*this, pd::kCalls);
+}
+
+// The process's first thread stays free: its cores are what the system reports as the process's and what the
+// runtime gives to new threads.
+void pd_team::pin_caller() const {
+  const int32_t number = crew->cores[first_core].number;
+  if (number < 0 || pinned_to == serial) return;
+  pinned_to = serial;
+  if (pid_t(syscall(SYS_gettid)) != getpid()) pd::pin(number);
+}
+
+void pd_cpu_team_rest(pd_team* team) { team->rest(); }
+
+int64_t pd_cpu_team_lent_tiles(const pd_team* team) {
+  return team->lent_tiles.load(std::memory_order_relaxed);
 }

@@ -31,11 +31,29 @@ PD_API const char* pd_last_error(void);
 // PD_OK if this process can run the instruction set here (AMX permission is requested on first ask).
 PD_API pd_status pd_cpu_isa_supported(int32_t isa);
 
-// ---- Teams: the threads of one device. The caller of an op is thread 0 and works too.
+// ---- Crews and teams. A team is one device: a run of its crew's cores. One thread at a time calls its ops
+// and computes too; its first op pins it to the team's first core, unless it is the process's first thread.
+typedef struct pd_crew pd_crew;
 typedef struct pd_team pd_team;
-// cores[thread_count]: core of each thread, -1 leaves it free. Thread 0 (the caller) is never pinned here.
-PD_API pd_status pd_cpu_team_create(const int32_t* cores, int32_t thread_count, pd_team** team);
-PD_API void pd_cpu_team_destroy(pd_team* team);
+typedef struct {
+  int32_t first_core, core_count;  // indices into the crew's cores
+} pd_core_run;
+typedef struct {
+  const int32_t* cores;      // [core_count]: numbers of the machine's cores; -1 leaves a thread free
+  const pd_core_run* teams;  // [team_count]: apart from each other, or of one core each
+  int32_t core_count, team_count;
+  int32_t lends;  // 1: cores whose teams all rest compute tiles of other teams' ops
+  int32_t reserved;
+} pd_crew_args;
+PD_API pd_status pd_cpu_crew_create(const pd_crew_args* args, pd_crew** crew);
+// No team may be in an op; its teams end with it.
+PD_API void pd_cpu_crew_destroy(pd_crew* crew);
+// A team of the crew, by its place in the arguments; null if there is none.
+PD_API pd_team* pd_cpu_crew_team(pd_crew* crew, int32_t index);
+// The team has no work: its cores may be lent until its next op, when they leave foreign ops within a tile.
+PD_API void pd_cpu_team_rest(pd_team* team);
+// Tiles of this team's ops that other teams' cores have computed; any thread may ask.
+PD_API int64_t pd_cpu_team_lent_tiles(const pd_team* team);
 
 // ---- Memory: zeroed, 2 MiB aligned, huge pages advised, committed on first touch.
 PD_API pd_status pd_cpu_map(int64_t bytes, void** memory);

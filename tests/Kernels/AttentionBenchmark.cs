@@ -57,24 +57,20 @@ public sealed unsafe class AttentionBenchmark
         foreach (ref float element in rows.AsSpan())
             element = random.NextSingle() - 0.5f;
         float[] output = new float[rows.Length];
-        int* cores = stackalloc int[setup.Threads];
-        new Span<int>(cores, setup.Threads).Fill(-1);
-        nint team;
-        NativeCalls.ThrowIfFailed(CpuNative.pd_cpu_team_create(cores, setup.Threads, &team));
+        using CpuTeam team = CpuTeam.Create(setup.Threads);
         fixed (AttentionSlice* firstSlice = slices)
         fixed (int* firstBlock = blocks)
         fixed (float* q = rows, y = output)
         {
             AttendArgs args = new()
             {
-                Team = team, Q = q, Store = store, Slices = firstSlice, Blocks = firstBlock, Y = y,
+                Team = team.Address, Q = q, Store = store, Slices = firstSlice, Blocks = firstBlock, Y = y,
                 QStride = setup.QueryColumns, YStride = setup.QueryColumns, BlockBytes = blockBytes,
                 SliceCount = sequences, TokenCount = sequences * queries, Heads = setup.Heads,
                 KvHeads = setup.KvHeads, HeadDim = setup.HeadDim, PageSize = setup.PageSize,
                 Scale = setup.Scale, Isa = setup.Isa, StoreKvHeads = setup.StoreKvHeads,
             };
             double seconds = Median(ref args);
-            CpuNative.pd_cpu_team_destroy(team);
             NativeMemory.AlignedFree(store);
             return seconds;
         }

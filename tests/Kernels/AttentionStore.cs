@@ -20,10 +20,17 @@ internal sealed unsafe class AttentionStore : IDisposable
     private readonly int[] _firstBlocks;
     private readonly int[] _blocks;
     private readonly ushort* _memory;
-    private readonly nint _team;
+    private readonly CpuTeam _team;
 
     public AttentionStore(AttentionSetup setup, params AttentionSequence[] sequences)
+        : this(setup, CpuTeam.Create(setup.Threads), sequences)
     {
+    }
+
+    /// <summary>Its calls go to this team, which it owns.</summary>
+    public AttentionStore(AttentionSetup setup, CpuTeam team, params AttentionSequence[] sequences)
+    {
+        _team = team;
         _setup = setup;
         _sequences = sequences;
         _written = new int[sequences.Length];
@@ -40,17 +47,12 @@ internal sealed unsafe class AttentionStore : IDisposable
         long elements = BlockElements * _blocks.Length;
         _memory = (ushort*)NativeMemory.AlignedAlloc((nuint)(elements * 2), 64);
         new Span<ushort>(_memory, checked((int)elements)).Fill(Poison);
-        nint team;
-        int[] cores = Enumerable.Repeat(-1, setup.Threads).ToArray();
-        fixed (int* first = cores)
-            NativeCalls.ThrowIfFailed(CpuNative.pd_cpu_team_create(first, setup.Threads, &team));
-        _team = team;
     }
 
     /// <summary>Elements of a block, its foreign layer included.</summary>
     public long BlockElements { get; }
 
-    public nint Team => _team;
+    public nint Team => _team.Address;
 
     public byte* Layer => (byte*)(_memory + (BlockElements / 2));
 
@@ -117,7 +119,7 @@ internal sealed unsafe class AttentionStore : IDisposable
 
     public void Dispose()
     {
-        CpuNative.pd_cpu_team_destroy(_team);
+        _team.Dispose();
         NativeMemory.AlignedFree(_memory);
     }
 
@@ -129,7 +131,7 @@ internal sealed unsafe class AttentionStore : IDisposable
         {
             AttendArgs args = new()
             {
-                Team = _team, Q = q, Store = Layer, Slices = firstSlice, Blocks = firstBlock, Y = y,
+                Team = Team, Q = q, Store = Layer, Slices = firstSlice, Blocks = firstBlock, Y = y,
                 QStride = stride, YStride = stride, BlockBytes = BlockElements * 2,
                 SliceCount = slices.Length, TokenCount = tokens, Heads = _setup.Heads,
                 KvHeads = _setup.KvHeads, HeadDim = _setup.HeadDim, PageSize = _setup.PageSize,

@@ -59,12 +59,12 @@ public sealed class CpuBackendTests
     {
         if (CpuIsaSupport.WhyNot(isa) is not { } reason)
         {
-            using CpuBackend backend = new(new CpuBackendOptions { Isa = isa, ThreadCount = 1 });
+            using CpuBackend backend = CpuTestBackend.Create(isa, threadCount: 1);
             Assert.That(backend.Name, Is.EqualTo($"cpu/{CpuIsaSupport.NameOf(CpuIsaSupport.Resolve(isa))}"));
             return;
         }
         BackendException error = Assert.Throws<BackendException>(
-            () => new CpuBackend(new CpuBackendOptions { Isa = isa }).Dispose())!;
+            () => CpuDevices.Open(new CpuBackendOptions { Isa = isa }))!;
         Assert.That(error.Message, Does.Contain(reason));
     }
 
@@ -81,7 +81,7 @@ public sealed class CpuBackendTests
     public void Fewer_cores_than_threads_are_refused()
     {
         CpuBackendOptions options = new() { Cores = [0], ThreadCount = 2 };
-        Assert.Throws<BackendException>(() => new CpuBackend(options).Dispose());
+        Assert.Throws<BackendException>(() => CpuDevices.Open(options));
     }
 
     [Test]

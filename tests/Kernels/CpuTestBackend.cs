@@ -7,7 +7,7 @@ internal static class CpuTestBackend
     {
         if (CpuIsaSupport.WhyNot(isa) is { } reason)
             Assert.Ignore(reason);
-        return new CpuBackend(new CpuBackendOptions { Isa = isa, ThreadCount = threadCount });
+        return CpuDevices.Open(new CpuBackendOptions { Isa = isa, ThreadCount = threadCount })[0];
     }
 
     public static bool RoundsInputs(CpuIsa isa) => isa is CpuIsa.Amx or CpuIsa.AmxEmulated;

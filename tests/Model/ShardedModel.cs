@@ -55,6 +55,6 @@ internal sealed class ShardedModel : IDisposable
         CpuIsa isa = CpuIsaSupport.All.FirstOrDefault(one => CpuIsaSupport.NameOf(one) == name);
         return isa == CpuIsa.Auto
             ? new ReferenceBackend(1)
-            : new CpuBackend(new CpuBackendOptions { Isa = isa, ThreadCount = 1 });
+            : CpuDevices.Open(new CpuBackendOptions { Isa = isa, ThreadCount = 1 })[0];
     }
 }

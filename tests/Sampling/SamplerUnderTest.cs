@@ -13,20 +13,14 @@ internal sealed unsafe class SamplerUnderTest : IDisposable
     public static readonly string[] All = [Reference, .. Native];
 
     private readonly int _isa;
-    private readonly nint _team;
+    private readonly CpuTeam? _team;
     private HostBuffer _scratch = HostBuffer.Allocate(64);
 
     private SamplerUnderTest(int isa, int threadCount)
     {
         _isa = isa;
-        if (isa == 0)
-            return;
-        int[] cores = new int[threadCount];
-        Array.Fill(cores, -1);
-        nint team;
-        fixed (int* free = cores)
-            NativeCalls.ThrowIfFailed(CpuNative.pd_cpu_team_create(free, threadCount, &team));
-        _team = team;
+        if (isa != 0)
+            _team = CpuTeam.Create(threadCount);
     }
 
     /// <summary>The sampler of that name; the test is skipped where its instruction set is missing.</summary>
@@ -51,8 +45,7 @@ internal sealed unsafe class SamplerUnderTest : IDisposable
     public void Dispose()
     {
         _scratch.Dispose();
-        if (_team != 0)
-            CpuNative.pd_cpu_team_destroy(_team);
+        _team?.Dispose();
     }
 
     private NativeStatus Run(Tensor logits, int firstLogitsRow, SampleBatch samples, int first, int count)
@@ -70,7 +63,7 @@ internal sealed unsafe class SamplerUnderTest : IDisposable
         {
             SampleArgs args = new()
             {
-                Team = _team, Logits = (float*)logits.Address, Rows = rows + first, History = history,
+                Team = _team!.Address, Logits = (float*)logits.Address, Rows = rows + first, History = history,
                 BiasIds = biasIds, BiasValues = biasValues, Suppressed = suppressed,
                 Results = results + first, Tops = tops, LogitsStride = logits.Stride,
                 Vocabulary = logits.Columns, RowCount = count, FirstLogitsRow = firstLogitsRow, Isa = _isa,

@@ -3,29 +3,51 @@ namespace PdEngine;
 /// <summary>Opens the backend that options ask for.</summary>
 internal static class Backends
 {
-    /// <summary>
-    /// The CPU backend's threads are pinned, one to a core that the process may use, as far as the cores go.
-    /// </summary>
+    /// <summary>One device on all cores; see <see cref="OpenDevices"/>.</summary>
     /// <exception cref="BackendException">
     /// This machine cannot run it; the message says what is missing.
     /// </exception>
-    public static IBackend Open(BackendKind kind, CpuIsa isa, int? threadCount)
+    public static IBackend Open(BackendKind kind, CpuIsa isa, int? threadCount) =>
+        OpenDevices(kind, isa, threadCount, deviceCount: 1, lendsCores: false).Devices[0];
+
+    /// <summary>
+    /// Devices that partition the cores which the process may use, in order; where there are more devices
+    /// than cores, some share one. A CPU device's threads are held to its cores, as far as the cores go.
+    /// </summary>
+    /// <param name="kind">Kind of all devices.</param>
+    /// <param name="isa">Instruction set of CPU devices.</param>
+    /// <param name="threadCount">Threads of all devices together; null is one per core.</param>
+    /// <param name="deviceCount">How many devices.</param>
+    /// <param name="lendsCores">Whether cores of a CPU device at rest help the others.</param>
+    /// <exception cref="BackendException">
+    /// This machine cannot run it; the message says what is missing.
+    /// </exception>
+    public static DeviceSet OpenDevices(
+        BackendKind kind, CpuIsa isa, int? threadCount, int deviceCount, bool lendsCores)
     {
-        if (kind == BackendKind.Reference)
-            return new ReferenceBackend(threadCount ?? Environment.ProcessorCount);
-        IReadOnlyList<int>? cores = HostCores.Allowed();
+        Check.That(deviceCount > 0);
         int threads = threadCount ?? Environment.ProcessorCount;
+        string? notice = deviceCount > threads
+            ? $"{deviceCount} devices share {threads} {(threads == 1 ? "core" : "cores")}"
+            : null;
+        if (kind == BackendKind.Reference)
+        {
+            IBackend[] references = new IBackend[deviceCount];
+            for (int device = 0; device < deviceCount; device++)
+                references[device] = new ReferenceBackend(Math.Max(1, threads / deviceCount));
+            return new DeviceSet(references, notice);
+        }
+        IReadOnlyList<int>? cores = HostCores.Allowed();
         if (threads > cores?.Count)
             cores = null;
-        return new CpuBackend(new CpuBackendOptions { Isa = isa, ThreadCount = threads, Cores = cores });
-    }
-
-    public static DeviceSet OpenDevices(BackendKind kind, CpuIsa isa, int? threadCount, int deviceCount, bool lendsCores)
-    {
-        _ = lendsCores;
-        IBackend[] all = new IBackend[deviceCount];
-        for (int i = 0; i < deviceCount; i++)
-            all[i] = Open(kind, isa, Math.Max(1, (threadCount ?? Environment.ProcessorCount) / deviceCount));
-        return new() { Devices = all };
+        CpuBackendOptions options = new()
+        {
+            Isa = isa,
+            ThreadCount = threads,
+            Cores = cores,
+            DeviceCount = deviceCount,
+            LendsCores = lendsCores,
+        };
+        return new DeviceSet(CpuDevices.Open(options), notice);
     }
 }

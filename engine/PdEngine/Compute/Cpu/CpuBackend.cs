@@ -9,27 +9,25 @@ internal sealed unsafe class CpuBackend : IBackend
     private readonly CpuTeam _team;
     private readonly CpuScratch _scratch = new();
     private readonly CpuIsa _isa;
+    private readonly int _loadThreadCount;
 
-    /// <summary>Starts the threads.</summary>
-    /// <exception cref="BackendException">No library, no such instruction set or no threads.</exception>
-    public CpuBackend(CpuBackendOptions options)
+    /// <param name="isa">A resolved one.</param>
+    /// <param name="team">Its threads; the backend owns it.</param>
+    /// <param name="threadCount">Cores of the team.</param>
+    /// <param name="loadThreadCount">Threads that load a weight: nothing computes yet.</param>
+    public CpuBackend(CpuIsa isa, CpuTeam team, int threadCount, int loadThreadCount)
     {
-        _isa = CpuIsaSupport.Resolve(options.Isa);
-        ThreadCount = options.ThreadCount ?? options.Cores?.Count ?? Environment.ProcessorCount;
-        if (ThreadCount < 1 || (options.Cores is { } all && all.Count < ThreadCount))
-        {
-            throw new BackendException(
-                $"A CPU backend of {ThreadCount} threads on {options.Cores?.Count ?? 0} cores: name a core " +
-                "for each thread, or leave the cores out.");
-        }
-        int[] cores = new int[ThreadCount];
-        for (int thread = 0; thread < cores.Length; thread++)
-            cores[thread] = options.Cores?[thread] ?? -1;
-        _team = Make(() => CpuTeam.Create(cores));
+        _isa = isa;
+        _team = team;
+        _loadThreadCount = loadThreadCount;
+        ThreadCount = threadCount;
     }
 
-    /// <summary>Threads that an op may use, the caller's included.</summary>
+    /// <summary>Threads of the device's own that an op may use, the caller's included.</summary>
     public int ThreadCount { get; }
+
+    /// <summary>Tiles of this device's ops that other devices' cores have computed; any thread may ask.</summary>
+    public long LentTiles => _team.LentTiles;
 
     public string Name => $"cpu/{CpuIsaSupport.NameOf(_isa)}";
 
@@ -49,7 +47,7 @@ internal sealed unsafe class CpuBackend : IBackend
     public Matrix LoadMatrix(int rows, int columns, int segmentCount, MatrixReader reader)
     {
         Check.That(rows > 0 && columns > 0 && segmentCount is 1 or 2 or 4 && columns % segmentCount == 0);
-        return Make(() => CpuWeightLoader.Load(_isa, ThreadCount, rows, columns, segmentCount, reader));
+        return Make(() => CpuWeightLoader.Load(_isa, _loadThreadCount, rows, columns, segmentCount, reader));
     }
 
     public void Embed(Matrix table, ReadOnlySpan<int> tokenIds, Tensor output)
@@ -285,9 +283,7 @@ internal sealed unsafe class CpuBackend : IBackend
         }
     }
 
-    public void Rest()
-    {
-    }
+    public void Rest() => _team.Rest();
 
     public void Dispose()
     {
