@@ -13,7 +13,7 @@ internal sealed record PdArm(string Name, string Title, PdArmKind Kind, int Chun
     public const string Reference = "chunk-256";
 
     /// <summary>Longer than any prompt of the loads, two of them together too.</summary>
-    public const int WholePrompt = 16_384;
+    public const int WholePrompt = -1;
 
     private const int LlamaServerBatch = 2048;
     private const int EngineChunk = 512;
