@@ -12,7 +12,7 @@ internal sealed record PdArm(string Name, string Title, PdArmKind Kind, int Chun
     /// <summary>The arm that the others are held against.</summary>
     public const string Reference = "chunk-256";
 
-    /// <summary>Longer than any prompt of the loads, two of them together too.</summary>
+    /// <summary>Every prompt in one step.</summary>
     public const int WholePrompt = -1;
 
     private const int LlamaServerBatch = 2048;

@@ -20,6 +20,7 @@ public sealed class BenchPdTests
             Assert.That(ArmNames(load), Is.EqualTo(ours));
             foreach (JsonElement arm in load.GetProperty("arms").EnumerateArray())
             {
+                Assert.That(arm.GetProperty("as_named").GetBoolean(), Is.True);
                 Assert.That(arm.GetProperty("tokens_per_second").GetDouble(), Is.Positive);
                 Assert.That(arm.GetProperty("cached_share").GetDouble(), Is.InRange(0.01, 1));
                 Assert.That(arm.GetProperty("probe_after").GetProperty("read_gbps").GetDouble(), Is.Positive);

@@ -16,24 +16,20 @@ internal sealed class Worker : IDisposable
     private readonly SchedulerOptions _options;
     private readonly IModelRunner _runner;
     private readonly TimeProvider _clock;
-    private readonly Rescue? _rescue;
     private readonly Admission _admission;
     private readonly StepScheduler _scheduler;
     private readonly HandoffReceiver _receiver;
-    private readonly BlockWrites _writes;
+    private readonly HandoffSender _sender;
+    private readonly StepRun _step;
+    private readonly SequenceEnding _ending;
+    private readonly BatchResults _results;
     private readonly WorkerMailbox _mailbox = new();
     private readonly WorkerCounters _counters = new();
-    private readonly Dictionary<Sequence, Handoff?> _live = [];
+    private readonly LiveSequences _live = new();
     private readonly List<Sequence> _aborting = [];
     private readonly List<Sequence> _arrived = [];
     private readonly ForwardBatch _batch = new();
     private volatile WorkerException? _failure;
-    private int _waitingCount;
-    private int _requestCount;
-    private long _pendingTokens;
-    private long _arrivalCount;
-    private long _stepStartTicks;
-    private int _running;
     private bool _disposed;
 
     /// <param name="name">For messages and results.</param>
@@ -53,23 +49,20 @@ internal sealed class Worker : IDisposable
         _options = options;
         _runner = runner;
         _clock = clock;
-        _rescue = rescue;
         _admission = new(name, options, space);
         _scheduler = new(options, space, clock);
         _receiver = new(space, clock);
-        _writes = new(space.Domain);
+        _sender = new(space, _live);
+        _step = new(runner, space.Domain, clock);
+        _ending = new(this, _scheduler, _receiver, _live, _counters, clock, rescue);
+        _results = new(
+            this, _batch, runner, _scheduler, _live, _sender, _ending, _counters, clock,
+            options.ContextTokens);
         Publish();
     }
 
     /// <summary>Takes a queued sequence that holds nothing; false ends it with the error.</summary>
     public delegate bool Rescue(Sequence sequence, Worker failed, WorkerException error);
-
-    private enum Running
-    {
-        No,
-        Yes,
-        Abandoned,
-    }
 
     public string Name { get; }
 
@@ -86,14 +79,14 @@ internal sealed class Worker : IDisposable
     /// <summary>The last step ran nothing, though there are sequences: they wait for blocks.</summary>
     public bool IsBlocked { get; private set; }
 
-    /// <summary>Sequences that are here or on their way here.</summary>
-    public int RequestCount => Volatile.Read(ref _requestCount);
+    /// <inheritdoc cref="LiveSequences.RequestCount"/>
+    public int RequestCount => _live.RequestCount;
 
-    /// <summary>Prompt tokens of sequences here that are not through their prefill.</summary>
-    public long PendingTokens => Interlocked.Read(ref _pendingTokens);
+    /// <inheritdoc cref="LiveSequences.PendingTokens"/>
+    public long PendingTokens => _live.PendingTokens;
 
-    /// <summary>When the batch that is being computed was started, in clock ticks; 0 is none.</summary>
-    public long StepStartTicks => Interlocked.Read(ref _stepStartTicks);
+    /// <inheritdoc cref="StepRun.StartTicks"/>
+    public long StepStartTicks => _step.StartTicks;
 
     /// <summary>Counters as of the last step.</summary>
     public WorkerSnapshot Snapshot() => _counters.Read();
@@ -110,7 +103,7 @@ internal sealed class Worker : IDisposable
     public void Submit(Sequence sequence, Handoff? handoff = null)
     {
         _admission.ThrowIfNeverFits(sequence.Request);
-        int waitingCount = Interlocked.Increment(ref _waitingCount);
+        int waitingCount = _live.CountWaiting(1);
         try
         {
             _admission.ThrowIfQueueFull(waitingCount);
@@ -118,7 +111,7 @@ internal sealed class Worker : IDisposable
         }
         catch
         {
-            Interlocked.Decrement(ref _waitingCount);
+            _live.CountWaiting(-1);
             throw;
         }
     }
@@ -134,7 +127,7 @@ internal sealed class Worker : IDisposable
     public bool TryResubmit(Sequence sequence, Handoff? handoff)
     {
         if (!sequence.WasAdmitted)
-            Interlocked.Increment(ref _waitingCount);
+            _live.CountWaiting(1);
         return TryEnqueue(sequence, handoff);
     }
 
@@ -146,7 +139,7 @@ internal sealed class Worker : IDisposable
     }
 
     /// <summary>Counts hand-offs that are on their way here.</summary>
-    public void CountExpected(int count) => Interlocked.Add(ref _requestCount, count);
+    public void CountExpected(int count) => _live.CountExpected(count);
 
     /// <summary>Runs one batch, if there is anything to run.</summary>
     /// <returns>False when nothing is left to do until a command comes.</returns>
@@ -161,7 +154,9 @@ internal sealed class Worker : IDisposable
         PlaceRetracted();
         if (hasBatch)
         {
-            AnnounceAdmitted();
+            _live.CountWaiting(-_scheduler.FirstAdmissionCount);
+            foreach (Sequence sequence in _scheduler.Admitted)
+                _sender.Announce(sequence);
             if (!TryRun())
                 return false;
             _batch.Clear();
@@ -196,8 +191,9 @@ internal sealed class Worker : IDisposable
         _disposed = true;
         Close();
         DrainMailbox();
-        foreach (Sequence sequence in _live.Keys.Reverse().ToArray())
-            End(sequence, FinishReason.Abort);
+        // The latest first: that end is the near one of every list that they are taken off.
+        foreach (Sequence sequence in _live.ToArray().OrderByDescending(sequence => sequence.Arrival))
+            _ending.End(sequence, FinishReason.Abort);
         _receiver.DropAll();
         if (!IsDead)
             Space.Leave();
@@ -211,11 +207,8 @@ internal sealed class Worker : IDisposable
     /// </summary>
     public bool TryAbandon(Exception cause)
     {
-        if (Interlocked.CompareExchange(ref _running, (int)Running.Abandoned, (int)Running.Yes)
-            != (int)Running.Yes)
-        {
+        if (!_step.TryAbandon())
             return false;
-        }
         Fail(cause);
         return true;
     }
@@ -231,17 +224,15 @@ internal sealed class Worker : IDisposable
         Close();
         _aborting.Clear();
         _receiver.DropAll();
-        foreach ((Sequence sequence, Handoff? handoff) in _live.ToArray())
-            Lose(sequence, handoff, error);
+        foreach (Sequence sequence in _live.ToArray())
+            _ending.Lose(sequence, error);
         DrainMailbox();
         Space.Leave();
     }
 
     private bool TryEnqueue(Sequence sequence, Handoff? handoff)
     {
-        Interlocked.Increment(ref _requestCount);
-        sequence.PendingTokens = sequence.TokenCount;
-        Interlocked.Add(ref _pendingTokens, sequence.PendingTokens);
+        _live.CountPosted(sequence);
         sequence.Pd.PrefillWorker = Name;
         return _mailbox.TryPost(new WorkerCommand.Submit(sequence, handoff));
     }
@@ -264,7 +255,7 @@ internal sealed class Worker : IDisposable
                 case WorkerCommand.Cancel cancel:
                     _receiver.TryDrop(cancel.Handoff);
                     break;
-                case WorkerCommand.Abort abort when _live.ContainsKey(abort.Sequence):
+                case WorkerCommand.Abort abort when _live.Contains(abort.Sequence):
                     _aborting.Add(abort.Sequence);
                     break;
                 case WorkerCommand.FlushCache:
@@ -277,19 +268,18 @@ internal sealed class Worker : IDisposable
         }
         foreach (Sequence sequence in _aborting)
         {
-            if (_live.ContainsKey(sequence))
-                End(sequence, FinishReason.Abort);
+            if (_live.Contains(sequence))
+                _ending.End(sequence, FinishReason.Abort);
         }
         _aborting.Clear();
     }
 
     private void Receive(Sequence sequence, Handoff? handoff)
     {
-        sequence.Arrival = _arrivalCount++;
         _live.Add(sequence, handoff);
         if (_failure is { } error)
         {
-            Lose(sequence, handoff, error);
+            _ending.Lose(sequence, error);
             return;
         }
         if (sequence.WasAdmitted)
@@ -297,19 +287,18 @@ internal sealed class Worker : IDisposable
         else
             _scheduler.Add(sequence);
         if (sequence.AbortRequested)
-            End(sequence, FinishReason.Abort);
+            _ending.End(sequence, FinishReason.Abort);
     }
 
     private void Adopt(Handoff handoff)
     {
         Sequence sequence = handoff.Sequence;
-        sequence.Arrival = _arrivalCount++;
         _live.Add(sequence, handoff);
         sequence.Pd.DecodeWorker = Name;
         if (_failure is { } error)
         {
             handoff.Source.Space.Release(handoff.SourceHold);
-            Lose(sequence, handoff, error);
+            _ending.Lose(sequence, error);
             return;
         }
         if (handoff.Transfer is not null)
@@ -322,7 +311,7 @@ internal sealed class Worker : IDisposable
             _scheduler.AddArrived(sequence);
         }
         if (sequence.AbortRequested)
-            End(sequence, FinishReason.Abort);
+            _ending.End(sequence, FinishReason.Abort);
     }
 
     private void ReceiveBlocks()
@@ -338,281 +327,47 @@ internal sealed class Worker : IDisposable
     {
         foreach (Sequence sequence in _scheduler.Retracted)
         {
-            Handoff? handoff = _live[sequence];
-            if (handoff is not null && handoff.Target == this && !handoff.Source.IsDead)
-            {
-                Forget(sequence);
-                Handoff again = handoff.Again();
-                if (handoff.Source.TryResubmit(sequence, again))
-                    continue;
-                again.Abandon();
-                Interlocked.Increment(ref _requestCount);
-            }
-            else if (handoff is not null && handoff.Source == this)
-            {
-                _live[sequence] = handoff.Again();
-                CancelExpected(handoff);
-                _scheduler.AddRetracted(sequence);
+            Handoff? handoff = _live.HandoffOf(sequence);
+            if (handoff is not null && handoff.Target == this && TrySendBack(sequence, handoff))
                 continue;
-            }
-            _live[sequence] = null;
+            bool isSource = handoff is not null && handoff.Source == this;
+            _live.Redirect(sequence, isSource ? handoff!.Again() : null);
+            if (isSource)
+                HandoffSender.Cancel(handoff!);
             _scheduler.AddRetracted(sequence);
         }
         _scheduler.Retracted.Clear();
     }
 
-    private void AnnounceAdmitted()
+    private bool TrySendBack(Sequence sequence, Handoff handoff)
     {
-        Interlocked.Add(ref _waitingCount, -_scheduler.FirstAdmissionCount);
-        foreach (Sequence sequence in _scheduler.Admitted)
-        {
-            if (_live[sequence] is not { Transfer: not null } handoff)
-                continue;
-            handoff.SourceHold = sequence.Kv;
-            Lend(sequence);
-            if (handoff.Target.TryPost(new WorkerCommand.Expect(handoff, sequence.Tokens.ToArray())))
-                continue;
-            Space.EndLoan(sequence.Kv);
-            sequence.Pd.Reason = PdReasons.DecodeWorkerFailed;
-            _live[sequence] = null;
-        }
+        if (handoff.Source.IsDead)
+            return false;
+        Handoff again = handoff.Again();
+        _live.Remove(sequence);
+        if (handoff.Source.TryResubmit(sequence, again))
+            return true;
+        again.Abandon();
+        _live.CountExpected(1);
+        _live.Add(sequence, handoff);
+        return false;
     }
 
     /// <returns>False when the worker was abandoned meanwhile: nothing may be touched then.</returns>
     private bool TryRun()
     {
-        Exception? fault = null;
-        _writes.Begin(_batch.Attention);
-        Interlocked.Exchange(ref _stepStartTicks, _clock.GetTimestamp());
-        Interlocked.Exchange(ref _running, (int)Running.Yes);
-        try
+        switch (_step.Run(_batch, out Exception? fault))
         {
-            _runner.Start(_batch);
-            _runner.Finish(_batch);
+            case StepRun.Outcome.Abandoned:
+                return false;
+            case StepRun.Outcome.Failed:
+                _ending.Lose(_batch, new WorkerException(Name, fault!));
+                return true;
+            default:
+                _counters.CountStep();
+                _results.Apply();
+                return true;
         }
-        catch (Exception cause)
-        {
-            fault = cause;
-        }
-        bool isMine = Interlocked.CompareExchange(ref _running, (int)Running.No, (int)Running.Yes)
-            == (int)Running.Yes;
-        Interlocked.Exchange(ref _stepStartTicks, 0);
-        _writes.End();
-        if (!isMine)
-            return false;
-        if (fault is null)
-        {
-            _counters.CountStep();
-            Apply();
-            return true;
-        }
-        WorkerException error = new(Name, fault);
-        foreach (Sequence sequence in _batch.Sequences)
-            LoseFromBatch(sequence, error);
-        foreach (BatchFork fork in _batch.Forks)
-            LoseFromBatch(fork.Sequence, error);
-        _counters.CountFailure();
-        return true;
-    }
-
-    private void LoseFromBatch(Sequence sequence, WorkerException error)
-    {
-        _scheduler.Remove(sequence, keeps: false);
-        Lose(sequence, _live[sequence], error);
-    }
-
-    private void Apply()
-    {
-        int forkCount = 0;
-        for (int i = 0; i < _batch.Sequences.Length; i++)
-        {
-            Sequence sequence = _batch.Sequences[i];
-            SliceRows rows = _batch.SliceRows[i];
-            sequence.ComputedCount += _batch.Attention.Slices[i].QueryCount;
-            LogProbs.StoreInput(sequence, _batch.Samples, rows);
-            if (sequence.Phase == SequencePhase.Prefilling)
-                ApplyChunk(sequence, rows.DrawCount > 0);
-            if (sequence.ComputedCount < sequence.TokenCount)
-                continue;
-            forkCount += ApplyForks(i, forkCount, sequence);
-            if (rows.DrawCount > 0)
-                Append(sequence, rows.FirstRow + rows.ScoreCount);
-            else
-                End(sequence, FinishReason.Length);
-            if (sequence.Phase == SequencePhase.HandingOff)
-                HandOver(sequence, _live[sequence]!);
-        }
-    }
-
-    /// <summary>Sequences with the same prompt go on from it; it still holds its blocks.</summary>
-    /// <returns>How many.</returns>
-    private int ApplyForks(int slice, int first, Sequence prompt)
-    {
-        int count = 0;
-        ReadOnlySpan<BatchFork> forks = _batch.Forks;
-        for (; first + count < forks.Length && forks[first + count].Slice == slice; count++)
-        {
-            (Sequence sequence, _, int row) = forks[first + count];
-            Space.Fork(prompt.Kv, sequence.TokenCount, sequence.Kv);
-            if (sequence.TokenCount % Space.PageSize != 0)
-                _runner.CopyBlock(prompt.Blocks[prompt.Blocks.Count - 1], sequence.Blocks[sequence.Blocks.Count - 1]);
-            sequence.ComputedCount = sequence.TokenCount;
-            ApplyChunk(sequence, draws: true);
-            Append(sequence, row);
-            if (sequence.Phase == SequencePhase.HandingOff)
-                HandOver(sequence, _live[sequence]!);
-        }
-        return count;
-    }
-
-    private void ApplyChunk(Sequence sequence, bool draws)
-    {
-        Handoff? handoff = _live[sequence];
-        if (sequence.ComputedCount == sequence.TokenCount)
-        {
-            Interlocked.Add(ref _pendingTokens, -sequence.PendingTokens);
-            sequence.PendingTokens = 0;
-            if (handoff is null || !draws)
-            {
-                sequence.Pd.DecodeWorker = Name;
-                _scheduler.FinishPrefill(sequence);
-                return;
-            }
-            _scheduler.BeginHandoff(sequence);
-        }
-        if (handoff?.Transfer is null)
-            return;
-        Lend(sequence);
-        handoff.Target.TryPost(WorkerCommand.Wake.Instance);
-    }
-
-    /// <summary>Lends what is computed and will not be written again.</summary>
-    private void Lend(Sequence sequence)
-    {
-        int blockCount = sequence.Phase == SequencePhase.HandingOff
-            ? sequence.Blocks.Count
-            : sequence.ComputedCount / Space.PageSize;
-        Space.Lend(sequence.Kv, blockCount);
-    }
-
-    private void HandOver(Sequence sequence, Handoff handoff)
-    {
-        KvHold hold = sequence.Kv;
-        sequence.Pd.Path = handoff.Transfer is null ? PdPath.Handoff : PdPath.Copy;
-        sequence.Pd.HandoffBlocks += hold.Blocks.Count;
-        if (handoff.Transfer is not null)
-            sequence.Kv = new();
-        if (handoff.Target.TryPost(new WorkerCommand.Adopt(handoff)))
-        {
-            // From here on the sequence is the target's.
-            Forget(sequence);
-            return;
-        }
-        Space.EndLoan(hold);
-        sequence.Kv = hold;
-        sequence.Pd.Path = PdPath.Local;
-        sequence.Pd.Reason = PdReasons.DecodeWorkerFailed;
-        sequence.Pd.DecodeWorker = Name;
-        _live[sequence] = null;
-        _scheduler.StartDecoding(sequence);
-    }
-
-    private void Append(Sequence sequence, int row)
-    {
-        sequence.Append(_batch.Samples.Results[row].Token);
-        LogProbs.StoreOutput(sequence, _batch.Samples, row);
-        _counters.CountGenerated(1);
-        if (sequence.OutputCount == 1)
-            sequence.Times.FirstTokenTicks = _clock.GetTimestamp();
-        string? stopText = sequence.Observer.OnToken(sequence);
-        if (StopRule.Apply(sequence, stopText, _options.ContextTokens) is { } reason)
-            End(sequence, reason);
-    }
-
-    private void End(Sequence sequence, FinishReason reason)
-    {
-        Handoff? handoff = _live[sequence];
-        bool isLeaving = sequence.Phase == SequencePhase.HandingOff && handoff!.Source == this;
-        if (isLeaving)
-            _scheduler.Release(sequence, keeps: true);
-        else if (handoff is not null && _receiver.TryDrop(handoff))
-            sequence.ComputedCount = 0;
-        else
-            _scheduler.Remove(sequence, keeps: true);
-        if (handoff is not null && handoff.Source == this)
-            CancelExpected(handoff);
-        Finish(sequence, reason, error: null);
-    }
-
-    /// <summary>
-    /// Takes a sequence out of a worker or batch that failed under it: another worker computes it anew, or
-    /// it ends with the error. Neither scheduler may be asked.
-    /// </summary>
-    private void Lose(Sequence sequence, Handoff? handoff, WorkerException error)
-    {
-        ReleaseAnyhow(sequence);
-        if (handoff is not null && handoff.Source == this)
-            CancelExpected(handoff);
-        if (sequence.AbortRequested)
-        {
-            Finish(sequence, FinishReason.Abort, error: null);
-            return;
-        }
-        sequence.FailureCount++;
-        Forget(sequence);
-        if (sequence.Phase != SequencePhase.Queued)
-            sequence.MoveTo(SequencePhase.Queued);
-        sequence.Times.Enter(SequenceStage.PrefillQueue, _clock.GetTimestamp());
-        if (_rescue is null || !_rescue(sequence, this, error))
-            Complete(sequence, FinishReason.Error, error);
-    }
-
-    /// <summary>Where the counts are wrong already, its blocks are lost, but not the sequence.</summary>
-    private void ReleaseAnyhow(Sequence sequence)
-    {
-        try
-        {
-            Space.Release(sequence.Kv);
-        }
-        catch (InvariantException)
-        {
-            sequence.Kv = new();
-        }
-        sequence.ComputedCount = 0;
-    }
-
-    /// <summary>A sequence that leaves before its hand-off: its target must not wait for it.</summary>
-    private static void CancelExpected(Handoff handoff)
-    {
-        handoff.Abandon();
-        if (handoff.Transfer is not null)
-            handoff.Target.TryPost(new WorkerCommand.Cancel(handoff));
-    }
-
-    private void Finish(Sequence sequence, FinishReason reason, WorkerException? error)
-    {
-        Forget(sequence);
-        Complete(sequence, reason, error);
-    }
-
-    private void Complete(Sequence sequence, FinishReason reason, WorkerException? error)
-    {
-        if (sequence.WasAdmitted)
-            _counters.CountCached(sequence.CachedCount);
-        else
-            Interlocked.Decrement(ref _waitingCount);
-        sequence.Times.Finish(_clock.GetTimestamp());
-        sequence.Finish(reason, reason == FinishReason.Abort ? sequence.AbortCause : error);
-        _counters.CountFinished();
-        sequence.Observer.OnFinished(sequence);
-    }
-
-    private void Forget(Sequence sequence)
-    {
-        _live.Remove(sequence);
-        Interlocked.Decrement(ref _requestCount);
-        Interlocked.Add(ref _pendingTokens, -sequence.PendingTokens);
-        sequence.PendingTokens = 0;
     }
 
     private void Publish() => _counters.Publish(_scheduler, Space.Domain);

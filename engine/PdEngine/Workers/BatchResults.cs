@@ -1,0 +1,91 @@
+namespace PdEngine;
+
+/// <summary>
+/// Takes the results of a worker's batch over into its sequences: they grow, fork, move on or end. Belongs to
+/// the worker's thread.
+/// </summary>
+internal sealed class BatchResults(
+    Worker worker, ForwardBatch batch, IModelRunner runner, StepScheduler scheduler, LiveSequences live,
+    HandoffSender sender, SequenceEnding ending, WorkerCounters counters, TimeProvider clock,
+    int contextTokens)
+{
+    public void Apply()
+    {
+        int forkCount = 0;
+        for (int i = 0; i < batch.Sequences.Length; i++)
+        {
+            Sequence sequence = batch.Sequences[i];
+            SliceRows rows = batch.SliceRows[i];
+            sequence.ComputedCount += batch.Attention.Slices[i].QueryCount;
+            LogProbs.StoreInput(sequence, batch.Samples, rows);
+            if (sequence.Phase == SequencePhase.Prefilling)
+                ApplyChunk(sequence, rows.DrawCount > 0);
+            if (sequence.ComputedCount < sequence.TokenCount)
+                continue;
+            forkCount += ApplyForks(i, forkCount, sequence);
+            if (rows.DrawCount > 0)
+                Append(sequence, rows.FirstRow + rows.ScoreCount);
+            else
+                ending.End(sequence, FinishReason.Length);
+            if (sequence.Phase == SequencePhase.HandingOff)
+                HandOver(sequence);
+        }
+    }
+
+    /// <summary>Sequences with the same prompt go on from it; it still holds its blocks.</summary>
+    /// <returns>How many.</returns>
+    private int ApplyForks(int slice, int first, Sequence prompt)
+    {
+        int count = 0;
+        ReadOnlySpan<BatchFork> forks = batch.Forks;
+        for (; first + count < forks.Length && forks[first + count].Slice == slice; count++)
+        {
+            (Sequence sequence, _, int row) = forks[first + count];
+            worker.Space.Fork(prompt.Kv, sequence.TokenCount, sequence.Kv);
+            if (sequence.TokenCount % worker.Space.PageSize != 0)
+                runner.CopyBlock(prompt.Blocks.Blocks[^1], sequence.Blocks.Blocks[^1]);
+            sequence.ComputedCount = sequence.TokenCount;
+            ApplyChunk(sequence, draws: true);
+            Append(sequence, row);
+            if (sequence.Phase == SequencePhase.HandingOff)
+                HandOver(sequence);
+        }
+        return count;
+    }
+
+    private void ApplyChunk(Sequence sequence, bool draws)
+    {
+        if (sequence.ComputedCount == sequence.TokenCount)
+        {
+            live.EndPending(sequence);
+            if (!draws || live.HandoffOf(sequence) is null)
+            {
+                sequence.Pd.DecodeWorker = worker.Name;
+                scheduler.FinishPrefill(sequence);
+                return;
+            }
+            scheduler.BeginHandoff(sequence);
+        }
+        sender.Continue(sequence);
+    }
+
+    private void HandOver(Sequence sequence)
+    {
+        if (sender.TryPass(sequence))
+            return;
+        sequence.Pd.DecodeWorker = worker.Name;
+        scheduler.StartDecoding(sequence);
+    }
+
+    private void Append(Sequence sequence, int row)
+    {
+        sequence.Append(batch.Samples.Results[row].Token);
+        LogProbs.StoreOutput(sequence, batch.Samples, row);
+        counters.CountGenerated(1);
+        if (sequence.OutputCount == 1)
+            sequence.Times.FirstTokenTicks = clock.GetTimestamp();
+        string? stopText = sequence.Observer.OnToken(sequence);
+        if (StopRule.Apply(sequence, stopText, contextTokens) is { } reason)
+            ending.End(sequence, reason);
+    }
+}

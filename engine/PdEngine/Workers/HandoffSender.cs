@@ -1,0 +1,74 @@
+namespace PdEngine;
+
+/// <summary>
+/// The sending side of hand-offs: between domains it announces a prompt, lends what is computed, and in the
+/// end passes the sequence on. Belongs to the source worker's thread.
+/// </summary>
+internal sealed class HandoffSender(KvSpace space, LiveSequences live)
+{
+    /// <summary>The prompt has been admitted here: its target may reserve blocks and copy.</summary>
+    public void Announce(Sequence sequence)
+    {
+        if (!live.TryGetTransfer(sequence, out Handoff? handoff))
+            return;
+        handoff.SourceHold = sequence.Kv;
+        Lend(sequence);
+        if (handoff.Target.TryPost(new WorkerCommand.Expect(handoff, sequence.Tokens.ToArray())))
+            return;
+        space.EndLoan(sequence.Kv);
+        sequence.Pd.Reason = PdReasons.DecodeWorkerFailed;
+        live.Redirect(sequence, null);
+    }
+
+    /// <summary>More of the prompt is computed.</summary>
+    public void Continue(Sequence sequence)
+    {
+        if (!live.TryGetTransfer(sequence, out Handoff? handoff))
+            return;
+        Lend(sequence);
+        handoff.Target.TryPost(WorkerCommand.Wake.Instance);
+    }
+
+    /// <summary>
+    /// Passes a sequence on whose prompt is computed; false where the target takes no more, and it stays.
+    /// </summary>
+    public bool TryPass(Sequence sequence)
+    {
+        Handoff handoff = live.HandoffOf(sequence)!;
+        bool copies = handoff.Transfer is not null;
+        KvHold hold = sequence.Kv;
+        sequence.Pd.Path = copies ? PdPath.Copy : PdPath.Handoff;
+        sequence.Pd.HandoffBlocks += hold.Blocks.Count;
+        if (copies)
+            sequence.Kv = new();
+        if (handoff.Target.TryPost(new WorkerCommand.Adopt(handoff)))
+        {
+            // From here on the sequence is the target's.
+            live.Remove(sequence);
+            return true;
+        }
+        space.EndLoan(hold);
+        sequence.Kv = hold;
+        sequence.Pd.Path = PdPath.Local;
+        sequence.Pd.Reason = PdReasons.DecodeWorkerFailed;
+        live.Redirect(sequence, null);
+        return false;
+    }
+
+    /// <summary>A sequence that leaves before its hand-off: its target must not wait for it.</summary>
+    public static void Cancel(Handoff handoff)
+    {
+        handoff.Abandon();
+        if (handoff.Transfer is not null)
+            handoff.Target.TryPost(new WorkerCommand.Cancel(handoff));
+    }
+
+    /// <summary>Lends what is computed and will not be written again.</summary>
+    private void Lend(Sequence sequence)
+    {
+        int blockCount = sequence.Phase == SequencePhase.HandingOff
+            ? sequence.Blocks.Count
+            : sequence.ComputedCount / space.PageSize;
+        space.Lend(sequence.Kv, blockCount);
+    }
+}
