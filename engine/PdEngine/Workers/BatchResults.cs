@@ -9,6 +9,8 @@ internal sealed class BatchResults(
     HandoffSender sender, SequenceEnding ending, WorkerCounters counters, TimeProvider clock,
     int contextTokens)
 {
+    private readonly List<Sequence> _leaving = [];
+
     public void Apply()
     {
         int forkCount = 0;
@@ -27,9 +29,12 @@ internal sealed class BatchResults(
                 Append(sequence, rows.FirstRow + rows.ScoreCount);
             else
                 ending.End(sequence, FinishReason.Length);
-            if (sequence.Phase == SequencePhase.HandingOff)
-                HandOver(sequence);
+            NoteIfLeaving(sequence);
         }
+        // All at once, so that the decode worker's next step has all of them.
+        foreach (Sequence sequence in _leaving)
+            HandOver(sequence);
+        _leaving.Clear();
     }
 
     /// <summary>Sequences with the same prompt go on from it; it still holds its blocks.</summary>
@@ -47,8 +52,7 @@ internal sealed class BatchResults(
             sequence.ComputedCount = sequence.TokenCount;
             ApplyChunk(sequence, draws: true);
             Append(sequence, row);
-            if (sequence.Phase == SequencePhase.HandingOff)
-                HandOver(sequence);
+            NoteIfLeaving(sequence);
         }
         return count;
     }
@@ -67,6 +71,12 @@ internal sealed class BatchResults(
             scheduler.BeginHandoff(sequence);
         }
         sender.Continue(sequence);
+    }
+
+    private void NoteIfLeaving(Sequence sequence)
+    {
+        if (sequence.Phase == SequencePhase.HandingOff)
+            _leaving.Add(sequence);
     }
 
     private void HandOver(Sequence sequence)
