@@ -167,6 +167,9 @@ internal sealed class Worker : IDisposable
             _batch.Clear();
         }
         IsBlocked = !hasBatch && !_receiver.HasMore;
+        // Others must not wait for a turn that is not used.
+        if (!_scheduler.AwaitsBlocks && !_receiver.AwaitsBlocks)
+            Space.LeaveTurn();
         Publish();
         return _scheduler.HasWork || _receiver.HasMore || _receiver.AwaitsBlocks;
     }
