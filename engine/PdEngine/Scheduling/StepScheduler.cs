@@ -93,7 +93,6 @@ internal sealed class StepScheduler
                 BatchBuilder.Add(batch, sequence, 1, _space.PageSize);
         }
         _prefillHadTurn = false;
-        _space.PublishExpected(ExpectedBlocks);
         return batch.TokenCount > 0;
     }
 

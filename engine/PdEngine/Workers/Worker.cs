@@ -167,7 +167,8 @@ internal sealed class Worker : IDisposable
             _batch.Clear();
         }
         IsBlocked = !hasBatch && !_receiver.HasMore;
-        // Others must not wait for a turn that is not used.
+        // Others must wait neither for what has ended in this step nor for a turn that is not used.
+        Space.PublishExpected(_scheduler.ExpectedBlocks);
         if (!_scheduler.AwaitsBlocks && !_receiver.AwaitsBlocks)
             Space.LeaveTurn();
         Publish();
