@@ -124,9 +124,15 @@ internal sealed class HandoffReceiver(KvSpace space, TimeProvider clock)
             ReadOnlySpan<int> target = incoming.Hold.Blocks.Blocks.Slice(incoming.PulledBlocks, count);
             int layers = Math.Min(LayersPerCopy, transfer.LayerCount - incoming.PulledLayers);
             _writes.Begin(target);
-            copied += transfer.Copy(
-                lent.Slice(incoming.PulledBlocks, count), target, incoming.PulledLayers, layers);
-            _writes.End();
+            try
+            {
+                copied += transfer.Copy(
+                    lent.Slice(incoming.PulledBlocks, count), target, incoming.PulledLayers, layers);
+            }
+            finally
+            {
+                _writes.End();
+            }
             incoming.PulledLayers += layers;
             if (incoming.PulledLayers < transfer.LayerCount)
                 continue;
