@@ -23,6 +23,7 @@ internal sealed class PrefillScheduler(SchedulerOptions options, KvSpace space, 
     private readonly List<PrefillChunk> _chunks = [];
     private readonly List<Sequence> _admitted = [];
     private readonly List<Sequence> _retracted = [];
+    private bool _awaitsBlocks;
 
     public PrefillQueue Queue { get; } = new(options.Policy, space);
 
@@ -30,6 +31,9 @@ internal sealed class PrefillScheduler(SchedulerOptions options, KvSpace space, 
 
     /// <summary>What the last <see cref="Schedule"/> chose.</summary>
     public ReadOnlySpan<PrefillChunk> Chunks => CollectionsMarshal.AsSpan(_chunks);
+
+    /// <summary>The first of the queue did not fit when it was last tried.</summary>
+    public bool AwaitsBlocks => _awaitsBlocks && Queue.Count > 0;
 
     public bool HasWork => _prefilling.Count + Queue.Count > 0;
 
@@ -63,6 +67,8 @@ internal sealed class PrefillScheduler(SchedulerOptions options, KvSpace space, 
     public void Schedule(int budgetTokens, DecodeScheduler decode, NewTokenRatio ratio, bool admits)
     {
         ClearStep();
+        if (admits)
+            _awaitsBlocks = false;
         int budget = budgetTokens;
         foreach (Sequence sequence in _prefilling)
         {
@@ -71,8 +77,6 @@ internal sealed class PrefillScheduler(SchedulerOptions options, KvSpace space, 
         }
         if (admits && budget > 0 && Queue.Count > 0 && HasPlace(decode))
             Admit(budget, decode, ratio);
-        if (Queue.Count == 0)
-            space.LeaveTurn();
     }
 
     /// <summary>Forgets what the last <see cref="Schedule"/> chose.</summary>
@@ -238,6 +242,7 @@ internal sealed class PrefillScheduler(SchedulerOptions options, KvSpace space, 
         if (!space.TryAdmit(
             sequence.Kv, sequence.Tokens, sequence.CacheableCount, EndOf(sequence), expectedBlocks))
         {
+            _awaitsBlocks = true;
             return false;
         }
         sequence.ComputedCount = sequence.Prefix.BlockCount * space.PageSize;

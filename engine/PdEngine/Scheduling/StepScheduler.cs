@@ -39,6 +39,9 @@ internal sealed class StepScheduler
 
     public bool HasWork => _prefill.HasWork || DecodingCount + ArrivedCount > 0;
 
+    /// <summary>The first queued sequence waits for blocks.</summary>
+    public bool AwaitsBlocks => _prefill.AwaitsBlocks;
+
     /// <summary>Sequences that the last <see cref="TrySchedule"/> admitted.</summary>
     public ReadOnlySpan<Sequence> Admitted => _prefill.Admitted;
 
@@ -94,7 +97,6 @@ internal sealed class StepScheduler
                 BatchBuilder.Add(batch, sequence, 1, _space.PageSize);
         }
         _prefillHadTurn = false;
-        _space.PublishExpected(ExpectedBlocks);
         return batch.TokenCount > 0;
     }
 

@@ -14,15 +14,17 @@ internal sealed class HandoffReceiver(KvSpace space, TimeProvider clock)
 
     private readonly List<Incoming> _incoming = [];
     private readonly BlockWrites _writes = new(space.Domain);
+    private bool _awaitsBlocks;
+    private bool _hasMore;
 
     /// <summary>Hand-offs that wait for blocks here or there.</summary>
     public int Count => _incoming.Count;
 
     /// <summary>Some hand-off waits for blocks of this domain.</summary>
-    public bool AwaitsBlocks { get; private set; }
+    public bool AwaitsBlocks => _awaitsBlocks && Count > 0;
 
     /// <summary>A copy was cut short by its budget.</summary>
-    public bool HasMore { get; private set; }
+    public bool HasMore => _hasMore && Count > 0;
 
     /// <summary>
     /// A prompt is being computed that will come here; its tokens are copied, since they are another's.
@@ -68,15 +70,14 @@ internal sealed class HandoffReceiver(KvSpace space, TimeProvider clock)
     /// <param name="arrived">Gains the sequences that hold all their blocks here now.</param>
     public void Advance(long budgetBytes, long expectedBlocks, List<Sequence> arrived)
     {
-        AwaitsBlocks = false;
-        HasMore = false;
+        _awaitsBlocks = false;
         long left = budgetBytes;
         for (int i = 0; i < _incoming.Count && left > 0; i++)
         {
             Incoming incoming = _incoming[i];
-            if (!incoming.IsReserved && (AwaitsBlocks || !TryReserve(incoming, expectedBlocks)))
+            if (!incoming.IsReserved && (_awaitsBlocks || !TryReserve(incoming, expectedBlocks)))
             {
-                AwaitsBlocks = true;
+                _awaitsBlocks = true;
                 continue;
             }
             left -= Pull(incoming, left);
@@ -86,7 +87,7 @@ internal sealed class HandoffReceiver(KvSpace space, TimeProvider clock)
             arrived.Add(incoming.Handoff.Sequence);
             _incoming.RemoveAt(i--);
         }
-        HasMore = left <= 0 && _incoming.Count > 0;
+        _hasMore = left <= 0;
     }
 
     private bool TryReserve(Incoming incoming, long expectedBlocks)
@@ -123,9 +124,15 @@ internal sealed class HandoffReceiver(KvSpace space, TimeProvider clock)
             ReadOnlySpan<int> target = incoming.Hold.Blocks.Blocks.Slice(incoming.PulledBlocks, count);
             int layers = Math.Min(LayersPerCopy, transfer.LayerCount - incoming.PulledLayers);
             _writes.Begin(target);
-            copied += transfer.Copy(
-                lent.Slice(incoming.PulledBlocks, count), target, incoming.PulledLayers, layers);
-            _writes.End();
+            try
+            {
+                copied += transfer.Copy(
+                    lent.Slice(incoming.PulledBlocks, count), target, incoming.PulledLayers, layers);
+            }
+            finally
+            {
+                _writes.End();
+            }
             incoming.PulledLayers += layers;
             if (incoming.PulledLayers < transfer.LayerCount)
                 continue;

@@ -162,6 +162,10 @@ internal sealed class Worker : IDisposable
             _batch.Clear();
         }
         IsBlocked = !hasBatch && !_receiver.HasMore;
+        // Others must wait neither for what has ended in this step nor for a turn that is not used.
+        Space.PublishExpected(_scheduler.ExpectedBlocks);
+        if (!_scheduler.AwaitsBlocks && !_receiver.AwaitsBlocks)
+            Space.LeaveTurn();
         Publish();
         return _scheduler.HasWork || _receiver.HasMore || _receiver.AwaitsBlocks;
     }
