@@ -15,8 +15,8 @@
 //      in by a CAS on an open gate; what it read was that store or a read-modify-write after it, so it has
 //      acquired the op. No generation is needed: a CAS meant for the last op that succeeds in the next one
 //      has joined the next one.
-//   2. Who finds the counter used up shuts the gate; the caller waits until nobody is inside. A thread that
-//      the system has put aside outside the op costs nothing.
+//   2. Who takes the last tile shuts the gate; the caller waits until nobody is inside. A thread that the
+//      system has put aside outside the op costs nothing.
 //   3. Each leaving CAS releases the thread's tiles. All that changed the gate since it opened were
 //      read-modify-writes, so the caller's one acquiring load of "nobody inside" sees the tiles of all.
 // Calls to sleepers pair up as in Dekker's algorithm, sequentially consistent throughout: a thread sets its
@@ -64,21 +64,21 @@ struct alignas(64) Core {
 }  // namespace pd
 
 struct alignas(64) pd_team {
-  // Of the op: written while the gate is shut and nobody is inside.
+  // Of the op, written while the gate is shut and nobody is inside: in the gate's cache line, so that who
+  // gets in has it.
   pd::tile_fn fn = nullptr;
   void* context = nullptr;
   int64_t tile_count = 0;
+  std::atomic<uint32_t> gate{0};
 
-  pd_crew* crew = nullptr;
+  alignas(64) std::atomic<int64_t> next{0};  // next tile
+  alignas(64) pd_crew* crew = nullptr;
   int32_t first_core = 0, core_count = 0;
   uint64_t serial = 0;            // of all teams ever made; a thread remembers by it where it is pinned
   uint64_t own[pd::kWords] = {};  // bits of its threads
   bool can_be_helped = false;
-  bool busy = false;  // the caller's
-
-  alignas(64) std::atomic<uint32_t> gate{0};
-  alignas(64) std::atomic<int64_t> next{0};        // next tile
-  alignas(64) std::atomic<int64_t> lent_tiles{0};  // tiles that other teams' cores have computed
+  bool busy = false;                   // the caller's
+  std::atomic<int64_t> lent_tiles{0};  // tiles that other teams' cores have computed
 
   void run(int64_t tiles, pd::tile_fn run_tile, void* run_context);
   void begin();
@@ -88,7 +88,8 @@ struct alignas(64) pd_team {
   void help(const pd::Core& core);
 
  private:
-  void leave(bool used_up);
+  int64_t take();
+  void leave();
   void await_helpers();
   void pin_caller() const;
 };

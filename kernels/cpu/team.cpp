@@ -60,6 +60,13 @@ bool pd_team::join() {
   return false;
 }
 
+// The next tile, or one past the last. With the last one goes the gate: who came now would come for nothing.
+int64_t pd_team::take() {
+  const int64_t tile = next.fetch_add(1, std::memory_order_relaxed);
+  if (tile + 1 == tile_count) gate.fetch_and(~kOpen, std::memory_order_relaxed);
+  return tile;
+}
+
 void pd_team::help(const pd::Core& core) {
   const bool lent = core.home != this;
   // Its place after the team's first core, where the caller is: no other thread's, since that core's own
@@ -67,24 +74,18 @@ void pd_team::help(const pd::Core& core) {
   const int32_t cores = crew->core_count;
   const int32_t slot = (core.index - first_core + cores) % cores;
   int64_t done = 0;
-  bool used_up = false;
   while (!lent || core.busy_teams.load(std::memory_order_relaxed) == 0) {
-    const int64_t tile = next.fetch_add(1, std::memory_order_relaxed);
-    used_up = tile >= tile_count;
-    if (used_up) break;
+    const int64_t tile = take();
+    if (tile >= tile_count) break;
     fn(context, tile, slot);
     done++;
   }
   if (lent) lent_tiles.fetch_add(done, std::memory_order_relaxed);
-  leave(used_up);
+  leave();
 }
 
-void pd_team::leave(bool used_up) {
-  uint32_t seen = gate.load(std::memory_order_relaxed), after;
-  do {
-    after = (used_up ? seen & ~kOpen : seen) - 1;
-  } while (!gate.compare_exchange_weak(seen, after, std::memory_order_acq_rel, std::memory_order_relaxed));
-  if (after == kWaiting) pd::futex_wake(&gate);
+void pd_team::leave() {
+  if (gate.fetch_sub(1, std::memory_order_release) - 1 == kWaiting) pd::futex_wake(&gate);
 }
 
 void pd_team::run(int64_t tiles, pd::tile_fn run_tile, void* run_context) {
@@ -94,9 +95,9 @@ void pd_team::run(int64_t tiles, pd::tile_fn run_tile, void* run_context) {
   next.store(0, std::memory_order_relaxed);
   gate.store(kOpen, std::memory_order_seq_cst);
   crew->call_to(*this, tiles - 1);
-  for (int64_t tile; (tile = next.fetch_add(1, std::memory_order_relaxed)) < tiles;)
-    run_tile(run_context, tile, 0);
-  if (gate.fetch_and(~kOpen, std::memory_order_acq_rel) & kInside) await_helpers();
+  for (int64_t tile; (tile = take()) < tiles;) run_tile(run_context, tile, 0);
+  // Nobody inside is a shut gate too: who took the last tile shut it before leaving.
+  if (gate.load(std::memory_order_acquire) & kInside) await_helpers();
 }
 
 void pd_team::await_helpers() {

@@ -11,7 +11,7 @@ internal static class CrewThreads
         return States().Count;
     }
 
-    /// <summary>Waits until there are so many: the system lists a thread a little longer than it runs.</summary>
+    /// <summary>Waits until there are so many: the system lists a thread a little past its end.</summary>
     public static void AwaitCount(int count) =>
         Assert.That(() => States().Count, Is.EqualTo(count).After(60_000, 5), "threads of crews");
 

@@ -2,7 +2,7 @@ using PdEngine.Interop;
 
 namespace PdEngine.Tests;
 
-/// <summary>Ragged products and attention on a team, and the bits that a thread alone makes of them.</summary>
+/// <summary>Ragged products and attention on a team, and what a thread alone makes of them.</summary>
 internal sealed class DeviceLoad : IDisposable
 {
     // Rows, inputs, outputs, segments.

@@ -63,8 +63,8 @@ internal sealed unsafe class SamplerUnderTest : IDisposable
         {
             SampleArgs args = new()
             {
-                Team = _team!.Address, Logits = (float*)logits.Address, Rows = rows + first, History = history,
-                BiasIds = biasIds, BiasValues = biasValues, Suppressed = suppressed,
+                Team = _team!.Address, Logits = (float*)logits.Address, Rows = rows + first,
+                History = history, BiasIds = biasIds, BiasValues = biasValues, Suppressed = suppressed,
                 Results = results + first, Tops = tops, LogitsStride = logits.Stride,
                 Vocabulary = logits.Columns, RowCount = count, FirstLogitsRow = firstLogitsRow, Isa = _isa,
             };

@@ -26,7 +26,7 @@ internal sealed unsafe class CpuBackend : IBackend
     /// <summary>Threads of the device's own that an op may use, the caller's included.</summary>
     public int ThreadCount { get; }
 
-    /// <summary>Tiles of this device's ops that other devices' cores have computed; any thread may ask.</summary>
+    /// <summary>Tiles of its ops that other devices' cores have computed; any thread may ask.</summary>
     public long LentTiles => _team.LentTiles;
 
     public string Name => $"cpu/{CpuIsaSupport.NameOf(_isa)}";
