@@ -209,9 +209,9 @@ public sealed class EngineModel
     private TokenStream Submit(Request request)
     {
         ObjectDisposedException.ThrowIf(_isDisposed(), this);
-        TokenStream stream = new(request.Id, Abort);
+        TokenStream stream = new(request.Id, Abort, _parts.StreamInterval);
         SequenceDecoder observer = new(
-            _parts.Tokenizer, request.Sampling, stream, _clock, Ended);
+            _parts.Tokenizer, request.Sampling, stream, _clock, _parts.WeightVersion, Ended);
         Sequence sequence = new(request, observer, _clock.GetTimestamp());
         _live[request.Id] = sequence;
         try

@@ -77,6 +77,17 @@ internal sealed class ModelParts : IDisposable
 
     public EngineInstruments Instruments { get; }
 
+    /// <summary>A stream's reader is woken every so many tokens.</summary>
+    public int StreamInterval => Decoding.StreamInterval;
+
+    /// <summary>Name of the weights that every token is made with.</summary>
+    public string WeightVersion => Decoding.WeightVersion;
+
+    /// <summary>Settings of the group that makes most tokens.</summary>
+    private GroupSettings Decoding => (_model.Service.Groups.FirstOrDefault(
+        group => group.WorkerType == WorkerType.Decode)
+        ?? _model.Service.Groups.First(group => group.Workers.Count > 0)).Settings;
+
     /// <summary>How long a request may take; infinite without a plan.</summary>
     public TimeSpan RequestTimeout { get; }
 

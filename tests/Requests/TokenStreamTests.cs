@@ -42,6 +42,26 @@ public sealed class TokenStreamTests
     }
 
     [Test]
+    public async Task A_waiting_reader_is_woken_every_so_many_tokens()
+    {
+        TokenStream stream = new(new RequestId(1), _ => { }, interval: 3);
+        IAsyncEnumerator<TokenChunk> reader = stream.GetAsyncEnumerator();
+        ValueTask<bool> waiting = reader.MoveNextAsync();
+        stream.Publish(5, null, "");
+        stream.Publish(6, null, "");
+        Assert.That(waiting.IsCompleted, Is.False);
+        stream.Publish(7, null, "");
+        Assert.That(await waiting);
+        Assert.That(reader.Current.TokenIds, Is.EqualTo(new[] { 5, 6, 7 }));
+        waiting = reader.MoveNextAsync();
+        stream.Publish(8, null, "");
+        stream.Complete(Finished(), "");
+        Assert.That(await waiting);
+        Assert.That(reader.Current.TokenIds, Is.EqualTo(new[] { 8 }));
+        Assert.That(await reader.MoveNextAsync(), Is.False);
+    }
+
+    [Test]
     public async Task Cancelling_a_reader_aborts_the_request()
     {
         TaskCompletionSource<RequestId> aborted = new();

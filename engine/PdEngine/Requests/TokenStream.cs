@@ -16,11 +16,16 @@ public sealed class TokenStream : IAsyncEnumerable<TokenChunk>
     private readonly Channel<bool> _news = Channel.CreateBounded<bool>(
         new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite, SingleWriter = true });
     private readonly Action<RequestId> _abort;
+    private readonly int _interval;
 
-    internal TokenStream(RequestId id, Action<RequestId> abort)
+    /// <param name="id">The request's.</param>
+    /// <param name="abort">What <see cref="Abort"/> does.</param>
+    /// <param name="interval">A reader is woken every so many tokens (stream_interval).</param>
+    internal TokenStream(RequestId id, Action<RequestId> abort, int interval = 1)
     {
         Id = id;
         _abort = abort;
+        _interval = interval;
     }
 
     /// <summary>The request's id.</summary>
@@ -66,7 +71,8 @@ public sealed class TokenStream : IAsyncEnumerable<TokenChunk>
             _logProbs.Add(value);
         _text.AddRange(text);
         _tokens.Add(token);
-        _news.Writer.TryWrite(true);
+        if (_tokens.Count % _interval == 0)
+            _news.Writer.TryWrite(true);
     }
 
     /// <summary>Ends the stream; the owner's thread only.</summary>

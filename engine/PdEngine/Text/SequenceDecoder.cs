@@ -10,13 +10,15 @@ internal sealed class SequenceDecoder : ISequenceObserver
     private readonly StopText _text;
     private readonly TokenStream _stream;
     private readonly TimeProvider _clock;
+    private readonly string _weightVersion;
     private readonly Action<Generation> _onFinished;
     private int _published;
 
     public SequenceDecoder(
         Tokenizer? tokenizer, SamplingParams sampling, TokenStream stream, TimeProvider clock,
-        Action<Generation> onFinished)
+        string weightVersion, Action<Generation> onFinished)
     {
+        _weightVersion = weightVersion;
         _onFinished = onFinished;
         _decoder = tokenizer is null ? null : new TokenDecoder(tokenizer, sampling.SkipSpecialTokens);
         _text = new StopText(sampling.Stop, sampling.NoStopTrim);
@@ -92,6 +94,7 @@ internal sealed class SequenceDecoder : ISequenceObserver
             Error = sequence.Error,
             OutputLogProbs = request.ReturnLogProb ? OutputLogProbs(sequence) : [],
             InputLogProbs = InputLogProbs(sequence),
+            WeightVersion = _weightVersion,
             CachedTokens = sequence.CachedCount,
             RetractionCount = sequence.RetractionCount,
             FailureCount = sequence.FailureCount,
