@@ -46,14 +46,14 @@ public sealed class TokenStreamTests
     {
         TokenStream stream = new(new RequestId(1), _ => { }, interval: 3);
         IAsyncEnumerator<TokenChunk> reader = stream.GetAsyncEnumerator();
-        ValueTask<bool> waiting = reader.MoveNextAsync();
+        Task<bool> waiting = reader.MoveNextAsync().AsTask();
         stream.Publish(5, null, "");
         stream.Publish(6, null, "");
         Assert.That(waiting.IsCompleted, Is.False);
         stream.Publish(7, null, "");
         Assert.That(await waiting);
         Assert.That(reader.Current.TokenIds, Is.EqualTo(new[] { 5, 6, 7 }));
-        waiting = reader.MoveNextAsync();
+        waiting = reader.MoveNextAsync().AsTask();
         stream.Publish(8, null, "");
         stream.Complete(Finished(), "");
         Assert.That(await waiting);
