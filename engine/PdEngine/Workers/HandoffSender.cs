@@ -59,8 +59,11 @@ internal sealed class HandoffSender(KvSpace space, LiveSequences live)
     public static void Cancel(Handoff handoff)
     {
         handoff.Abandon();
-        if (handoff.Transfer is not null)
-            handoff.Target.TryPost(new WorkerCommand.Cancel(handoff));
+        if (handoff.Transfer is null)
+            return;
+        // Until the target hears of it, it looks into the old hold: that must not come to life again.
+        handoff.Sequence.Kv = new();
+        handoff.Target.TryPost(new WorkerCommand.Cancel(handoff));
     }
 
     /// <summary>Lends what is computed and will not be written again.</summary>
