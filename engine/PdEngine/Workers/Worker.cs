@@ -126,9 +126,12 @@ internal sealed class Worker : IDisposable
     /// </summary>
     public bool TryResubmit(Sequence sequence, Handoff? handoff)
     {
-        if (!sequence.WasAdmitted)
-            _live.CountWaiting(1);
-        return TryEnqueue(sequence, handoff);
+        int waiting = sequence.WasAdmitted ? 0 : 1;
+        _live.CountWaiting(waiting);
+        bool taken = TryEnqueue(sequence, handoff);
+        if (!taken)
+            _live.CountWaiting(-waiting);
+        return taken;
     }
 
     /// <summary>False when the worker takes no more.</summary>
@@ -238,7 +241,11 @@ internal sealed class Worker : IDisposable
     {
         _live.CountPosted(sequence);
         sequence.Pd.PrefillWorker = Name;
-        return _mailbox.TryPost(new WorkerCommand.Submit(sequence, handoff));
+        if (_mailbox.TryPost(new WorkerCommand.Submit(sequence, handoff)))
+            return true;
+        _live.CountExpected(-1);
+        _live.EndPending(sequence);
+        return false;
     }
 
     private void DrainMailbox()
