@@ -71,6 +71,12 @@ internal sealed class Worker : IDisposable
     /// <summary>It has failed and serves nothing any more.</summary>
     public bool IsDead => _failure is not null;
 
+    /// <summary>
+    /// Another thread is taking everything away from it, or has: it must not be stepped, even if it is not
+    /// dead yet.
+    /// </summary>
+    public bool IsAbandoned => _step.IsAbandoned;
+
     public WorkerException? Failure => _failure;
 
     /// <summary>How long a step may take before this worker counts as hung.</summary>

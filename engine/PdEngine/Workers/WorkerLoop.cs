@@ -35,9 +35,9 @@ internal sealed class WorkerLoop
 
     private void Run()
     {
-        while (!_stopping && !_worker.IsDead)
+        while (!_stopping && !_worker.IsDead && !_worker.IsAbandoned)
         {
-            if (!StepOrFail() || _worker.IsBlocked)
+            if ((!StepOrFail() || _worker.IsBlocked) && !_worker.IsAbandoned)
                 _worker.Wait();
         }
     }
