@@ -29,6 +29,9 @@ internal sealed class Worker : IDisposable
     private readonly List<Sequence> _aborting = [];
     private readonly List<Sequence> _arrived = [];
     private readonly ForwardBatch _batch = new();
+
+    /// <summary>A watchdog's thread may fail the worker while another wants to dispose of it.</summary>
+    private readonly Lock _endGate = new();
     private volatile WorkerException? _failure;
     private bool _disposed;
 
@@ -199,19 +202,22 @@ internal sealed class Worker : IDisposable
     /// </summary>
     public void Dispose()
     {
-        if (_disposed)
-            return;
-        _disposed = true;
-        Close();
-        DrainMailbox();
-        // The latest first: that end is the near one of every list that they are taken off.
-        foreach (Sequence sequence in _live.ToArray().OrderByDescending(sequence => sequence.Arrival))
-            _ending.End(sequence, FinishReason.Abort);
-        _receiver.DropAll();
-        if (!IsDead)
-            Space.Leave();
-        Publish();
-        _mailbox.Dispose();
+        lock (_endGate)
+        {
+            if (_disposed)
+                return;
+            _disposed = true;
+            Close();
+            DrainMailbox();
+            // The latest first: that end is the near one of every list that they are taken off.
+            foreach (Sequence sequence in _live.ToArray().OrderByDescending(sequence => sequence.Arrival))
+                _ending.End(sequence, FinishReason.Abort);
+            _receiver.DropAll();
+            if (!IsDead)
+                Space.Leave();
+            Publish();
+            _mailbox.Dispose();
+        }
     }
 
     /// <summary>
@@ -232,15 +238,20 @@ internal sealed class Worker : IDisposable
     /// </summary>
     public void Fail(Exception cause)
     {
-        WorkerException error = new(Name, cause);
-        _failure = error;
-        Close();
-        _aborting.Clear();
-        _receiver.DropAll();
-        foreach (Sequence sequence in _live.ToArray())
-            _ending.Lose(sequence, error);
-        DrainMailbox();
-        Space.Leave();
+        lock (_endGate)
+        {
+            if (_disposed)
+                return;
+            WorkerException error = new(Name, cause);
+            _failure = error;
+            Close();
+            _aborting.Clear();
+            _receiver.DropAll();
+            foreach (Sequence sequence in _live.ToArray())
+                _ending.Lose(sequence, error);
+            DrainMailbox();
+            Space.Leave();
+        }
     }
 
     private bool TryEnqueue(Sequence sequence, Handoff? handoff)
