@@ -48,6 +48,8 @@ internal sealed class EngineParts : IDisposable
     public void Dispose()
     {
         _models.ForEach(model => model.Dispose());
+        if (_models.Any(model => model.HasLostThread))
+            return;
         _weights.Dispose();
         _devices.Dispose();
     }

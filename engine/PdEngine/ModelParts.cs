@@ -91,6 +91,11 @@ internal sealed class ModelParts : IDisposable
     /// <summary>How long a request may take; infinite without a plan.</summary>
     public TimeSpan RequestTimeout { get; }
 
+    /// <summary>
+    /// A step that never came back may still use weights, KV memory and devices: they cannot be given back.
+    /// </summary>
+    public bool HasLostThread => _slots.Any(slot => slot.HasLostThread);
+
     /// <summary>Starts every worker's thread.</summary>
     public void Start()
     {
@@ -124,7 +129,8 @@ internal sealed class ModelParts : IDisposable
         // All of them take no more before the first one ends its sequences.
         _slots.ForEach(slot => slot.Worker.Close());
         _slots.ForEach(slot => slot.Dispose());
-        _pools.Dispose();
+        if (!HasLostThread)
+            _pools.Dispose();
         Instruments?.Dispose();
     }
 

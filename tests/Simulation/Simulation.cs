@@ -110,7 +110,7 @@ internal sealed class Simulation
         foreach (WorkerSlot slot in _cluster.Slots)
         {
             if (slot.Worker.IsDead)
-                slot.Restart();
+                _cluster.Router.Restart(slot);
             slot.Worker.TryPost(new WorkerCommand.FlushCache());
         }
         for (int round = 0; round < 2; round++)

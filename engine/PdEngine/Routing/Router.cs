@@ -93,9 +93,9 @@ internal sealed class Router
     /// <summary>Starts a failed worker anew.</summary>
     public void Restart(WorkerSlot slot)
     {
+        slot.Restart(_gate);
         lock (_gate)
         {
-            slot.Restart();
             _regularPolicy.Forget(slot.Number);
             _prefillPolicy.Forget(slot.Number);
             _decodePolicy.Forget(slot.Number);

@@ -7,6 +7,7 @@ internal sealed class WorkerSlot : IDisposable
 {
     private readonly Func<WorkerSlot, (Worker Worker, IDisposable Owned)> _make;
     private readonly bool _hasThread;
+    private readonly Lock _ending = new();
     private volatile Worker _worker;
     private IDisposable _owned;
     private WorkerLoop? _loop;
@@ -37,6 +38,12 @@ internal sealed class WorkerSlot : IDisposable
     /// <summary>The worker of now.</summary>
     public Worker Worker => _worker;
 
+    /// <summary>
+    /// A step of it has never come back: what it computes with may not be given back before the process
+    /// ends.
+    /// </summary>
+    public bool HasLostThread { get; private set; }
+
     /// <summary>Starts stepping it.</summary>
     public void Start()
     {
@@ -45,24 +52,43 @@ internal sealed class WorkerSlot : IDisposable
     }
 
     /// <summary>Puts a new worker in the place of one that has failed.</summary>
+    /// <param name="routing">
+    /// Held for the change alone: the failed worker's thread may need it to place its sequences before it
+    /// ends.
+    /// </param>
     /// <exception cref="InvalidOperationException">It has not failed.</exception>
-    public void Restart()
+    public void Restart(Lock routing)
     {
-        if (!_worker.IsDead)
-            throw new InvalidOperationException($"worker '{Name}' is alive; only a failed one is restarted");
-        Stop();
-        (_worker, _owned) = _make(this);
-        Start();
+        lock (_ending)
+        {
+            if (!_worker.IsDead)
+            {
+                throw new InvalidOperationException(
+                    $"worker '{Name}' is alive; only a failed one is restarted");
+            }
+            Stop();
+            (Worker worker, IDisposable owned) = _make(this);
+            lock (routing)
+                (_worker, _owned) = (worker, owned);
+            Start();
+        }
     }
 
-    public void Dispose() => Stop();
+    public void Dispose()
+    {
+        lock (_ending)
+            Stop();
+    }
 
     private void Stop()
     {
         // A thread that hangs in a step still uses what the worker owns: both are left to it.
         bool ended = _loop?.TryEnd() ?? true;
         if (!ended)
+        {
+            HasLostThread = true;
             return;
+        }
         _worker.Dispose();
         _owned.Dispose();
     }
