@@ -51,20 +51,12 @@ internal sealed class Router
         ThrowIfNeverFits(sequence.Request);
         lock (_gate)
         {
-            Route? route = Choose(sequence, except: null);
-            if (route is not { } found)
-                throw _slots[0].Worker.Failure!;
-            Handoff? handoff = Open(sequence, found);
-            try
+            while (Choose(sequence, except: null) is { } route)
             {
-                handoff?.Target.ThrowIfDecodeQueueFull();
-                found.First.Worker.Submit(sequence, handoff);
+                if (TrySubmit(sequence, route))
+                    return;
             }
-            catch
-            {
-                handoff?.Abandon();
-                throw;
-            }
+            throw _slots.Select(slot => slot.Worker.Failure).First(failure => failure is not null)!;
         }
     }
 
@@ -102,6 +94,29 @@ internal sealed class Router
         }
     }
 
+    /// <summary>False where the worker has failed since it was picked.</summary>
+    private bool TrySubmit(Sequence sequence, Route route)
+    {
+        Handoff? handoff = Open(sequence, route);
+        Worker worker = route.First.Worker;
+        try
+        {
+            handoff?.Target.ThrowIfDecodeQueueFull();
+            worker.Submit(sequence, handoff);
+            return true;
+        }
+        catch (ObjectDisposedException) when (worker.IsDead)
+        {
+            handoff?.Abandon();
+            return false;
+        }
+        catch
+        {
+            handoff?.Abandon();
+            throw;
+        }
+    }
+
     private Route? Choose(Sequence sequence, Worker? except)
     {
         Request request = sequence.Request;
@@ -118,17 +133,18 @@ internal sealed class Router
         if (decode is null)
         {
             string reason = decodes ? PdReasons.NoDecodeWorker : PdReasons.NothingToDecode;
-            return Pick(WorkerType.Prefill, _prefillPolicy, key, except, out _) is { } alone
-                ? new(alone, alone, reason)
-                : null;
+            if (Pick(WorkerType.Prefill, _prefillPolicy, key, except, out _) is { } alone)
+                return new(alone, alone, reason);
+            // The last one may have failed since it was counted.
+            return hasPrefill ? Choose(sequence, except) : null;
         }
         PdDecision decision = _decider.Decide(
             sequence.TokenCount, cachedTokens, pendingTokens, decode.Worker.RequestCount, hasPrefill,
             hasDecode: true);
-        WorkerSlot first = decision.Disaggregates
-            ? Pick(WorkerType.Prefill, _prefillPolicy, key, except, out _)!
+        WorkerSlot? first = decision.Disaggregates
+            ? Pick(WorkerType.Prefill, _prefillPolicy, key, except, out _)
             : decode;
-        return new(first, decode, decision.Reason);
+        return first is null ? Choose(sequence, except) : new(first, decode, decision.Reason);
     }
 
     private bool HasLive(WorkerType role, Worker? except, out long leastPendingTokens)
