@@ -41,17 +41,17 @@ internal sealed class HandoffSender(KvSpace space, LiveSequences live)
         sequence.Pd.HandoffBlocks += hold.Blocks.Count;
         if (copies)
             sequence.Kv = new();
+        // Once it is posted the sequence is the target's, which may already have sent it elsewhere.
+        live.Remove(sequence);
         if (handoff.Target.TryPost(new WorkerCommand.Adopt(handoff)))
-        {
-            // From here on the sequence is the target's.
-            live.Remove(sequence);
             return true;
-        }
+        live.CountExpected(1);
+        live.Add(sequence, null);
         space.EndLoan(hold);
         sequence.Kv = hold;
         sequence.Pd.Path = PdPath.Local;
         sequence.Pd.Reason = PdReasons.DecodeWorkerFailed;
-        live.Redirect(sequence, null);
+        sequence.Pd.HandoffBlocks -= hold.Blocks.Count;
         return false;
     }
 
