@@ -27,6 +27,9 @@ internal sealed class KvSpace
 
     public int PageSize => _domain.Pool.PageSize;
 
+    /// <summary>Prefixes are read from and written to the cache.</summary>
+    public bool UsesCache => _usesCache;
+
     /// <summary>Most blocks that this worker can ever have.</summary>
     public int CapacityBlocks => _quota.LimitBlocks;
 

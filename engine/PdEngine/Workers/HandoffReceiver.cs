@@ -75,6 +75,8 @@ internal sealed class HandoffReceiver(KvSpace space, TimeProvider clock)
         for (int i = 0; i < _incoming.Count && left > 0; i++)
         {
             Incoming incoming = _incoming[i];
+            if (!incoming.IsReserved && WillShare(i))
+                continue;
             if (!incoming.IsReserved && (_awaitsBlocks || !TryReserve(incoming, expectedBlocks)))
             {
                 _awaitsBlocks = true;
@@ -88,6 +90,29 @@ internal sealed class HandoffReceiver(KvSpace space, TimeProvider clock)
             _incoming.RemoveAt(i--);
         }
         _hasMore = left <= 0;
+    }
+
+    /// <summary>
+    /// An earlier prompt that is being copied will soon supply more of this one than the cache does now, as
+    /// with the samples of one group: waiting for it saves the blocks and the copy. Its source has all its
+    /// blocks, so it ends in bounded time.
+    /// </summary>
+    private bool WillShare(int index)
+    {
+        int[] tokens = _incoming[index].Tokens;
+        int needed = (space.Peek(tokens, tokens.Length).BlockCount + 1) * space.PageSize;
+        if (!space.UsesCache || tokens.Length < needed)
+            return false;
+        for (int i = 0; i < index; i++)
+        {
+            int[] earlier = _incoming[i].Tokens;
+            if (_incoming[i].IsReserved && earlier.Length >= needed
+                && earlier.AsSpan(0, needed).SequenceEqual(tokens.AsSpan(0, needed)))
+            {
+                return true;
+            }
+        }
+        return false;
     }
 
     private bool TryReserve(Incoming incoming, long expectedBlocks)
