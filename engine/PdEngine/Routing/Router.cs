@@ -125,7 +125,7 @@ internal sealed class Router
         if (Pick(WorkerType.Regular, _regularPolicy, key, except, out _) is { } regular)
             return new(regular, regular, PdReasons.Colocated);
         bool hasPrefill = HasLive(WorkerType.Prefill, except, out long pendingTokens);
-        bool decodes = request.Sampling.MaxNewTokens > 0 || !hasPrefill;
+        bool decodes = request.Sampling.MaxNewTokens > 1 || !hasPrefill;
         int cachedTokens = 0;
         WorkerSlot? decode = decodes
             ? Pick(WorkerType.Decode, _decodePolicy, key, except, out cachedTokens)

@@ -64,7 +64,6 @@ internal sealed class BatchResults(
             live.EndPending(sequence);
             if (!draws || live.HandoffOf(sequence) is null)
             {
-                sequence.Pd.DecodeWorker = worker.Name;
                 scheduler.FinishPrefill(sequence);
                 return;
             }
@@ -81,10 +80,8 @@ internal sealed class BatchResults(
 
     private void HandOver(Sequence sequence)
     {
-        if (sender.TryPass(sequence))
-            return;
-        sequence.Pd.DecodeWorker = worker.Name;
-        scheduler.StartDecoding(sequence);
+        if (!sender.TryPass(sequence))
+            scheduler.StartDecoding(sequence);
     }
 
     private void Append(Sequence sequence, int row)
@@ -97,5 +94,7 @@ internal sealed class BatchResults(
         string? stopText = sequence.Observer.OnToken(sequence);
         if (StopRule.Apply(sequence, stopText, contextTokens) is { } reason)
             ending.End(sequence, reason);
+        else if (sequence.Phase == SequencePhase.Decoding)
+            sequence.Pd.DecodeWorker = worker.Name;
     }
 }

@@ -14,7 +14,11 @@ internal sealed class SequenceEnding(
         Handoff? handoff = live.HandoffOf(sequence);
         bool isLeaving = sequence.Phase == SequencePhase.HandingOff && handoff!.Source == worker;
         if (isLeaving)
+        {
+            if (sequence.OutputCount == 1)
+                sequence.Pd.Reason = PdReasons.NothingToDecode;
             scheduler.Release(sequence, keeps: true);
+        }
         else if (handoff is not null && receiver.TryDrop(handoff))
             sequence.ComputedCount = 0;
         else
