@@ -74,10 +74,7 @@ internal sealed class Worker : IDisposable
     /// <summary>It has failed and serves nothing any more.</summary>
     public bool IsDead => _failure is not null;
 
-    /// <summary>
-    /// Another thread is taking everything away from it, or has: it must not be stepped, even if it is not
-    /// dead yet.
-    /// </summary>
+    /// <inheritdoc cref="StepRun.IsAbandoned"/>
     public bool IsAbandoned => _step.IsAbandoned;
 
     public WorkerException? Failure => _failure;
