@@ -157,6 +157,8 @@ public sealed class PlanFlagTests
     [TestCase("--prefill-num-servers 1 --rollout-num-gpus 4 --disaggregate always --kv-domain device")]
     [TestCase("--prefill-num-servers 2 --rollout-num-gpus 4 --disaggregate never --no-lend-cores")]
     [TestCase("--sglang-config FILE --router-policy round_robin")]
+    [TestCase("--sglang-config FILE --disaggregate always")]
+    [TestCase("--sglang-config FILE --disaggregate always --kv-domain device --no-lend-cores")]
     [TestCase("--rollout-num-gpus 2 --sglang-server-concurrency 1")]
     [TestCase("--rollout-num-gpus 2 --rollout-num-gpus-per-engine 2 --sglang-page-size 4")]
     public async Task A_batch_on_any_plan_answers_digit_for_digit_as_without_one(string line)
@@ -182,6 +184,11 @@ public sealed class PlanFlagTests
             return string.Join('\n', answers.SelectMany(answer => answer.EnumerateArray()).Select(sample =>
             {
                 JsonElement meta = sample.GetProperty("meta_info");
+                if (flags.Contains("always") && meta.GetProperty("completion_tokens").GetInt32() > 1)
+                {
+                    Assert.That(meta.GetProperty("pd_path").GetString(),
+                        Is.EqualTo(flags.Contains("device") ? "copy" : "handoff"));
+                }
                 return $"{meta.GetProperty("id")} {sample.GetProperty("text").GetRawText()} "
                     + $"{sample.GetProperty("output_ids")} {meta.GetProperty("finish_reason")} "
                     + $"{meta.GetProperty("output_token_logprobs")} "

@@ -42,12 +42,10 @@ internal sealed class HandoffSender(KvSpace space, LiveSequences live)
         if (copies)
             sequence.Kv = new();
         // Once it is posted the sequence is the target's, which may already have sent it elsewhere.
-        live.TakeOut(sequence);
+        live.Remove(sequence);
         if (handoff.Target.TryPost(new WorkerCommand.Adopt(handoff)))
-        {
-            live.CountLeft();
             return true;
-        }
+        live.CountExpected(1);
         live.Add(sequence, null);
         space.EndLoan(hold);
         sequence.Kv = hold;

@@ -47,23 +47,11 @@ internal sealed class LiveSequences
     /// <summary>The sequence is no longer this worker's.</summary>
     public void Remove(Sequence sequence)
     {
-        TakeOut(sequence);
-        CountLeft();
-    }
-
-    /// <summary>
-    /// The first half of <see cref="Remove"/>, for a sequence that is about to be passed on: it may not be
-    /// touched afterwards.
-    /// </summary>
-    public void TakeOut(Sequence sequence)
-    {
         bool removed = _handoffs.Remove(sequence);
         Check.That(removed);
+        Interlocked.Decrement(ref _requestCount);
         EndPending(sequence);
     }
-
-    /// <summary>The second half.</summary>
-    public void CountLeft() => Interlocked.Decrement(ref _requestCount);
 
     /// <summary>Its prompt is computed, or will not be here.</summary>
     public void EndPending(Sequence sequence)

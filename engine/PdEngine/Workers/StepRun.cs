@@ -25,6 +25,12 @@ internal sealed class StepRun(IModelRunner runner, KvDomain domain, TimeProvider
         Abandoned,
     }
 
+    /// <summary>
+    /// A batch was taken away: the worker's own thread may touch nothing of it, even if it is not marked
+    /// dead yet.
+    /// </summary>
+    public bool IsAbandoned => Volatile.Read(ref _state) == Abandoned;
+
     /// <summary>When the batch that is being computed was started, in clock ticks; 0 is none.</summary>
     public long StartTicks => Interlocked.Read(ref _startTicks);
 

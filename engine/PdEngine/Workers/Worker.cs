@@ -31,7 +31,7 @@ internal sealed class Worker : IDisposable
     private readonly ForwardBatch _batch = new();
 
     /// <summary>A watchdog's thread may fail the worker while another wants to dispose of it.</summary>
-    private readonly Lock _end = new();
+    private readonly Lock _endGate = new();
     private volatile WorkerException? _failure;
     private bool _disposed;
 
@@ -74,7 +74,7 @@ internal sealed class Worker : IDisposable
     /// <summary>It has failed and serves nothing any more.</summary>
     public bool IsDead => _failure is not null;
 
-    /// <summary>Another thread is taking everything away from it, or has: it must not be stepped.</summary>
+    /// <inheritdoc cref="StepRun.IsAbandoned"/>
     public bool IsAbandoned => _step.IsAbandoned;
 
     public WorkerException? Failure => _failure;
@@ -199,7 +199,7 @@ internal sealed class Worker : IDisposable
     /// </summary>
     public void Dispose()
     {
-        lock (_end)
+        lock (_endGate)
         {
             if (_disposed)
                 return;
@@ -235,7 +235,7 @@ internal sealed class Worker : IDisposable
     /// </summary>
     public void Fail(Exception cause)
     {
-        lock (_end)
+        lock (_endGate)
         {
             if (_disposed)
                 return;
