@@ -51,19 +51,9 @@ internal sealed class Router
         ThrowIfNeverFits(sequence.Request);
         lock (_gate)
         {
-            Route? route = Choose(sequence, except: null);
-            if (route is not { } found)
-                throw _slots[0].Worker.Failure!;
-            Handoff? handoff = Open(sequence, found);
-            try
+            while (!TrySubmit(sequence))
             {
-                handoff?.Target.ThrowIfDecodeQueueFull();
-                found.First.Worker.Submit(sequence, handoff);
-            }
-            catch
-            {
-                handoff?.Abandon();
-                throw;
+                // The worker died in between: another is chosen.
             }
         }
     }
@@ -80,10 +70,11 @@ internal sealed class Router
             while ((Choose(sequence, failed) ?? Choose(sequence, except: null)) is { } route)
             {
                 Handoff? handoff = Open(sequence, route);
-                if (route.First.Worker.TryResubmit(sequence, handoff))
+                Worker worker = handoff?.Source ?? route.First.Worker;
+                if (worker.TryResubmit(sequence, handoff))
                     return true;
                 handoff?.Abandon();
-                if (!route.First.Worker.IsDead)
+                if (!worker.IsDead)
                     return false;
             }
             return false;
@@ -93,12 +84,34 @@ internal sealed class Router
     /// <summary>Starts a failed worker anew.</summary>
     public void Restart(WorkerSlot slot)
     {
+        // Outside the gate: the failed worker's thread may still be waiting for it to pass its sequences on.
+        slot.Restart();
         lock (_gate)
         {
-            slot.Restart();
             _regularPolicy.Forget(slot.Number);
             _prefillPolicy.Forget(slot.Number);
             _decodePolicy.Forget(slot.Number);
+        }
+    }
+
+    private bool TrySubmit(Sequence sequence)
+    {
+        if (Choose(sequence, except: null) is not { } found)
+            return _slots[0].Worker.Failure is { } failure ? throw failure : false;
+        Handoff? handoff = Open(sequence, found);
+        Worker worker = handoff?.Source ?? found.First.Worker;
+        try
+        {
+            handoff?.Target.ThrowIfDecodeQueueFull();
+            worker.Submit(sequence, handoff);
+            return true;
+        }
+        catch (Exception refusal)
+        {
+            handoff?.Abandon();
+            if (refusal is ObjectDisposedException && worker.IsDead)
+                return false;
+            throw;
         }
     }
 
@@ -126,7 +139,7 @@ internal sealed class Router
             sequence.TokenCount, cachedTokens, pendingTokens, decode.Worker.RequestCount, hasPrefill,
             hasDecode: true);
         WorkerSlot first = decision.Disaggregates
-            ? Pick(WorkerType.Prefill, _prefillPolicy, key, except, out _)!
+            ? Pick(WorkerType.Prefill, _prefillPolicy, key, except, out _) ?? decode
             : decode;
         return new(first, decode, decision.Reason);
     }

@@ -7,6 +7,7 @@ internal sealed class WorkerSlot : IDisposable
 {
     private readonly Func<WorkerSlot, (Worker Worker, IDisposable Owned)> _make;
     private readonly bool _hasThread;
+    private readonly Lock _restarting = new();
     private volatile Worker _worker;
     private IDisposable _owned;
     private WorkerLoop? _loop;
@@ -48,11 +49,17 @@ internal sealed class WorkerSlot : IDisposable
     /// <exception cref="InvalidOperationException">It has not failed.</exception>
     public void Restart()
     {
-        if (!_worker.IsDead)
-            throw new InvalidOperationException($"worker '{Name}' is alive; only a failed one is restarted");
-        Stop();
-        (_worker, _owned) = _make(this);
-        Start();
+        lock (_restarting)
+        {
+            if (!_worker.IsDead)
+            {
+                throw new InvalidOperationException(
+                    $"worker '{Name}' is alive; only a failed one is restarted");
+            }
+            Stop();
+            (_worker, _owned) = _make(this);
+            Start();
+        }
     }
 
     public void Dispose() => Stop();
