@@ -42,6 +42,9 @@ internal sealed class StepScheduler
     /// <summary>The first queued sequence waits for blocks.</summary>
     public bool AwaitsBlocks => _prefill.AwaitsBlocks;
 
+    /// <summary>Its arrival; the greatest number where it does not.</summary>
+    public long WaitingArrival => AwaitsBlocks ? _prefill.Queue[0].Arrival : long.MaxValue;
+
     /// <summary>Sequences that the last <see cref="TrySchedule"/> admitted.</summary>
     public ReadOnlySpan<Sequence> Admitted => _prefill.Admitted;
 
@@ -74,15 +77,22 @@ internal sealed class StepScheduler
     /// Decoding sequences get their blocks before anything is admitted, and a step that had to retract admits
     /// nothing. Where decode rows do not mix with prefill the two take turns, so that neither starves.
     /// </remarks>
+    /// <param name="batch">Empty.</param>
+    /// <param name="admitsBefore">
+    /// Nothing from after this arrival is admitted: it would take what something older waits for.
+    /// </param>
     /// <returns>False when there is no sequence, or none that can go on now.</returns>
-    public bool TrySchedule(ForwardBatch batch)
+    public bool TrySchedule(ForwardBatch batch, long admitsBefore = long.MaxValue)
     {
         _prefill.ClearStep();
         if (ArrivedCount > 0)
             _decode.Promote(_clock.GetTimestamp());
+        if (ArrivedCount > 0)
+            admitsBefore = Math.Min(admitsBefore, _decode.Arrived[0].Arrival);
+        bool admits = QueuedCount == 0 || _prefill.Queue[0].Arrival < admitsBefore;
         if (!_options.MixesDecode && _prefill.HasWork && !(_prefillHadTurn && DecodingCount > 0))
         {
-            AddChunks(batch, _options.PrefillBudgetTokens, admits: true);
+            AddChunks(batch, _options.PrefillBudgetTokens, admits);
             _prefillHadTurn = true;
             if (batch.TokenCount > 0)
                 return true;
@@ -90,7 +100,7 @@ internal sealed class StepScheduler
         int retractedCount = DecodingCount > 0 ? _decode.Reserve(_ratio) : 0;
         RetractionCount += retractedCount;
         if (_options.MixesDecode && _prefill.HasWork)
-            AddChunks(batch, MixedBudget(), admits: retractedCount == 0);
+            AddChunks(batch, MixedBudget(), admits && retractedCount == 0);
         if (!_decode.IsStalled)
         {
             foreach (Sequence sequence in _decode.Running)

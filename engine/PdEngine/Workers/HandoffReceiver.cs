@@ -23,13 +23,18 @@ internal sealed class HandoffReceiver(KvSpace space, TimeProvider clock)
     /// <summary>Some hand-off waits for blocks of this domain.</summary>
     public bool AwaitsBlocks => _awaitsBlocks && Count > 0;
 
+    /// <summary>Arrival of the first hand-off that waits for blocks; the greatest number where none
+    /// does.</summary>
+    public long WaitingArrival { get; private set; } = long.MaxValue;
+
     /// <summary>A copy was cut short by its budget.</summary>
     public bool HasMore => _hasMore && Count > 0;
 
     /// <summary>
     /// A prompt is being computed that will come here; its tokens are copied, since they are another's.
     /// </summary>
-    public void Expect(Handoff handoff, int[] tokens) => _incoming.Add(new(handoff, tokens));
+    public void Expect(Handoff handoff, int[] tokens, long arrival) =>
+        _incoming.Add(new(handoff, tokens, arrival));
 
     /// <summary>The prompt is computed; the sequence is this worker's once its blocks are.</summary>
     public void Complete(Handoff handoff)
@@ -51,6 +56,7 @@ internal sealed class HandoffReceiver(KvSpace space, TimeProvider clock)
         if (index < 0)
             return false;
         space.Release(_incoming[index].Hold);
+        WaitingArrival = long.MaxValue;
         if (_incoming[index].IsComplete)
             handoff.Source.Space.Release(handoff.SourceHold);
         _incoming.RemoveAt(index);
@@ -67,19 +73,23 @@ internal sealed class HandoffReceiver(KvSpace space, TimeProvider clock)
     /// <summary>Reserves and copies, oldest first, as far as there are blocks and bytes.</summary>
     /// <param name="budgetBytes">How much to copy before the next step, about.</param>
     /// <param name="expectedBlocks">What this worker's running sequences are expected to take.</param>
+    /// <param name="before">Only hand-offs from before this arrival may take blocks.</param>
     /// <param name="arrived">Gains the sequences that hold all their blocks here now.</param>
-    public void Advance(long budgetBytes, long expectedBlocks, List<Sequence> arrived)
+    public void Advance(long budgetBytes, long expectedBlocks, long before, List<Sequence> arrived)
     {
         _awaitsBlocks = false;
+        WaitingArrival = long.MaxValue;
         long left = budgetBytes;
         for (int i = 0; i < _incoming.Count && left > 0; i++)
         {
             Incoming incoming = _incoming[i];
             if (!incoming.IsReserved && WillShare(i))
                 continue;
-            if (!incoming.IsReserved && (_awaitsBlocks || !TryReserve(incoming, expectedBlocks)))
+            if (!incoming.IsReserved
+                && (_awaitsBlocks || incoming.Arrival > before || !TryReserve(incoming, expectedBlocks)))
             {
                 _awaitsBlocks = true;
+                WaitingArrival = Math.Min(WaitingArrival, incoming.Arrival);
                 continue;
             }
             left -= Pull(incoming, left);
@@ -185,8 +195,10 @@ internal sealed class HandoffReceiver(KvSpace space, TimeProvider clock)
         return found!;
     }
 
-    private sealed class Incoming(Handoff handoff, int[] tokens)
+    private sealed class Incoming(Handoff handoff, int[] tokens, long arrival)
     {
+        public long Arrival => arrival;
+
         public Handoff Handoff { get; } = handoff;
 
         public int[] Tokens { get; } = tokens;

@@ -37,9 +37,12 @@ internal sealed class LiveSequences
     /// <summary>Takes a sequence in; it was counted when it was posted.</summary>
     public void Add(Sequence sequence, Handoff? handoff)
     {
-        sequence.Arrival = _arrivalCount++;
+        sequence.Arrival = NextArrival();
         _handoffs.Add(sequence, handoff);
     }
+
+    /// <summary>A place in the order of everything that comes here.</summary>
+    public long NextArrival() => _arrivalCount++;
 
     /// <summary>The sequence goes another way from here, or stays.</summary>
     public void Redirect(Sequence sequence, Handoff? handoff) => _handoffs[sequence] = handoff;

@@ -159,7 +159,7 @@ internal sealed class Worker : IDisposable
             return false;
         if (_receiver.Count > 0)
             ReceiveBlocks();
-        bool hasBatch = _scheduler.TrySchedule(_batch);
+        bool hasBatch = _scheduler.TrySchedule(_batch, admitsBefore: _receiver.WaitingArrival);
         PlaceRetracted();
         if (hasBatch)
         {
@@ -272,7 +272,7 @@ internal sealed class Worker : IDisposable
                     Receive(submit.Sequence, submit.Handoff);
                     break;
                 case WorkerCommand.Expect expect when !IsDead:
-                    _receiver.Expect(expect.Handoff, expect.Tokens);
+                    _receiver.Expect(expect.Handoff, expect.Tokens, _live.NextArrival());
                     break;
                 case WorkerCommand.Adopt adopt:
                     Adopt(adopt.Handoff);
@@ -341,7 +341,8 @@ internal sealed class Worker : IDisposable
 
     private void ReceiveBlocks()
     {
-        _receiver.Advance(TransferBudgetBytes, _scheduler.ExpectedBlocks, _arrived);
+        _receiver.Advance(
+            TransferBudgetBytes, _scheduler.ExpectedBlocks, before: _scheduler.WaitingArrival, _arrived);
         foreach (Sequence sequence in _arrived)
             _scheduler.AddArrived(sequence);
         _arrived.Clear();
