@@ -34,9 +34,6 @@ internal sealed class StepRun(IModelRunner runner, KvDomain domain, TimeProvider
     /// <summary>When the batch that is being computed was started, in clock ticks; 0 is none.</summary>
     public long StartTicks => Interlocked.Read(ref _startTicks);
 
-    /// <summary>Another thread has taken the worker away, or is about to.</summary>
-    public bool IsAbandoned => Volatile.Read(ref _state) == Abandoned;
-
     public Outcome Run(ForwardBatch batch, out Exception? fault)
     {
         fault = null;
