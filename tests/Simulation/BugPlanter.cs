@@ -3,14 +3,18 @@ namespace PdEngine.Tests;
 /// <summary>Does between and inside steps what a bug of that kind would do to the state.</summary>
 internal sealed class BugPlanter(PlantedBug bug, SimulatedCluster cluster, List<SimulatedCall> live)
 {
-    private readonly KvDomain _domain = cluster.Domains[0];
+    private readonly HandoffBugPlanter _between = new(bug, cluster, live);
+    private KvDomain _domain = cluster.Domains[0];
     private readonly HashSet<Sequence> _retracted = [];
     private bool _done;
+    private int _turn;
 
     public PlantedBug Bug { get; } = bug;
 
     public void BeforeStep()
     {
+        _domain = cluster.Domains[_turn++ % cluster.Domains.Count];
+        _between.BeforeStep();
         if (_done)
             return;
         switch (Bug)
@@ -62,7 +66,8 @@ internal sealed class BugPlanter(PlantedBug bug, SimulatedCluster cluster, List<
                 sequence.InputLogProbs.Add(sequence.InputLogProbs[^1]);
             bool isResumed = sequence.Phase == SequencePhase.Prefilling
                 && sequence.ComputedCount < sequence.TokenCount - 1;
-            if (!isResumed || sequence.ComputedCount == 0 || sequence.ComputedCount % _domain.Pool.PageSize == 0)
+            int pageSize = _domain.Pool.PageSize;
+            if (!isResumed || sequence.ComputedCount == 0 || sequence.ComputedCount % pageSize == 0)
                 continue;
             if (Bug == PlantedBug.ComputedTooFar
                 || (Bug == PlantedBug.RetractionKeepsCount && _retracted.Remove(sequence)))
@@ -103,7 +108,12 @@ internal sealed class BugPlanter(PlantedBug bug, SimulatedCluster cluster, List<
         && sequence.Blocks.Count == _domain.Pool.BlocksFor(sequence.ComputedCount);
 
     private Sequence? Find(Predicate<Sequence> condition) =>
-        live.Find(call => !call.IsFinished && condition(call.Sequence!))?.Sequence;
+        live.Find(call => !call.IsFinished && IsHere(call.Sequence!) && condition(call.Sequence!))
+            ?.Sequence;
+
+    /// <summary>It holds nothing elsewhere than in the domain looked at.</summary>
+    private bool IsHere(Sequence sequence) =>
+        sequence.Blocks.Count == 0 || EngineInternals.Holds(_domain).Contains(sequence.Kv);
 
     /// <summary>Two tables name one block, and the counts agree with that.</summary>
     private void Alias()
@@ -121,13 +131,14 @@ internal sealed class BugPlanter(PlantedBug bug, SimulatedCluster cluster, List<
     /// <summary>What a cache that trusts a hash would do on a collision.</summary>
     private void CacheUnderOtherTokens()
     {
-        Sequence? owner = Find(s => s.Phase == SequencePhase.Decoding && s.ComputedCount >= _domain.Pool.PageSize);
-        Sequence? victim = Find(s => s.Phase == SequencePhase.Queued && s.CacheableCount >= _domain.Pool.PageSize);
-        if (owner is null || victim is null || _domain.Cache.Peek(victim.Tokens, _domain.Pool.PageSize).BlockCount > 0)
+        int pageSize = _domain.Pool.PageSize;
+        Sequence? owner = Find(s => s.Phase == SequencePhase.Decoding && s.ComputedCount >= pageSize);
+        Sequence? victim = Find(s => s.Phase == SequencePhase.Queued && s.CacheableCount >= pageSize);
+        if (owner is null || victim is null || _domain.Cache.Peek(victim.Tokens, pageSize).BlockCount > 0)
             return;
         BlockTable table = new();
         table.Add(owner.Blocks[0]);
-        _domain.Cache.Unlock(_domain.Cache.Insert(victim.Tokens[.._domain.Pool.PageSize], table, default));
+        _domain.Cache.Unlock(_domain.Cache.Insert(victim.Tokens[..pageSize], table, default));
         _done = true;
     }
 }

@@ -13,6 +13,7 @@ internal sealed class FakeKvMemory(KvBlockPool pool)
 
     private readonly int[] _lower = new int[pool.BlockCount * pool.PageSize];
     private readonly int[] _upper = new int[pool.BlockCount * pool.PageSize];
+    private readonly int[] _copiedGenerations = NewGenerations(pool.BlockCount);
 
     public KvBlockPool Pool { get; } = pool;
 
@@ -29,6 +30,12 @@ internal sealed class FakeKvMemory(KvBlockPool pool)
         return _lower[slot] == _upper[slot] ? _lower[slot] : -1 - _lower[slot];
     }
 
+    /// <summary>A copy of a block, in its use of now, has begun.</summary>
+    public void MarkCopied(int block) => _copiedGenerations[block] = Pool.Generation(block);
+
+    /// <summary>Whether one has.</summary>
+    public bool IsCopied(int block) => _copiedGenerations[block] == Pool.Generation(block);
+
     public void CopyFrom(FakeKvMemory source, int sourceBlock, int block, int firstLayer, int layerCount)
     {
         int size = Pool.PageSize;
@@ -36,5 +43,12 @@ internal sealed class FakeKvMemory(KvBlockPool pool)
             Array.Copy(source._lower, sourceBlock * size, _lower, block * size, size);
         if (firstLayer + layerCount > UpperLayer)
             Array.Copy(source._upper, sourceBlock * size, _upper, block * size, size);
+    }
+
+    private static int[] NewGenerations(int count)
+    {
+        int[] generations = new int[count];
+        Array.Fill(generations, -1);
+        return generations;
     }
 }

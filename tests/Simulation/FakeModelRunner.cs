@@ -14,6 +14,13 @@ internal sealed class FakeModelRunner(FakeKvMemory memory) : IModelRunner
     /// <summary>A bug planted into the run, for the tests of the tests.</summary>
     public BugPlanter? Planter { get; set; }
 
+    /// <summary>What happens while it computes.</summary>
+    public Action? Meanwhile { get; init; }
+
+    /// <summary>What went wrong beside faults; its worker takes everything for a fault of the
+    /// device.</summary>
+    public Exception? Broken { get; private set; }
+
     /// <summary>What to do where a step hangs: takes the worker's sequences away from it.</summary>
     public Action? OnHang { get; set; }
 
@@ -21,28 +28,26 @@ internal sealed class FakeModelRunner(FakeKvMemory memory) : IModelRunner
 
     public void Start(ForwardBatch batch)
     {
-        Check.That(batch.TokenCount > 0 && batch.Attention.SliceCount > 0);
-        StartCount++;
-        if (NextFault == RunnerFault.Start)
-            Throw();
-        if (NextFault == RunnerFault.Hang && OnHang is not null)
+        try
         {
-            NextFault = RunnerFault.None;
-            OnHang();
+            Compute(batch);
         }
-        for (int i = 0; i < batch.Attention.SliceCount; i++)
-            Write(batch, batch.Attention.Slices[i], batch.Sequences[i]);
+        catch (Exception broken) when (Note(broken))
+        {
+            throw;
+        }
     }
 
     public void Finish(ForwardBatch batch)
     {
-        if (NextFault == RunnerFault.Finish)
-            Throw();
-        int sample = 0, wanted = 0;
-        for (int i = 0; i < batch.Attention.SliceCount; i++)
-            Read(batch, batch.Attention.Slices[i], ref wanted, ref sample);
-        Check.That(wanted == batch.LogitsRowCount && sample == batch.Samples.RowCount);
-        Planter?.AfterRun(batch);
+        try
+        {
+            ReadRows(batch);
+        }
+        catch (Exception broken) when (Note(broken))
+        {
+            throw;
+        }
     }
 
     public void CopyBlock(int source, int target)
@@ -59,15 +64,51 @@ internal sealed class FakeModelRunner(FakeKvMemory memory) : IModelRunner
     {
     }
 
+    private bool Note(Exception broken)
+    {
+        if (broken is not BackendException)
+            Broken ??= broken;
+        return false;
+    }
+
+    private void Compute(ForwardBatch batch)
+    {
+        Check.That(batch.TokenCount > 0 && batch.Attention.SliceCount > 0);
+        for (int i = 0; i < batch.Attention.SliceCount; i++)
+            Check.That(batch.Attention.Slices[i].Start == batch.Sequences[i].ComputedCount);
+        StartCount++;
+        if (NextFault == RunnerFault.Start)
+            Throw();
+        if (NextFault == RunnerFault.Hang && OnHang is not null)
+        {
+            NextFault = RunnerFault.None;
+            OnHang();
+        }
+        Meanwhile?.Invoke();
+        for (int i = 0; i < batch.Attention.SliceCount; i++)
+            Write(batch, batch.Attention.Slices[i]);
+    }
+
+    private void ReadRows(ForwardBatch batch)
+    {
+        if (NextFault == RunnerFault.Finish)
+            Throw();
+        int sample = 0, wanted = 0;
+        for (int i = 0; i < batch.Attention.SliceCount; i++)
+            Read(batch, batch.Attention.Slices[i], ref wanted, ref sample);
+        Check.That(wanted == batch.LogitsRowCount && sample == batch.Samples.RowCount);
+        Planter?.AfterRun(batch);
+        Meanwhile?.Invoke();
+    }
+
     private void Throw()
     {
         NextFault = RunnerFault.None;
         throw new BackendException("The fake device fell over.");
     }
 
-    private void Write(ForwardBatch batch, AttentionSlice slice, Sequence sequence)
+    private void Write(ForwardBatch batch, AttentionSlice slice)
     {
-        Check.That(slice.Start == sequence.ComputedCount || sequence.FailureCount > 0);
         for (int i = 0; i < slice.QueryCount; i++)
         {
             int position = slice.Start + i;

@@ -16,6 +16,9 @@ internal sealed class SimulatedCall(Request request) : ISequenceObserver
 
     public BugPlanter? Planter { get; set; }
 
+    /// <summary>Says whether an error may end it now.</summary>
+    public Func<Sequence, bool>? MayFail { get; init; }
+
     public bool IsFinished => Sequence is { Phase: SequencePhase.Finished };
 
     /// <summary>An abort was posted; by the end of the next step it must have ended.</summary>
@@ -40,6 +43,7 @@ internal sealed class SimulatedCall(Request request) : ISequenceObserver
         _finishCalls++;
         Check.That(_finishCalls == 1);
         Check.That(sequence.Phase == SequencePhase.Finished && sequence.Blocks.Count == 0);
+        Check.That(sequence.FinishReason != FinishReason.Error || MayFail?.Invoke(sequence) != false);
     }
 
     /// <summary>Steps since its last token while it decodes; 0 in every other phase.</summary>

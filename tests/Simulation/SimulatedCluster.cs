@@ -1,7 +1,10 @@
+using System.Runtime.ExceptionServices;
+
 namespace PdEngine.Tests;
 
 /// <summary>
-/// The real router and workers of one service on fake memory, without threads: the test steps them.
+/// The real router and workers of one service on fake memory, without threads: the test steps them. While a
+/// worker computes or copies, others may make steps, as threads would.
 /// </summary>
 internal sealed class SimulatedCluster : IDisposable
 {
@@ -9,6 +12,9 @@ internal sealed class SimulatedCluster : IDisposable
     private readonly TimeProvider _clock;
     private readonly List<FakeModelRunner> _runners = [];
     private readonly List<Worker> _made = [];
+    private readonly HashSet<Worker> _stepping = [];
+    private readonly HashSet<Worker> _asleep = [];
+    private int _failedCopyCount;
 
     public SimulatedCluster(SimulationSetup setup, TimeProvider clock)
     {
@@ -40,6 +46,25 @@ internal sealed class SimulatedCluster : IDisposable
 
     public IReadOnlyList<FakeKvMemory> Memories { get; }
 
+    /// <summary>What happens while a worker computes or copies.</summary>
+    public Action? Meanwhile { get; set; }
+
+    /// <summary>Copies in progress.</summary>
+    public int CopyCount { get; private set; }
+
+    /// <summary>The next copy throws.</summary>
+    public bool NextCopyFails { get; set; }
+
+    /// <summary>No worker is left.</summary>
+    public bool AllDead => Slots.All(slot => slot.Worker.IsDead);
+
+    /// <summary>A worker that nothing but a command wakes.</summary>
+    public bool IsAsleep(Worker worker) =>
+        _asleep.Contains(worker) && EngineInternals.Commands(worker).IsEmpty;
+
+    /// <summary>It computes or copies at this moment.</summary>
+    public bool IsStepping(Worker worker) => _stepping.Contains(worker);
+
     private BugPlanter? Planter { get; set; }
 
     public void Plant(BugPlanter planter)
@@ -49,11 +74,49 @@ internal sealed class SimulatedCluster : IDisposable
             runner.Planter = planter;
     }
 
-    /// <summary>As the loop of a worker's thread: a bug found inside fails the worker.</summary>
-    public void Step(int number)
+    /// <summary>
+    /// What the loop of a worker's thread does: one that is dead or asleep makes no step, and a fault of a
+    /// device fails it. A broken invariant goes on to the test, even where the worker took it for a fault.
+    /// </summary>
+    /// <returns>False where it could not make a step.</returns>
+    public bool Step(int number)
     {
-        if (!Slots[number].Worker.IsDead)
-            Slots[number].Worker.Step();
+        Worker worker = Slots[number].Worker;
+        if (worker.IsDead || IsAsleep(worker) || !_stepping.Add(worker))
+            return false;
+        FakeModelRunner runner = _runners[number];
+        try
+        {
+            if (worker.Step())
+                _asleep.Remove(worker);
+            else
+                _asleep.Add(worker);
+        }
+        catch (BackendException cause)
+        {
+            worker.Fail(cause);
+        }
+        _stepping.Remove(worker);
+        if (runner.Broken is { } broken)
+            ExceptionDispatchInfo.Throw(broken);
+        return true;
+    }
+
+    /// <summary>A worker copies: others make steps.</summary>
+    public void BeginCopy()
+    {
+        CopyCount++;
+        Meanwhile?.Invoke();
+        CopyCount--;
+    }
+
+    /// <summary>Whether the copy in progress throws.</summary>
+    public bool TakeCopyFault()
+    {
+        bool fails = NextCopyFails;
+        NextCopyFails = false;
+        _failedCopyCount += fails ? 1 : 0;
+        return fails;
     }
 
     /// <summary>Adds up what all workers did, those that died included.</summary>
@@ -61,17 +124,28 @@ internal sealed class SimulatedCluster : IDisposable
     {
         foreach (Worker worker in _made)
             tally.Count(worker.Snapshot());
+        for (int i = 0; i < _failedCopyCount; i++)
+            tally.Count(Happening.CopyFailed);
     }
 
     public FakeModelRunner Runner(int number) => _runners[number];
 
-    /// <summary>Lets a worker's next step hang: it is given up while the step is being computed.</summary>
-    public void Hang(WorkerSlot slot)
+    /// <summary>
+    /// Lets a worker's next step hang: it is given up while the step is being computed.
+    /// </summary>
+    /// <param name="slot">Its slot.</param>
+    /// <param name="afterwards">What happens before the step comes back.</param>
+    public void Hang(WorkerSlot slot, Action afterwards)
     {
         Worker worker = slot.Worker;
         FakeModelRunner runner = _runners[slot.Number];
         runner.NextFault = RunnerFault.Hang;
-        runner.OnHang = () => Check.That(worker.TryAbandon(new TimeoutException("The fake step hangs.")));
+        runner.OnHang = () =>
+        {
+            worker.TryAbandon(new TimeoutException("The fake step hangs."));
+            Check.That(worker.IsDead);
+            afterwards();
+        };
     }
 
     public void Dispose()
@@ -83,7 +157,11 @@ internal sealed class SimulatedCluster : IDisposable
     private (Worker, IDisposable) Make(WorkerSlot slot)
     {
         SimulatedWorker worker = _setup.Workers[slot.Number];
-        FakeModelRunner runner = new(Memories[worker.Domain]) { Planter = Planter };
+        FakeModelRunner runner = new(Memories[worker.Domain])
+        {
+            Planter = Planter,
+            Meanwhile = () => Meanwhile?.Invoke(),
+        };
         if (slot.Number < _runners.Count)
             _runners[slot.Number] = runner;
         else
@@ -96,7 +174,7 @@ internal sealed class SimulatedCluster : IDisposable
     }
 
     private FakeKvTransfer NewTransfer(int source, int target) =>
-        new(Memories[_setup.Workers[source].Domain], Memories[_setup.Workers[target].Domain])
+        new(Memories[_setup.Workers[source].Domain], Memories[_setup.Workers[target].Domain], this)
         {
             Planter = Planter,
         };

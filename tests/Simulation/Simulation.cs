@@ -18,7 +18,9 @@ internal sealed class Simulation
     private readonly HashSet<Sequence> _retractedPrefills = [];
     private readonly BugPlanter? _planter;
     private readonly SimulationTally _tally;
+    private readonly SimulationWatch _watch;
     private readonly int[] _order;
+    private long _workRounds;
     private long _prefillTokenCount;
     private long _prefillStep;
     private int _openedCount;
@@ -28,11 +30,16 @@ internal sealed class Simulation
     {
         _setup = new(seed);
         _tally = tally;
-        _cluster = new(_setup, new StepClock(this));
+        _cluster = new(_setup, new StepClock(this)) { Meanwhile = Meanwhile };
+        _watch = new(_setup, _cluster, tally);
         if (bug != PlantedBug.None)
             _cluster.Plant(_planter = new(bug, _cluster, _live));
         _order = [.. Enumerable.Range(0, _cluster.Slots.Count)];
         _turnsLeft = _setup.CallCount;
+        if (_setup.IsSingle)
+            return;
+        _tally.CountRun(_setup.RouterPolicy);
+        _tally.CountRun(_setup.Disaggregate);
     }
 
     /// <summary>Rounds in which every worker made a step.</summary>
@@ -41,14 +48,14 @@ internal sealed class Simulation
     /// <summary>Runs until every call has its answer; throws at the first thing that is wrong.</summary>
     public void Run()
     {
-        long boundSteps = 1000;
         while (_openedCount < _setup.CallCount || _arrivals.Count > 0 || _live.Count > 0)
         {
             Arrive();
             Disturb();
             StepOnce();
-            boundSteps = Math.Max(boundSteps, 1000 + (_calls.Count * 40L * _setup.CapacityTokens));
-            Check.That(StepCount < boundSteps);
+            long boundRounds = 100 + (3 * _workRounds);
+            _tally.LongestRun = Math.Max(_tally.LongestRun, (double)StepCount / boundRounds);
+            Check.That(StepCount < boundRounds);
         }
         Close();
     }
@@ -77,13 +84,10 @@ internal sealed class Simulation
         _setup.Shuffle(_order);
         foreach (int number in _order)
         {
-            if (_cluster.Slots[number].Worker.IsDead || (!_setup.IsSingle && _setup.Chance(6)))
-                continue;
-            _planter?.BeforeStep();
-            _cluster.Step(number);
-            _planter?.AfterStep();
-            Verify();
+            if (_setup.IsSingle || !_setup.Chance(6))
+                Step(number);
         }
+        _watch.CheckRound(StepCount, _live);
         CheckFairness();
         for (int i = _live.Count - 1; i >= 0; i--)
         {
@@ -94,6 +98,7 @@ internal sealed class Simulation
                 continue;
             _live.RemoveAt(i);
             _tally.Count(call.Sequence!);
+            _watch.Forget(call.Sequence!);
             if (_retractedPrefills.Remove(call.Sequence!))
                 _tally.CountRetractedPrefill();
             call.Judge(_setup.ContextTokens);
@@ -105,8 +110,42 @@ internal sealed class Simulation
         }
     }
 
+    private void Step(int number)
+    {
+        _planter?.BeforeStep();
+        WorkerSlot slot = _cluster.Slots[number];
+        if (!_cluster.Step(number))
+            return;
+        _planter?.AfterStep();
+        Verify();
+        _watch.Observe(_live, slot);
+    }
+
+    /// <summary>What other threads do while one computes or copies.</summary>
+    private void Meanwhile()
+    {
+        if (!_setup.Chance(_setup.InterleavesOneIn))
+            return;
+        bool isCopying = _cluster.CopyCount > 0;
+        if (isCopying && _setup.KillsOneStepIn > 0 && _setup.Chance(8))
+            Kill(_cluster.Slots[_setup.Next(_order.Length)]);
+        for (int i = isCopying ? _setup.Next(10) : 1; i > 0; i--)
+        {
+            if (_setup.Chance(8))
+                Disturb();
+            if (_setup.Chance(4))
+                Arrive();
+            int number = _setup.Next(_order.Length);
+            if (_cluster.IsStepping(_cluster.Slots[number].Worker))
+                continue;
+            _tally.Count(Happening.SteppedMeanwhile);
+            Step(number);
+        }
+    }
+
     private void Close()
     {
+        CheckQuiet();
         foreach (WorkerSlot slot in _cluster.Slots)
         {
             if (slot.Worker.IsDead)
@@ -122,7 +161,9 @@ internal sealed class Simulation
         foreach (KvDomain domain in _cluster.Domains)
         {
             Check.That(domain.Cache.BlockCount == 0 && domain.Pool.FreeCount == domain.Pool.BlockCount);
-            Check.That(domain.ExpectedBlocks == 0 && domain.HolderCount == 0);
+            Check.That(domain.ExpectedBlocks == 0 && domain.HolderCount == 0 && domain.MayTake(this));
+            Check.That(domain.Pool.QuarantinedCount == 0);
+            Check.That(EngineInternals.AdmissionTurns(domain).Count == 0);
         }
         foreach (WorkerSlot slot in _cluster.Slots)
         {
@@ -135,12 +176,27 @@ internal sealed class Simulation
         _cluster.Dispose();
     }
 
+    /// <summary>Workers that have all gone to sleep must leave nothing behind that holds others up.</summary>
+    private void CheckQuiet()
+    {
+        if (!_cluster.Slots.All(slot => slot.Worker.IsDead || _cluster.IsAsleep(slot.Worker)))
+            return;
+        _tally.Count(Happening.Slept);
+        foreach (KvDomain domain in _cluster.Domains)
+        {
+            Check.That(domain.ExpectedBlocks == 0 && domain.HolderCount == 0 && domain.MayTake(this));
+            Check.That(EngineInternals.AdmissionTurns(domain).Count == 0);
+        }
+    }
+
     private void Arrive()
     {
         if (_openedCount < _setup.CallCount && _setup.Chance(_setup.ArrivesOneStepIn))
         {
             Request first = _setup.NewRequest();
             int sampleCount = _setup.Chance(4) ? 2 + _setup.Next(4) : 1;
+            if (sampleCount > 1)
+                _tally.Count(Happening.Forked);
             _arrivals.Enqueue(first);
             for (int i = 1; i < sampleCount; i++)
                 _arrivals.Enqueue(_setup.NextSample(first));
@@ -153,7 +209,7 @@ internal sealed class Simulation
     /// <summary>False when the queue is full: the caller tries again later.</summary>
     private bool TrySubmit(Request request)
     {
-        SimulatedCall call = new(request) { Planter = _planter };
+        SimulatedCall call = new(request) { Planter = _planter, MayFail = MayFail };
         int kvTokens = request.PromptTokens.Length + Math.Max(request.Sampling.MaxNewTokens, 1) - 1;
         bool neverFits = request.PromptTokens.Length + request.Sampling.MaxNewTokens > _setup.ContextTokens
             || kvTokens > _setup.CapacityTokens;
@@ -164,7 +220,8 @@ internal sealed class Simulation
         }
         catch (WorkerException)
         {
-            Check.That(_cluster.Slots.All(slot => slot.Worker.IsDead));
+            Check.That(_cluster.AllDead);
+            _tally.Count(Happening.AllDead);
             return true;
         }
         catch (CapacityException refusal)
@@ -175,6 +232,7 @@ internal sealed class Simulation
             _tally.QueueFullCount += isFull ? 1 : 0;
             return !isFull;
         }
+        _workRounds += _setup.AloneRounds(request);
         _calls.Add(call);
         _live.Add(call);
         return true;
@@ -195,12 +253,27 @@ internal sealed class Simulation
         if (_setup.Chance(_setup.FlushesOneStepIn))
             slot.Worker.TryPost(new WorkerCommand.FlushCache());
         if (_setup.Chance(_setup.FailsOneStepIn))
-            _cluster.Runner(slot.Number).NextFault = _setup.Chance(2) ? RunnerFault.Start : RunnerFault.Finish;
+        {
+            RunnerFault fault = _setup.Chance(2) ? RunnerFault.Start : RunnerFault.Finish;
+            _cluster.Runner(slot.Number).NextFault = fault;
+        }
         if (_setup.Chance(_setup.KillsOneStepIn))
             Kill(slot);
-        if (slot.Worker.IsDead && _setup.Chance(4))
-            _cluster.Router.Restart(slot);
+        if (_setup.Chance(_setup.FailsOneStepIn * 4))
+            _cluster.NextCopyFails = true;
+        if (slot.Worker.IsDead && _setup.Chance(_setup.RestartsOneStepIn))
+            Restart(slot);
     }
+
+    private void Restart(WorkerSlot slot)
+    {
+        bool hangs = _cluster.IsStepping(slot.Worker);
+        _tally.Count(hangs ? Happening.RestartedWhileHanging : Happening.Restarted);
+        _cluster.Router.Restart(slot);
+    }
+
+    /// <summary>A sequence ends with an error only after three failures, or where nobody is left.</summary>
+    private bool MayFail(Sequence sequence) => sequence.FailureCount > 2 || _cluster.AllDead;
 
     private void Abort(SimulatedCall call)
     {
@@ -218,10 +291,34 @@ internal sealed class Simulation
     {
         foreach (SimulatedCall call in _live)
             _tally.CountKill(call.Sequence!.Phase);
-        if (_setup.Chance(2))
-            _cluster.Hang(slot);
-        else if (!slot.Worker.IsDead)
+        if (slot.Worker.IsDead)
+            return;
+        if (_cluster.CopyCount > 0)
+            _tally.Count(Happening.KilledWhileCopying);
+        if (_cluster.IsStepping(slot.Worker) && _setup.Chance(2))
+        {
+            bool gave = slot.Worker.TryAbandon(new TimeoutException("The fake step hangs."));
+            if (gave)
+                _tally.Count(Happening.KilledWhileComputing);
+        }
+        else if (_setup.Chance(2))
+            _cluster.Hang(slot, () => AfterHang(slot));
+        else
             slot.Worker.TryPost(new WorkerCommand.Die(new InvalidOperationException("The test killed it.")));
+    }
+
+    /// <summary>Others go on, perhaps in its place, before a step that hung comes back.</summary>
+    private void AfterHang(WorkerSlot slot)
+    {
+        _tally.Count(Happening.KilledWhileComputing);
+        if (_setup.Chance(3))
+            Restart(slot);
+        for (int i = _setup.Next(12); i > 0; i--)
+        {
+            int number = _setup.Next(_order.Length);
+            if (!_cluster.IsStepping(_cluster.Slots[number].Worker))
+                Step(number);
+        }
     }
 
     private void Verify()
@@ -249,6 +346,30 @@ internal sealed class Simulation
             Check.That(slot.Worker.IsDead
                 || snapshot.PrefillingCount + snapshot.DecodingCount <= options.MaxRunningSequences);
             Check.That(slot.Worker.Space.ChargedBlocks <= slot.Worker.Space.CapacityBlocks);
+        }
+        VerifyCharges();
+    }
+
+    /// <summary>Blocks are charged to the worker that runs their sequence.</summary>
+    private void VerifyCharges()
+    {
+        foreach (WorkerSlot slot in _cluster.Slots)
+        {
+            int blocks = 0;
+            KvQuota? quota = null;
+            foreach (Sequence sequence in EngineInternals.Live(slot.Worker).Keys)
+            {
+                if (sequence.Phase is not (SequencePhase.Decoding or SequencePhase.Prefilling)
+                    || sequence.Kv.Quota is null)
+                {
+                    continue;
+                }
+                blocks += sequence.Kv.ChargedCount;
+                quota ??= sequence.Kv.Quota;
+                Check.That(sequence.Kv.Quota == quota && sequence.Kv.ChargedCount <= sequence.Blocks.Count);
+            }
+            Check.That(quota is null || quota.ChargedBlocks >= blocks);
+            Check.That(quota is null || quota.ChargedBlocks == slot.Worker.Space.ChargedBlocks);
         }
     }
 

@@ -12,12 +12,13 @@ internal sealed class SimulationSetup
         Seed = seed;
         _random = new(seed);
         PageSize = 1 << _random.Next(0, 5);
+        IsCrowded = Chance(3);
         Workers = DrawWorkers();
         IsSingle = Workers.Count == 1;
         DomainSizes = new int[Workers.Max(worker => worker.Domain) + 1];
         for (int i = 0; i < DomainSizes.Length; i++)
         {
-            int tokens = _random.Next(3 * PageSize, 160 + (3 * PageSize));
+            int tokens = _random.Next(3 * PageSize, (Chance(4) ? 20 : 160) + (3 * PageSize));
             DomainSizes[i] = Math.Max(3, tokens / PageSize);
         }
         CapacityTokens = Workers.Min(worker => Math.Min(
@@ -34,7 +35,9 @@ internal sealed class SimulationSetup
         CallCount = _random.Next(2, 16);
         AbortsOneStepIn = Chance(2) ? 0 : _random.Next(5, 60);
         FailsOneStepIn = Chance(3) ? _random.Next(10, 80) : 0;
-        KillsOneStepIn = !IsSingle && Chance(3) ? _random.Next(20, 120) : 0;
+        KillsOneStepIn = !IsSingle && Chance(2) ? _random.Next(Chance(4) ? 4 : 20, 120) : 0;
+        RestartsOneStepIn = Chance(3) ? 1 : _random.Next(1, 12);
+        InterleavesOneIn = IsSingle || Chance(3) ? 0 : _random.Next(1, 8);
         FlushesOneStepIn = Chance(4) ? _random.Next(5, 40) : 0;
         ArrivesOneStepIn = Chance(2) ? 1 : _random.Next(1, 6);
     }
@@ -50,6 +53,9 @@ internal sealed class SimulationSetup
 
     /// <summary>One regular worker, alone in its domain.</summary>
     public bool IsSingle { get; }
+
+    /// <summary>Short prompts and long outputs, all at once: blocks run out.</summary>
+    public bool IsCrowded { get; }
 
     public int ContextTokens { get; }
 
@@ -71,6 +77,11 @@ internal sealed class SimulationSetup
     /// <summary>Workers die, hang and are started anew.</summary>
     public int KillsOneStepIn { get; }
 
+    public int RestartsOneStepIn { get; }
+
+    /// <summary>While a worker computes or copies, others make a step this often.</summary>
+    public int InterleavesOneIn { get; }
+
     public int FlushesOneStepIn { get; }
 
     public int ArrivesOneStepIn { get; }
@@ -81,12 +92,20 @@ internal sealed class SimulationSetup
 
     public void Shuffle(int[] order) => _random.Shuffle(order);
 
+    /// <summary>Rounds in which a request should be through if it were alone, generously.</summary>
+    public long AloneRounds(Request request)
+    {
+        int budget = Workers.Min(worker => Math.Max(1, worker.Options.PrefillBudgetTokens / 4));
+        return 20 + (request.PromptTokens.Length / budget) + request.Sampling.MaxNewTokens;
+    }
+
     /// <summary>A request that may begin like others do; now and then one that can never fit.</summary>
     public Request NewRequest()
     {
         int room = Math.Min(CapacityTokens, ContextTokens);
-        int keep = _random.Next(0, Math.Min(_sharedTokens.Length, (room / 2) + 1));
-        int ownEnd = Math.Max(2, room / _random.Next(2, 9));
+        int most = IsCrowded ? room / 6 : room / 2;
+        int keep = _random.Next(0, Math.Min(_sharedTokens.Length, most + 1));
+        int ownEnd = Math.Max(2, IsCrowded ? room / 6 : room / _random.Next(2, 9));
         int[] prompt = [.. _sharedTokens[..keep], .. Tokens(_random.Next(1, ownEnd))];
         return Draw(prompt, room + (Chance(40) ? room : 0));
     }
@@ -107,33 +126,51 @@ internal sealed class SimulationSetup
     private List<SimulatedWorker> DrawWorkers()
     {
         List<SimulatedWorker> workers = [];
-        bool shares = Chance(2);
+        int layout = _random.Next(6);
         int shape = _random.Next(8);
         if (shape < 3)
-            Add(workers, WorkerType.Regular, shape == 2 ? _random.Next(2, 4) : 1, shares);
+            Add(workers, WorkerType.Regular, shape > 0 ? _random.Next(2, 4) : 1, layout);
         if (shape >= 3)
         {
-            Add(workers, WorkerType.Prefill, _random.Next(1, 4), shares);
-            Add(workers, WorkerType.Decode, _random.Next(1, 4), shares);
+            Add(workers, WorkerType.Prefill, _random.Next(1, 4), layout);
+            Add(workers, WorkerType.Decode, _random.Next(1, 4), layout);
         }
-        return workers;
+        HashSet<int> ahead = [.. workers.Where(w => w.Role != WorkerType.Prefill).Select(w => w.Domain)];
+        return [.. workers.Select(worker => worker with
+        {
+            Options = worker.Options with { LooksAhead = ahead.Contains(worker.Domain) },
+        })];
     }
 
-    private void Add(List<SimulatedWorker> workers, WorkerType role, int count, bool shares)
+    /// <summary>
+    /// One domain for all, one for each, or any, but then none for two roles: a domain that both sends and
+    /// receives blocks could wait for itself, and no topology makes one.
+    /// </summary>
+    private void Add(List<SimulatedWorker> workers, WorkerType role, int count, int layout)
     {
-        bool looksAhead = shares || role != WorkerType.Prefill;
-        SchedulerOptions options = DrawOptions() with { LooksAhead = looksAhead };
+        SchedulerOptions options = DrawOptions();
+        int firstDomain = workers.Count == 0 ? 0 : workers.Max(worker => worker.Domain) + 1;
+        int domainCount = 0;
         for (int i = 0; i < count; i++)
-            workers.Add(new(role, shares ? 0 : workers.Count, options));
+        {
+            int domain = layout switch
+            {
+                < 2 => 0,
+                < 4 => workers.Count,
+                _ => firstDomain + _random.Next(domainCount + 1),
+            };
+            domainCount = Math.Max(domainCount, domain - firstDomain + 1);
+            workers.Add(new(role, domain, options));
+        }
     }
 
     private SchedulerOptions DrawOptions() => new()
     {
         ContextTokens = 1,
-        PrefillChunkTokens = Chance(4) ? null : _random.Next(1, Chance(2) ? 8 : 48),
+        PrefillChunkTokens = Chance(4) ? null : Chance(6) ? 1 : _random.Next(1, Chance(2) ? 8 : 48),
         MaxPrefillTokens = _random.Next(4, 120),
         MaxPrefillSequences = Chance(5) ? _random.Next(1, 4) : null,
-        MaxRunningSequences = _random.Next(1, 16),
+        MaxRunningSequences = Chance(8) ? 1 : _random.Next(1, 16),
         MaxQueuedSequences = Chance(3) ? _random.Next(1, 6) : null,
         QuotaBlocks = Chance(4) ? Math.Max(3, _random.Next(3 * PageSize, 160) / PageSize) : null,
         ReservedDecodeTokens = Chance(3) ? _random.Next(1, 40) : 0,
@@ -141,13 +178,15 @@ internal sealed class SimulationSetup
         UsesPrefixCache = !Chance(6),
         Policy = (SchedulePolicy)_random.Next(Enum.GetValues<SchedulePolicy>().Length),
         Retraction = (RetractionPolicy)_random.Next(2),
-        Conservativeness = Chance(3) ? 1 : _random.NextDouble() * _random.NextDouble(),
+        Conservativeness = IsCrowded ? 0 : Chance(3) ? 1 : _random.NextDouble() * _random.NextDouble(),
     };
 
     private Request Draw(int[] prompt, int room)
     {
         int newTokens = Chance(8) ? 0 : _random.Next(1, Math.Max(2, Math.Min(100, room - prompt.Length + 1)));
-        int[] stopIds = Chance(2) ? [] : [.. Tokens(2).Distinct().Order()];
+        if (IsCrowded && !Chance(4))
+            newTokens = Math.Max(1, Math.Min(160, room - prompt.Length + 1) - _random.Next(0, 20));
+        int[] stopIds = IsCrowded || Chance(2) ? [] : [.. Tokens(2).Distinct().Order()];
         bool scores = Chance(3);
         return new()
         {

@@ -8,7 +8,10 @@ internal sealed class SimulationTally
     private readonly long[] _aborts = new long[5];
     private readonly long[] _kills = new long[5];
     private readonly long[] _paths = new long[3];
+    private readonly long[] _happenings = new long[Enum.GetValues<Happening>().Length];
     private readonly Dictionary<FinishReason, long> _finishes = [];
+    private readonly Dictionary<string, long> _reasons = [];
+    private readonly Dictionary<Enum, long> _runs = [];
 
     public long RefusedCount { get; set; }
 
@@ -32,24 +35,48 @@ internal sealed class SimulationTally
     /// <summary>Sequences that lost their blocks before they had made a token.</summary>
     public long RetractedPrefillCount { get; private set; }
 
+    /// <summary>Sequences that lost a worker and still came to their end.</summary>
+    public long RescuedCount { get; private set; }
+
+    /// <summary>Rounds without progress, as a share of the bound.</summary>
+    public double LongestWait { get; set; }
+
+    /// <summary>Steps of a worker without one of its sequences, as a share of the bound.</summary>
+    public double LongestIdle { get; set; }
+
+    /// <summary>Rounds in a queue, as a share of what those before it should take.</summary>
+    public double LongestQueue { get; set; }
+
+    /// <summary>Rounds that a run took, as a share of the bound.</summary>
+    public double LongestRun { get; set; }
+
     public long Aborts(SequencePhase phase) => _aborts[(int)phase];
 
     public long Finishes(FinishReason reason) => _finishes.GetValueOrDefault(reason);
 
-    public void CountAbort(SequencePhase phase) => _aborts[(int)phase]++;
-
     /// <summary>Sequences that were in a phase when some worker was killed.</summary>
     public long Kills(SequencePhase phase) => _kills[(int)phase];
-
-    public void CountKill(SequencePhase phase) => _kills[(int)phase]++;
 
     /// <summary>Sequences that went this way.</summary>
     public long Paths(PdPath path) => _paths[(int)path];
 
-    /// <summary>Sequences that lost a worker and still came to their end.</summary>
-    public long RescuedCount { get; private set; }
+    /// <summary>Sequences that did so for this reason.</summary>
+    public long Reasons(string reason) => _reasons.GetValueOrDefault(reason);
+
+    public long Happenings(Happening happening) => _happenings[(int)happening];
+
+    /// <summary>Runs with several workers that were set so.</summary>
+    public long Runs(Enum setting) => _runs.GetValueOrDefault(setting);
+
+    public void CountRun(Enum setting) => _runs[setting] = Runs(setting) + 1;
+
+    public void CountAbort(SequencePhase phase) => _aborts[(int)phase]++;
+
+    public void CountKill(SequencePhase phase) => _kills[(int)phase]++;
 
     public void CountRetractedPrefill() => RetractedPrefillCount++;
+
+    public void Count(Happening happening) => _happenings[(int)happening]++;
 
     public void Count(Sequence sequence)
     {
@@ -57,6 +84,7 @@ internal sealed class SimulationTally
         FinishReason reason = sequence.FinishReason!.Value;
         _finishes[reason] = Finishes(reason) + 1;
         _paths[(int)sequence.Pd.Path]++;
+        _reasons[sequence.Pd.Reason] = Reasons(sequence.Pd.Reason) + 1;
         if (sequence.FailureCount > 0 && reason is FinishReason.Stop or FinishReason.Length)
             RescuedCount++;
         if (sequence is { RetractionCount: > 0, InputLogProbs.Count: > 0 })
@@ -81,5 +109,8 @@ internal sealed class SimulationTally
         + $"aborted queued {_aborts[0]}, prefilling {_aborts[1]}, handing off {_aborts[2]}, "
         + $"decoding {_aborts[3]}; local {_paths[0]}, handoff {_paths[1]}, copy {_paths[2]}; "
         + $"killed under queued {_kills[0]}, prefilling {_kills[1]}, handing off {_kills[2]}, "
-        + $"decoding {_kills[3]}, rescued {RescuedCount}";
+        + $"decoding {_kills[3]}, rescued {RescuedCount}, "
+        + $"longest wait {LongestWait:F2}, idle {LongestIdle:F2}, queue {LongestQueue:F2} and run {LongestRun:F2} of their bounds; "
+        + string.Join(", ", _reasons.OrderBy(r => r.Key).Select(r => $"{r.Key} {r.Value}")) + "; "
+        + string.Join(", ", Enum.GetValues<Happening>().Select(h => $"{h} {Happenings(h)}"));
 }

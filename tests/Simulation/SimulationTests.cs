@@ -4,10 +4,10 @@ namespace PdEngine.Tests;
 
 public sealed class SimulationTests
 {
-    private const int SeedCount = 2500;
+    private const int SeedCount = 6000;
 
     /// <summary>Every planted bug must show within this many seeds.</summary>
-    private const int CatchSeedCount = 150;
+    private const int CatchSeedCount = 1000;
 
     [Test]
     public void Every_sequence_gets_what_it_would_have_got_alone_and_no_block_is_lost()
@@ -18,19 +18,8 @@ public sealed class SimulationTests
         TestContext.Out.WriteLine(tally);
         Assert.Multiple(() =>
         {
-            Assert.That(tally.RetractionCount, Is.GreaterThan(500));
-            Assert.That(tally.RetractedPrefillCount, Is.GreaterThan(10));
-            Assert.That(tally.RetractedScoreCount, Is.GreaterThan(10));
-            Assert.That(tally.FailureCount, Is.GreaterThan(100));
-            Assert.That(tally.CachedTokenCount, Is.GreaterThan(1000));
-            Assert.That(tally.RefusedCount, Is.GreaterThan(10));
-            Assert.That(tally.QueueFullCount, Is.GreaterThan(100));
-            Assert.That(tally.Aborts(SequencePhase.Queued), Is.GreaterThan(100));
-            Assert.That(tally.Aborts(SequencePhase.Prefilling), Is.GreaterThan(100));
-            Assert.That(tally.Aborts(SequencePhase.Decoding), Is.GreaterThan(100));
-            Assert.That(tally.Aborts(SequencePhase.Finished), Is.GreaterThan(100));
-            foreach (FinishReason reason in Enum.GetValues<FinishReason>())
-                Assert.That(tally.Finishes(reason), Is.GreaterThan(100), $"{reason}");
+            AssertSequences(tally);
+            AssertWorkers(tally);
         });
     }
 
@@ -52,7 +41,7 @@ public sealed class SimulationTests
             {
                 new Simulation(seed, new(), bug).Run();
             }
-            catch (InvariantException caught)
+            catch (Exception caught) when (caught is InvariantException or ArgumentException)
             {
                 TestContext.Out.WriteLine($"{bug}: seed {seed}, {caught.Message}");
                 return;
@@ -62,13 +51,52 @@ public sealed class SimulationTests
     }
 
     [Test]
-    public void A_share_of_the_soak_leaks_nothing() => Soak(stepCount: 30_000, firstSeed: 10_000);
+    public void A_share_of_the_soak_leaks_nothing() => Soak(stepCount: 100_000, firstSeed: 10_000);
 
     [Test]
     [Explicit("minutes")]
     [Category("Soak")]
     public void A_million_steps_with_random_aborts_leak_nothing() =>
         Soak(stepCount: 1_000_000, firstSeed: 20_000);
+
+    private static void AssertSequences(SimulationTally tally)
+    {
+        Assert.That(tally.RetractionCount, Is.GreaterThan(1000));
+        Assert.That(tally.RetractedPrefillCount, Is.GreaterThan(10));
+        Assert.That(tally.RetractedScoreCount, Is.GreaterThan(100));
+        Assert.That(tally.FailureCount, Is.GreaterThan(1000));
+        Assert.That(tally.CachedTokenCount, Is.GreaterThan(1000));
+        Assert.That(tally.RefusedCount, Is.GreaterThan(10));
+        Assert.That(tally.QueueFullCount, Is.GreaterThan(100));
+        foreach (FinishReason reason in Enum.GetValues<FinishReason>())
+            Assert.That(tally.Finishes(reason), Is.GreaterThan(100), $"{reason}");
+        foreach (SequencePhase phase in Enum.GetValues<SequencePhase>())
+            Assert.That(tally.Aborts(phase), Is.GreaterThan(100), $"aborted {phase}");
+    }
+
+    private static void AssertWorkers(SimulationTally tally)
+    {
+        for (SequencePhase phase = SequencePhase.Queued; phase < SequencePhase.Finished; phase++)
+            Assert.That(tally.Kills(phase), Is.GreaterThan(500), $"killed {phase}");
+        foreach (PdPath path in Enum.GetValues<PdPath>())
+            Assert.That(tally.Paths(path), Is.GreaterThan(1000), $"{path}");
+        string[] reasons =
+        [
+            PdReasons.Always, PdReasons.Never, PdReasons.Colocated, PdReasons.LongPrompt,
+            PdReasons.ShortPrompt, PdReasons.PromptCached, PdReasons.DecodeWorkerIdle,
+            PdReasons.NothingToDecode, PdReasons.NoPrefillWorker, PdReasons.NoDecodeWorker, PdReasons.DecodeWorkerFailed,
+        ];
+        foreach (string reason in reasons)
+            Assert.That(tally.Reasons(reason), Is.GreaterThan(50), reason);
+        foreach (RouterPolicy policy in Enum.GetValues<RouterPolicy>())
+            Assert.That(tally.Runs(policy), Is.GreaterThan(100), $"{policy}");
+        foreach (DisaggregateMode mode in Enum.GetValues<DisaggregateMode>())
+            Assert.That(tally.Runs(mode), Is.GreaterThan(100), $"{mode}");
+        foreach (Happening happening in Enum.GetValues<Happening>())
+            Assert.That(tally.Happenings(happening), Is.GreaterThan(50), $"{happening}");
+        Assert.That(tally.ForkCount, Is.GreaterThan(500));
+        Assert.That(tally.RescuedCount, Is.GreaterThan(1000));
+    }
 
     private static PlantedBug[] Bugs() => [.. Enum.GetValues<PlantedBug>().Where(b => b != PlantedBug.None)];
 
@@ -99,6 +127,9 @@ public sealed class SimulationTests
                 Assert.Fail($"soak seed {seed}: {failure}");
             }
         }
+        foreach (PdPath path in Enum.GetValues<PdPath>())
+            Assert.That(tally.Paths(path), Is.GreaterThan(100), $"{path}");
+        Assert.That(tally.RetractionCount, Is.GreaterThan(100));
         TestContext.Out.WriteLine($"{tally} in {Stopwatch.GetElapsedTime(start).TotalSeconds:F1} s");
     }
 }
