@@ -28,17 +28,19 @@ internal sealed record PdFigures
     /// <summary>Cached prompt tokens over all prompt tokens.</summary>
     public required double CachedShare { get; init; }
 
-    /// <summary>First token to the decode worker's having the blocks, of requests that were handed
-    /// off.</summary>
+    /// <summary>
+    /// First token to the decode worker's having the blocks, of requests that were handed off, less the step
+    /// that the decode worker was in.
+    /// </summary>
     public required Quantiles HandoffSeconds { get; init; }
 
-    /// <summary>Of it: until the decode worker took the sequence up.</summary>
+    /// <summary>Until the decode worker took the sequence up, its running step included.</summary>
     public required Quantiles HandoffQueueSeconds { get; init; }
 
-    /// <summary>Of it: waiting for blocks there.</summary>
+    /// <summary>Waiting for blocks there.</summary>
     public required Quantiles HandoffWaitSeconds { get; init; }
 
-    /// <summary>Of it: copying.</summary>
+    /// <summary>Copying.</summary>
     public required Quantiles HandoffCopySeconds { get; init; }
 
     public required long HandoffBlocks { get; init; }

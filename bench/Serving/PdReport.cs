@@ -47,7 +47,7 @@ internal static class PdReport
     {
         Table table = BenchReport.TableOf(
             $"{result.Load.Name}: hand-offs, times better than {PdArm.Reference}, and the machine's limits",
-            "arm", "hand-offs", "p50 ms", "p99 ms", "blocks", "copied MB", "longest gap", "stalled",
+            "arm", "hand-offs", "p50 ms", "p99 ms", "with step p50", "blocks", "copied MB", "longest gap", "stalled",
             "with prompts/s", "before", "after");
         foreach (PdRow row in result.Rows)
         {
@@ -59,6 +59,7 @@ internal static class PdReport
                 row.Arm.IsDisaggregated ? $"{figures.HandoffSeconds.Count}" : "",
                 some ? $"{figures.HandoffSeconds.At(0.5) * 1e3:F3}" : "",
                 some ? $"{figures.HandoffSeconds.At(0.99) * 1e3:F3}" : "",
+                some ? $"{figures.HandoffQueueSeconds.At(0.5) * 1e3:F1}" : "",
                 some ? $"{figures.HandoffBlocks}" : "", some ? $"{figures.TransferBytes / 1e6:F1}" : "",
                 Ratio(chunked?.GapSeconds.Max, figures.GapSeconds.Max),
                 Ratio(chunked?.StalledShare, figures.StalledShare),

@@ -21,9 +21,10 @@ internal sealed record RequestTrace
     /// <summary>The engine's own account of its time; a peer has none.</summary>
     public PhaseTimings Timings { get; init; } = new();
 
-    /// <summary>From the first token until the decode worker has the blocks.</summary>
-    public double HandoffSeconds =>
-        (Timings.TransferQueueNs + Timings.DecodeAllocWaitNs + Timings.DecodeTransferNs) / 1e9;
+    /// <summary>
+    /// From the first token until the decode worker has the blocks, less the step that it was in.
+    /// </summary>
+    public double HandoffSeconds => (Timings.HandoffNs + Timings.DecodeTransferNs) / 1e9;
 
     public int HandoffBlocks { get; init; }
 

@@ -14,4 +14,7 @@ internal sealed class PdRecord
     public int HandoffBlocks { get; set; }
 
     public long TransferBytes { get; set; }
+
+    /// <summary>Clock ticks that hand-offs took, without the target's running step.</summary>
+    public long HandoffTicks { get; set; }
 }

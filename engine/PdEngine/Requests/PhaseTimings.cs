@@ -18,6 +18,12 @@ public sealed record PhaseTimings
     /// (<c>pd_prefill_transfer_queue_duration</c>).</summary>
     public long TransferQueueNs { get; init; }
 
+    /// <summary>
+    /// Of <see cref="TransferQueueNs"/>, what the hand-off itself took: a decode worker takes sequences up
+    /// between two steps, and this leaves out the step that it was in. Not counted apart in the total.
+    /// </summary>
+    public long HandoffNs { get; init; }
+
     /// <summary>On the decode worker, waiting for blocks (<c>pd_decode_alloc_wait_duration</c>).</summary>
     public long DecodeAllocWaitNs { get; init; }
 

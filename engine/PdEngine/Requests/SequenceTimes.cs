@@ -26,6 +26,9 @@ internal sealed class SequenceTimes
 
     public long FinishedTicks { get; private set; }
 
+    /// <summary>When the present stage began.</summary>
+    public long StageStartTicks => _stageStart;
+
     /// <summary>Ticks spent in a stage so far.</summary>
     public long TicksIn(SequenceStage stage) => _stageTicks[(int)stage];
 

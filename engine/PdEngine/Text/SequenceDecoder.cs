@@ -104,7 +104,7 @@ internal sealed class SequenceDecoder : ISequenceObserver
             DecodeWorker = sequence.Pd.DecodeWorker,
             HandoffBlocks = sequence.Pd.HandoffBlocks,
             TransferBytes = sequence.Pd.TransferBytes,
-            Timings = Timings(times),
+            Timings = Timings(sequence),
             QueueTime = _clock.GetElapsedTime(times.SubmittedTicks, admitted),
             TimeToFirstToken = times.FirstTokenTicks == 0
                 ? null
@@ -113,10 +113,12 @@ internal sealed class SequenceDecoder : ISequenceObserver
         };
     }
 
-    private PhaseTimings Timings(SequenceTimes times)
+    private PhaseTimings Timings(Sequence sequence)
     {
+        SequenceTimes times = sequence.Times;
         return new PhaseTimings
         {
+            HandoffNs = (long)(sequence.Pd.HandoffTicks * (1e9 / _clock.TimestampFrequency)),
             PrefillQueueNs = Ns(SequenceStage.PrefillQueue),
             PrefillForwardNs = Ns(SequenceStage.PrefillForward),
             TransferQueueNs = Ns(SequenceStage.TransferQueue),

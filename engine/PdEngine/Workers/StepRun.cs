@@ -34,6 +34,9 @@ internal sealed class StepRun(IModelRunner runner, KvDomain domain, TimeProvider
     /// <summary>When the batch that is being computed was started, in clock ticks; 0 is none.</summary>
     public long StartTicks => Interlocked.Read(ref _startTicks);
 
+    /// <summary>When the last batch ended, in clock ticks; for the worker's own thread.</summary>
+    public long EndTicks { get; private set; }
+
     public Outcome Run(ForwardBatch batch, out Exception? fault)
     {
         fault = null;
@@ -51,6 +54,7 @@ internal sealed class StepRun(IModelRunner runner, KvDomain domain, TimeProvider
         }
         bool counts = Interlocked.CompareExchange(ref _state, Idle, Computing) == Computing;
         Interlocked.Exchange(ref _startTicks, 0);
+        EndTicks = clock.GetTimestamp();
         _writes.End();
         if (!counts)
             return Outcome.Abandoned;

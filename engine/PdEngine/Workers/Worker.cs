@@ -320,6 +320,8 @@ internal sealed class Worker : IDisposable
         Sequence sequence = handoff.Sequence;
         _live.Add(sequence, handoff);
         sequence.Pd.DecodeWorker = Name;
+        long asked = Math.Max(sequence.Times.StageStartTicks, _step.EndTicks);
+        sequence.Pd.HandoffTicks += _clock.GetTimestamp() - asked;
         if (_failure is { } error)
         {
             handoff.Source.Space.Release(handoff.SourceHold);
