@@ -110,7 +110,8 @@ internal sealed class SimulationTally
         + $"decoding {_aborts[3]}; local {_paths[0]}, handoff {_paths[1]}, copy {_paths[2]}; "
         + $"killed under queued {_kills[0]}, prefilling {_kills[1]}, handing off {_kills[2]}, "
         + $"decoding {_kills[3]}, rescued {RescuedCount}, "
-        + $"longest wait {LongestWait:F2}, idle {LongestIdle:F2}, queue {LongestQueue:F2} and run {LongestRun:F2} of their bounds; "
+        + $"longest wait {LongestWait:F2}, idle {LongestIdle:F2}, queue {LongestQueue:F2} "
+        + $"and run {LongestRun:F2} of their bounds; "
         + string.Join(", ", _reasons.OrderBy(r => r.Key).Select(r => $"{r.Key} {r.Value}")) + "; "
         + string.Join(", ", Enum.GetValues<Happening>().Select(h => $"{h} {Happenings(h)}"));
 }

@@ -84,7 +84,8 @@ public sealed class SimulationTests
         [
             PdReasons.Always, PdReasons.Never, PdReasons.Colocated, PdReasons.LongPrompt,
             PdReasons.ShortPrompt, PdReasons.PromptCached, PdReasons.DecodeWorkerIdle,
-            PdReasons.NothingToDecode, PdReasons.NoPrefillWorker, PdReasons.NoDecodeWorker, PdReasons.DecodeWorkerFailed,
+            PdReasons.NothingToDecode, PdReasons.NoPrefillWorker, PdReasons.NoDecodeWorker,
+            PdReasons.DecodeWorkerFailed,
         ];
         foreach (string reason in reasons)
             Assert.That(tally.Reasons(reason), Is.GreaterThan(50), reason);

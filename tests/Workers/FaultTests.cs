@@ -71,7 +71,7 @@ public sealed class FaultTests
         using RouterRig rig = NewRig(WorkerType.Regular);
         WorkerSlot slot = rig.Slots[0];
         Worker first = slot.Worker;
-        Assert.Throws<InvalidOperationException>(slot.Restart);
+        Assert.Throws<InvalidOperationException>(() => rig.Router.Restart(slot));
         rig.Kill(0);
         Assert.Throws<WorkerException>(() => rig.Submit([1], newTokens: 1));
         rig.Router.Restart(slot);
