@@ -55,8 +55,14 @@ internal static partial class PdRig
             : 1;
         string type = match.Groups[2].Value switch { "P" => "prefill", "D" => "decode", _ => "regular" };
         return $"{{worker_type: {type}, num_gpus: {workers * ranks}, num_gpus_per_engine: {ranks}, "
-            + $"overrides: {{{overrides}}}}}";
+            + $"overrides: {{{Impatient(overrides)}}}}}";
     }
+
+    /// <summary>A step that hangs is given up soon, so that the test fails instead of waiting.</summary>
+    private static string Impatient(string overrides) =>
+        overrides.Contains("watchdog_timeout", StringComparison.Ordinal) ? overrides
+        : overrides.Length == 0 ? "watchdog_timeout: 60"
+        : $"watchdog_timeout: 60, {overrides}";
 
     public static EngineOptions Options(
         string shape, DisaggregateMode mode, KvDomainKind domain, string backend = "", string overrides = "",
@@ -98,6 +104,7 @@ internal static partial class PdRig
         int decoded = 0;
         foreach (Generation one in generations)
         {
+            Assert.That(one.FailureCount, Is.Zero, $"{what}, {one.Id}: a worker failed");
             if (one.OutputIds.Count <= 1)
             {
                 Assert.That(one.PdPath, Is.EqualTo(PdPath.Local), $"{what}, {one.Id}: one token");
