@@ -47,8 +47,8 @@ internal static class PdReport
     {
         Table table = BenchReport.TableOf(
             $"{result.Load.Name}: hand-offs, times better than {PdArm.Reference}, and the machine's limits",
-            "arm", "hand-offs", "p50 ms", "p99 ms", "with step p50", "blocks", "copied MB", "longest gap", "stalled",
-            "with prompts/s", "before", "after");
+            "arm", "hand-offs", "p50 ms", "p99 ms", "with step p50", "blocks", "copied MB", "longest gap",
+            "stalled", "with prompts/s", "before", "after");
         foreach (PdRow row in result.Rows)
         {
             PdFigures figures = row.Figures;

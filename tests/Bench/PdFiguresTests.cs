@@ -84,8 +84,8 @@ public sealed class PdFiguresTests
             PdPath = PdPath.Copy, TransferBytes = 640, HandoffBlocks = 3,
             Timings = new()
             {
-                PrefillForwardNs = 7, TransferQueueNs = 1_500_000, DecodeAllocWaitNs = 300_000,
-                DecodeTransferNs = 200_000, DecodeForwardNs = 7,
+                PrefillForwardNs = 7, TransferQueueNs = 1_500_000, HandoffNs = 1_800_000,
+                DecodeAllocWaitNs = 300_000, DecodeTransferNs = 200_000, DecodeForwardNs = 7,
             },
         };
         PdFigures figures = PdFigures.Of(new LoadTrace(Traces.Start, [local, copied]), 0.5);
@@ -120,7 +120,7 @@ public sealed class PdFiguresTests
         RequestTrace smooth = Traces.Request(RequestRole.Stream, 0, 0, Traces.Arrivals(0, 600, 1200, 2300));
         PdRun apart = Traces.Run("pd", smooth with
         {
-            PdPath = PdPath.Handoff, Timings = new() { TransferQueueNs = 900_000 },
+            PdPath = PdPath.Handoff, Timings = new() { HandoffNs = 900_000 },
         });
         string[] verdicts = [.. PdTarget.Of(Traces.Result(chunked, apart)).Select(
             target => $"{target.Figure} {target.IsMet}")];

@@ -40,9 +40,7 @@ internal sealed class Worker : IDisposable
     /// <param name="space">Its share of a domain's blocks.</param>
     /// <param name="runner">Computes; not owned.</param>
     /// <param name="clock">Of all times.</param>
-    /// <param name="rescue">
-    /// Finds another worker for a sequence that lost this one; null where there is no other.
-    /// </param>
+    /// <param name="rescue">Finds another worker for a sequence that lost this one; null: there is none.</param>
     public Worker(
         string name, SchedulerOptions options, KvSpace space, IModelRunner runner, TimeProvider clock,
         Rescue? rescue = null)
@@ -320,8 +318,8 @@ internal sealed class Worker : IDisposable
         Sequence sequence = handoff.Sequence;
         _live.Add(sequence, handoff);
         sequence.Pd.DecodeWorker = Name;
-        long asked = Math.Max(sequence.Times.StageStartTicks, _step.EndTicks);
-        sequence.Pd.HandoffTicks += _clock.GetTimestamp() - asked;
+        sequence.Pd.HandoffTicks +=
+            _clock.GetTimestamp() - Math.Max(sequence.Times.StageStartTicks, _step.EndTicks);
         if (_failure is { } error)
         {
             handoff.Source.Space.Release(handoff.SourceHold);
