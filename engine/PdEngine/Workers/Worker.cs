@@ -40,7 +40,7 @@ internal sealed class Worker : IDisposable
     /// <param name="space">Its share of a domain's blocks.</param>
     /// <param name="runner">Computes; not owned.</param>
     /// <param name="clock">Of all times.</param>
-    /// <param name="rescue">Finds another worker for a sequence that lost this one; null: there is none.</param>
+    /// <param name="rescue">Finds another worker for a sequence that lost this one; or null.</param>
     public Worker(
         string name, SchedulerOptions options, KvSpace space, IModelRunner runner, TimeProvider clock,
         Rescue? rescue = null)
