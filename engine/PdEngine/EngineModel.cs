@@ -155,15 +155,18 @@ public sealed class EngineModel
     public void RestartWorker(string name) => _parts.Router.Restart(Slot(name));
 
     /// <summary>
-    /// Fails a worker, as a fault would: its requests are computed anew elsewhere. For tests and drills.
+    /// Fails a worker, as a fault would: its requests are computed anew elsewhere. It is dead when this
+    /// returns. For tests and drills.
     /// </summary>
     /// <exception cref="OptionsException">There is no such worker.</exception>
     public void KillWorker(string name)
     {
         Worker worker = Slot(name).Worker;
         InvalidOperationException cause = new("it was killed on request");
-        if (!worker.TryAbandon(cause))
-            worker.TryPost(new WorkerCommand.Die(cause));
+        if (worker.TryAbandon(cause) || !worker.TryPost(new WorkerCommand.Die(cause)))
+            return;
+        while (!worker.IsDead && !worker.TryAbandon(cause))
+            Thread.Sleep(1);
     }
 
     /// <summary>Who holds KV blocks now.</summary>

@@ -22,9 +22,10 @@ internal static class TopologyText
     {
         string text = Decode(file, bytes);
         RefuseTabs(file, text);
+        int reachedLine = 1;
         try
         {
-            Inspect(file, text);
+            Inspect(file, text, ref reachedLine);
             YamlStream stream = [];
             stream.Load(new StringReader(text));
             return stream.Documents[0].RootNode as YamlMappingNode ?? throw new TopologyException(file,
@@ -39,7 +40,8 @@ internal static class TopologyText
             or FormatException
             or OverflowException or IndexOutOfRangeException)
         {
-            throw new TopologyException(file, null, $"is not YAML ({error.Message})", error);
+            throw new TopologyException(
+                file, reachedLine, "is not YAML: what begins here is not ended as it should be", error);
         }
     }
 
@@ -82,7 +84,7 @@ internal static class TopologyText
         }
     }
 
-    private static void Inspect(string file, string text)
+    private static void Inspect(string file, string text, ref int reachedLine)
     {
         Parser parser = new(new StringReader(text));
         // One entry per open collection: null for a sequence, else whether the next event is a key.
@@ -91,7 +93,7 @@ internal static class TopologyText
         while (parser.MoveNext())
         {
             ParsingEvent next = parser.Current!;
-            int line = (int)next.Start.Line;
+            int line = reachedLine = (int)next.Start.Line;
             if (++events > MaxEvents)
                 throw new TopologyException(file, line, $"the file has more than {MaxEvents} YAML items");
             if (next is DocumentStart && ++documents > 1)
