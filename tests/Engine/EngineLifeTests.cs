@@ -4,6 +4,9 @@ namespace PdEngine.Tests;
 [CancelAfter(60_000)]
 public sealed class EngineLifeTests
 {
+    /// <summary>Slow enough that nothing ends before it is aborted.</summary>
+    private static EngineOptions Slow => EngineRig.Options() with { Backend = BackendKind.Reference };
+
     private static GenerateRequest Long(int tokens = 1900) => new()
     {
         InputIds = new[] { 11, 12, 13 }, ReturnLogProb = true, LogProbStartLen = 0,
@@ -13,7 +16,7 @@ public sealed class EngineLifeTests
     [Test]
     public async Task An_abort_mid_way_gives_what_there_is_with_its_log_probs()
     {
-        await using Engine engine = await EngineRig.StartAsync();
+        await using Engine engine = await Engine.StartAsync(Slow);
         TokenStream stream = engine.Stream(Long());
         await foreach (TokenChunk _ in stream)
             break;
@@ -31,7 +34,7 @@ public sealed class EngineLifeTests
     [Test]
     public async Task An_aborted_rollout_goes_on_where_it_was()
     {
-        await using Engine engine = await EngineRig.StartAsync();
+        await using Engine engine = await Engine.StartAsync(Slow);
         SamplingParams sampling = new() { MaxNewTokens = 60, SamplingSeed = 3, IgnoreEos = true };
         GenerateRequest request = new() { InputIds = new[] { 4, 5, 6 }, Sampling = sampling };
         Generation whole = await engine.GenerateAsync(request);
@@ -44,7 +47,7 @@ public sealed class EngineLifeTests
     [Test]
     public async Task Cancelling_a_generation_throws_and_frees_its_blocks()
     {
-        await using Engine engine = await EngineRig.StartAsync();
+        await using Engine engine = await Engine.StartAsync(Slow);
         using CancellationTokenSource cancellation = new();
         Task<Generation> task = engine.GenerateAsync(Long(), cancellation.Token);
         await cancellation.CancelAsync();
@@ -57,7 +60,7 @@ public sealed class EngineLifeTests
     [Test]
     public async Task Cancelling_a_reader_of_a_stream_throws_there_and_aborts()
     {
-        await using Engine engine = await EngineRig.StartAsync();
+        await using Engine engine = await Engine.StartAsync(Slow);
         using CancellationTokenSource cancellation = new();
         TokenStream stream = engine.Stream(Long());
         Assert.CatchAsync<OperationCanceledException>(async () =>
@@ -72,7 +75,7 @@ public sealed class EngineLifeTests
     public async Task Abort_all_ends_the_running_and_the_waiting()
     {
         await using Engine engine =
-            await Engine.StartAsync(EngineRig.Options() with { MaxRunningRequests = 4 });
+            await Engine.StartAsync(Slow with { MaxRunningRequests = 4 });
         TokenStream[] streams = [.. Enumerable.Range(0, 30).Select(_ => engine.Stream(Long()))];
         await foreach (TokenChunk _ in streams[0])
             break;
@@ -88,7 +91,7 @@ public sealed class EngineLifeTests
     [Test]
     public async Task Disposing_completes_every_stream_and_refuses_more()
     {
-        Engine engine = await Engine.StartAsync(EngineRig.Options() with { MaxRunningRequests = 4 });
+        Engine engine = await Engine.StartAsync(Slow with { MaxRunningRequests = 4 });
         TokenStream[] streams = [.. Enumerable.Range(0, 20).Select(_ => engine.Stream(Long()))];
         await foreach (TokenChunk _ in streams[0])
             break;
