@@ -17,6 +17,9 @@ internal static unsafe partial class CpuNative
     internal static partial NativeStatus pd_cpu_isa_supported(int isa);
 
     [LibraryImport(Library)]
+    internal static partial int pd_cpu_best_isa();
+
+    [LibraryImport(Library)]
     internal static partial NativeStatus pd_cpu_crew_create(CrewArgs* args, nint* crew);
 
     [LibraryImport(Library)]

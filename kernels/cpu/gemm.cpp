@@ -14,6 +14,8 @@ const pd::GemmKernels& kernels_of(int32_t isa) {
       return pd::kGemmAmxEmulated;
     case PD_ISA_AVX512:
       return pd::kGemmAvx512;
+    case PD_ISA_AVX512_BF16:
+      return pd::kGemmAvx512;
     default:
       return pd::kGemmAvx2;
   }

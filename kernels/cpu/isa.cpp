@@ -78,6 +78,25 @@ const char* amx_support() {
   return found;
 }
 
+const char* avx512_bf16_support() {
+  if (support().avx512) return support().avx512;
+  unsigned a, b, c, d;
+  constexpr unsigned kBf16 = 1u << 5;
+  if (!__get_cpuid_count(7, 1, &a, &b, &c, &d) || !(a & kBf16)) return "the CPU has no AVX512-BF16";
+  return nullptr;
+}
+
+// Measured: on Zen 5 a bf16 dot product runs at twice the rate of float32 FMA, on Sapphire and Emerald Rapids
+// at half of it. What was not measured counts as slow. By model and not by a probe at start, since a machine
+// must give the same numbers in every run.
+bool has_fast_bf16_dots() {
+  constexpr unsigned kZen5 = 0x1a;
+  unsigned a, b, c, d;
+  if (avx512_bf16_support() || !__get_cpuid(0, &a, &b, &c, &d) || b != signature_AMD_ebx) return false;
+  if (!__get_cpuid(1, &a, &b, &c, &d)) return false;
+  return (a >> 8 & 0xf) + (a >> 20 & 0xff) >= kZen5;
+}
+
 }  // namespace
 
 namespace pd {
@@ -98,6 +117,9 @@ pd_status require_isa(int32_t isa) {
     case PD_ISA_AMX_EMULATED:
       missing = support().avx2, name = "amx-emulated";
       break;
+    case PD_ISA_AVX512_BF16:
+      missing = avx512_bf16_support(), name = "avx512-bf16";
+      break;
     default:
       return fail(PD_INVALID_ARGUMENT, "there is no instruction set %d", isa);
   }
@@ -109,3 +131,9 @@ bool uses_avx512(int32_t isa) { return isa != PD_ISA_AVX2 && support().avx512 ==
 }  // namespace pd
 
 pd_status pd_cpu_isa_supported(int32_t isa) { return pd::require_isa(isa); }
+
+int32_t pd_cpu_best_isa(void) {
+  if (amx_support() == nullptr) return PD_ISA_AMX;
+  if (has_fast_bf16_dots()) return PD_ISA_AVX512_BF16;
+  return support().avx512 == nullptr ? PD_ISA_AVX512 : PD_ISA_AVX2;
+}

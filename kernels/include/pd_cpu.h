@@ -23,13 +23,22 @@ enum { PD_OK = 0, PD_INVALID_ARGUMENT = 1, PD_OUT_OF_MEMORY = 2, PD_UNSUPPORTED 
 
 // Instruction sets. The emulated one runs the AMX tile kernels through plain C++ with the hardware's
 // arithmetic.
-enum { PD_ISA_AVX2 = 1, PD_ISA_AVX512 = 2, PD_ISA_AMX = 3, PD_ISA_AMX_EMULATED = 4 };
+enum {
+  PD_ISA_AVX2 = 1,
+  PD_ISA_AVX512 = 2,
+  PD_ISA_AMX = 3,
+  PD_ISA_AMX_EMULATED = 4,
+  PD_ISA_AVX512_BF16 = 5,  // bf16 dot products (vdpbf16ps): inputs of products are rounded to bf16
+};
 
 // Text of the calling thread's last failure; valid until its next one.
 PD_API const char* pd_last_error(void);
 
 // PD_OK if this process can run the instruction set here (AMX permission is requested on first ask).
 PD_API pd_status pd_cpu_isa_supported(int32_t isa);
+
+// The instruction set that is fastest on this CPU, of those that it can run.
+PD_API int32_t pd_cpu_best_isa(void);
 
 // ---- Crews and teams. A team is one device: a run of its crew's cores. One thread at a time calls its ops
 // and computes too; its first op pins it to the team's first core, unless it is the process's first thread.

@@ -5,4 +5,5 @@ namespace PdEngine.Tests;
 /// </summary>
 [AttributeUsage(AttributeTargets.Parameter)]
 internal sealed class EachIsaAttribute()
-    : ValuesAttribute(CpuIsa.Avx2, CpuIsa.Avx512, CpuIsa.Amx, CpuIsa.AmxEmulated);
+    : ValuesAttribute(
+        CpuIsa.Avx2, CpuIsa.Avx512, CpuIsa.Avx512Bf16, CpuIsa.Amx, CpuIsa.AmxEmulated);

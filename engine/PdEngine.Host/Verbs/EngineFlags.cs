@@ -22,7 +22,8 @@ internal sealed class EngineFlags
 
     private readonly Option<string> _isa = new("--isa")
     {
-        Description = "Instruction set of the CPU backend: auto, amx, amx-emulated, avx512 or avx2.",
+        Description =
+            "Instruction set of the CPU backend: auto, amx, amx-emulated, avx512-bf16, avx512 or avx2.",
         DefaultValueFactory = _ => "auto",
         HelpName = "NAME",
     };
@@ -139,7 +140,8 @@ internal sealed class EngineFlags
             Backend = Choice("--backend", parsed.GetValue(_backend)!, ("auto", BackendKind.Auto),
                 ("cpu", BackendKind.Cpu), ("reference", BackendKind.Reference)),
             Isa = Choice("--isa", parsed.GetValue(_isa)!, ("auto", CpuIsa.Auto), ("amx", CpuIsa.Amx),
-                ("amx-emulated", CpuIsa.AmxEmulated), ("avx512", CpuIsa.Avx512), ("avx2", CpuIsa.Avx2)),
+                ("amx-emulated", CpuIsa.AmxEmulated), ("avx512-bf16", CpuIsa.Avx512Bf16),
+                ("avx512", CpuIsa.Avx512), ("avx2", CpuIsa.Avx2)),
             ThreadCount = threads,
             PageSize = parsed.GetValue(_pageSize),
             MaxTotalTokens = parsed.GetValue(_maxTotalTokens),

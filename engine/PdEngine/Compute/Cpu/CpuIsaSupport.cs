@@ -8,7 +8,7 @@ internal static unsafe class CpuIsaSupport
 {
     /// <summary>Every instruction set but <see cref="CpuIsa.Auto"/>.</summary>
     public static IReadOnlyList<CpuIsa> All { get; } =
-        [CpuIsa.Avx2, CpuIsa.Avx512, CpuIsa.Amx, CpuIsa.AmxEmulated];
+        [CpuIsa.Avx2, CpuIsa.Avx512, CpuIsa.Avx512Bf16, CpuIsa.Amx, CpuIsa.AmxEmulated];
 
     /// <summary>The name that flags and reports use, for example <c>avx512</c>.</summary>
     public static string NameOf(CpuIsa isa) => isa switch
@@ -16,6 +16,7 @@ internal static unsafe class CpuIsaSupport
         CpuIsa.Auto => "auto",
         CpuIsa.Avx2 => "avx2",
         CpuIsa.Avx512 => "avx512",
+        CpuIsa.Avx512Bf16 => "avx512-bf16",
         CpuIsa.Amx => "amx",
         CpuIsa.AmxEmulated => "amx-emulated",
         _ => throw new InvariantException($"there is no instruction set {(int)isa}"),
@@ -47,11 +48,7 @@ internal static unsafe class CpuIsaSupport
     public static CpuIsa Resolve(CpuIsa isa)
     {
         if (isa == CpuIsa.Auto)
-        {
-            isa = WhyNot(CpuIsa.Amx) is null ? CpuIsa.Amx
-                : WhyNot(CpuIsa.Avx512) is null ? CpuIsa.Avx512
-                : CpuIsa.Avx2;
-        }
+            isa = WhyNot(CpuIsa.Avx2) is null ? (CpuIsa)CpuNative.pd_cpu_best_isa() : CpuIsa.Avx2;
         if (WhyNot(isa) is { } reason)
         {
             throw new BackendException(
