@@ -27,6 +27,10 @@ internal sealed class GenerateBodyFuzz
         {"text":"hello \ud83d\ude00","sampling_params":null,"priority":3,"lora_path":null,"extra_key":"x",
         "session_id":"s","routing_key":"k"}
         """,
+        """
+        {"input_ids":[3,40],"no_logs":true,"custom_labels":{"a":"b"},"conversation_id":"c","stream":false,
+        "bootstrap_room":7,"validation_time":1.5,"extra_key":"k"}
+        """,
     ];
 
     private static readonly string[] Fragments =
