@@ -22,7 +22,7 @@ struct Vector {
     std::memcpy(&word, from, 4);
     return _mm256_set1_epi32(word);
   }
-  static I dot(I sum, I a, I w) { return _mm256_add_epi32(sum, _mm256_madd_epi16(a, w)); }
+  static void dot(I& sum, I a, I w) { sum = _mm256_add_epi32(sum, _mm256_madd_epi16(a, w)); }
   static F to_float(I sums) { return _mm256_cvtepi32_ps(sums); }
   static F set(float value) { return _mm256_set1_ps(value); }
   static F load(const float* from) { return _mm256_loadu_ps(from); }

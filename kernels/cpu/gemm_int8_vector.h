@@ -84,10 +84,7 @@ template <class V, int R, int P, int S, int H>
         PD_UNROLL for (int h = 0; h < H; h++) w[h] = V::load_weights(line + h * V::kBytes);
         PD_UNROLL for (int r = 0; r < R; r++) {
           const typename V::I v = V::broadcast(a + (s * words * R + r) * 4);
-          PD_UNROLL for (int h = 0; h < H; h++) {
-            typename V::I* sum = x.at + Sums::index(s, p, h, r);
-            *sum = V::dot(*sum, v, w[h]);
-          }
+          PD_UNROLL for (int h = 0; h < H; h++) V::dot(x.at[Sums::index(s, p, h, r)], v, w[h]);
         }
       }
     }
