@@ -3,7 +3,9 @@ namespace PdEngine;
 /// <summary>How an engine holds the weights of its products.</summary>
 public enum Quantization
 {
-    /// <summary>As the backend does by itself: bf16 on a CPU, the checkpoint's values in the reference.</summary>
+    /// <summary>
+    /// As the backend does by itself: bf16 on a CPU, the checkpoint's values in the reference.
+    /// </summary>
     None = 0,
 
     /// <summary>

@@ -32,6 +32,8 @@ constexpr int64_t kBlockBytes = int64_t(8) << 20;
 constexpr int64_t kJobWeightBytes = int64_t(384) << 10;
 // Units of a job with few rows: memory answers several read streams at once faster than one.
 constexpr int64_t kStreams = 8;
+// Units of a job that pass over several row tiles: only its first one is not fetched ahead.
+constexpr int64_t kUnitsPerPass = 8;
 // Rows from which a job's weights are worth keeping in L2 while the rows pass; below it units pass over rows.
 constexpr int64_t kManyTiles = 9;
 // Jobs of an op with many rows: enough to share evenly, few enough to load their weights once each.
@@ -105,14 +107,15 @@ struct Block {
 
   // Few rows: all of them by each unit in turn, so that the weights come from memory once and in order.
   void pass_units() const {
-    const int64_t job_units = tiles.count == 1 ? most(kStreams / args.segments, 1)
-                                               : most(kJobWeightBytes / 2 / plan.unit_bytes, 1);
+    const int64_t job_units = tiles.count == 1 ? most(kStreams / args.segments, 1) : kUnitsPerPass;
     const int64_t step = tiles.count == 1 ? job_units : 1;
     pd::parallel(args.team, divide_up(plan.units, job_units), [&](int64_t job, int32_t) {
       const int64_t end = least((job + 1) * job_units, plan.units);
       for (int64_t unit = job * job_units; unit < end; unit += step)
-        for (int64_t tile = 0; tile < tiles.count; tile++)
-          run(tile, unit, least(step, end - unit));
+        for (int64_t tile = 0; tile < tiles.count; tile++) {
+          const bool fetches = tiles.count > 1 && unit + 1 < end;
+          run(tile, unit, least(step, end - unit), fetches ? unit + 1 : 0);
+        }
     });
   }
 
@@ -127,11 +130,12 @@ struct Block {
     pd::parallel(args.team, groups * chunks, [&](int64_t job, int32_t) {
       const int64_t unit = job / chunks * job_units, first = job % chunks * job_tiles;
       for (int64_t tile = first; tile < least(first + job_tiles, tiles.count); tile++)
-        run(tile, unit, least(job_units, plan.units - unit));
+        run(tile, unit, least(job_units, plan.units - unit), 0);
     });
   }
 
-  void run(int64_t tile, int64_t unit, int64_t units) const {
+  // Beside its own unit, fetches the tile's share of another one, where that is not unit 0.
+  void run(int64_t tile, int64_t unit, int64_t units, int64_t next) const {
     const int64_t row = tiles.start(tile), column = unit * kInt8Columns;
     Int8Tile it;
     it.shape = plan.shape;
@@ -143,6 +147,13 @@ struct Block {
     it.rows = int32_t(tiles.start(tile + 1) - row);
     it.units = int32_t(units);
     it.last_columns = int32_t(least(args.n - (unit + units - 1) * kInt8Columns, kInt8Columns));
+    it.ahead = nullptr;
+    if (next > 0) {
+      // Groups of k times the step, times the tiles, cover the unit.
+      it.ahead_step = int32_t(divide_up(kInt8Columns * plan.shape.order.group, tiles.count));
+      it.ahead = static_cast<const uint8_t*>(args.w) + next * plan.unit_bytes +
+                 tile * it.ahead_step * (args.segments * plan.shape.run() / plan.shape.order.group);
+    }
     plan.kernels->multiply(it);
   }
 };

@@ -43,6 +43,8 @@ struct Int8Tile {
   int64_t y_stride;
   int32_t rows, units;
   int32_t last_columns;  // real columns of the last unit, 1 to 32
+  const uint8_t* ahead;  // what to fetch meanwhile: a share of the unit that comes next; null: its own, ahead
+  int32_t ahead_step;    // bytes of it for each group of k
 };
 
 struct Int8Kernels {

@@ -1,9 +1,9 @@
-// The int8 product in vectors: groups of k of one row against the same groups of many columns. Included by one
-// file per instruction set; everything here is local to that file.
+// The int8 product in vectors: groups of k of one row against the same groups of many columns. Included by
+// one file per instruction set; everything here is local to that file.
 //
-// Activations of a tile lie [segment][run / group][rows] in words of 4 bytes, then [segment][rows] scales. With
-// few rows, several units, or several segments of one, are multiplied side by side: as many read streams, and
-// enough independent sums to hide the latency of the dot product.
+// Activations of a tile lie [segment][run / group][rows] in words of 4 bytes, then [segment][rows] scales.
+// With few rows, several units, or several segments of one, are multiplied side by side: as many read
+// streams, and enough independent sums to hide the latency of the dot product.
 #pragma once
 #include <immintrin.h>
 
@@ -74,12 +74,22 @@ template <class V, int R, int P, int S, int H>
   const uint8_t* a = t.a + segment * words * R * 4;
   const uint8_t* b = unit + segment * run * kInt8Columns + lane * V::kGroup;
   constexpr int64_t kLine = kInt8Columns * V::kGroup;
+  // One unit is one read stream too few: another pass then fetches what comes next.
+  constexpr bool kFetches = P * S == 1;
+  const uint8_t* next = kFetches && t.ahead ? t.ahead + segment * words * t.ahead_step : b + kInt8Ahead;
+  const int64_t next_step = kFetches && t.ahead ? t.ahead_step : kLine;
   for (int64_t i = 0; i < words; i++, a += R * 4, b += kLine) {
+    if constexpr (kFetches) {
+      _mm_prefetch(reinterpret_cast<const char*>(next), _MM_HINT_T0);
+      _mm_prefetch(reinterpret_cast<const char*>(next + 64), _MM_HINT_T0);
+      next += next_step;
+    }
     PD_UNROLL for (int s = 0; s < S; s++) {
       PD_UNROLL for (int p = 0; p < P; p++) {
         const uint8_t* line = b + p * unit_bytes + s * run * kInt8Columns;
-        for (int64_t ahead = 0; ahead < kLine; ahead += 64)
-          _mm_prefetch(reinterpret_cast<const char*>(line + kInt8Ahead + ahead), _MM_HINT_T0);
+        if constexpr (!kFetches)
+          for (int64_t ahead = 0; ahead < kLine; ahead += 64)
+            _mm_prefetch(reinterpret_cast<const char*>(line + kInt8Ahead + ahead), _MM_HINT_T0);
         typename V::I w[H];
         PD_UNROLL for (int h = 0; h < H; h++) w[h] = V::load_weights(line + h * V::kBytes);
         PD_UNROLL for (int r = 0; r < R; r++) {
@@ -149,7 +159,8 @@ void multiply_int8_rows(const Int8Tile& t) {
   const auto step = [&]<int Q>() {
     for (; unit + Q <= whole; unit += Q) {
       const int64_t column = unit * kInt8Columns;
-      multiply_int8_parts<V, R, Q, S, H>(t, unit, t.y + column, t.y_stride, t.bias ? t.bias + column : nullptr);
+      const float* bias = t.bias ? t.bias + column : nullptr;
+      multiply_int8_parts<V, R, Q, S, H>(t, unit, t.y + column, t.y_stride, bias);
     }
   };
   step.template operator()<P>();

@@ -1,6 +1,6 @@
-// Float32 to int8, symmetric; the definition is in engine/PdEngine/Compute/Int8Quantization.cs. Plain C++ that
-// the compiler makes vectors of: a maximum is taken of bits and rounding is done by an addition, so every
-// instruction set gives the same bytes.
+// Float32 to int8, symmetric; the definition is in engine/PdEngine/Compute/Int8Quantization.cs. Plain C++
+// that the compiler makes vectors of: a maximum is taken of bits and rounding is done by an addition, so
+// every instruction set gives the same bytes.
 #pragma once
 #include <cstdint>
 #include <cstring>

@@ -89,8 +89,8 @@ internal sealed class EngineFlags
     {
         foreach (Option option in new Option[]
         {
-            _model, _backend, _isa, _quantization, _threads, _pageSize, _maxTotalTokens, _memFraction, _maxRunning, _chunk,
-            _context, _noRadix, _seed,
+            _model, _backend, _isa, _quantization, _threads, _pageSize, _maxTotalTokens, _memFraction,
+            _maxRunning, _chunk, _context, _noRadix, _seed,
         })
         {
             verb.Options.Add(option);
