@@ -1,4 +1,5 @@
 using System.CommandLine;
+using PdEngine.Bench;
 using Spectre.Console;
 
 namespace PdEngine.Host;
@@ -6,10 +7,11 @@ namespace PdEngine.Host;
 /// <summary>The flags of every benchmark, and where its results go.</summary>
 internal sealed class BenchFlags(int defaultRepeats)
 {
-    private readonly Option<CpuIsa> _isa = new("--isa")
+    private readonly Option<string> _isa = new("--isa")
     {
-        Description = "Instruction set; auto is the best this CPU has.",
-        DefaultValueFactory = _ => CpuIsa.Auto,
+        Description = $"Instruction set: {string.Join(", ", IsaNames())}; auto is the best this CPU has.",
+        DefaultValueFactory = _ => CpuIsaSupport.NameOf(CpuIsa.Auto),
+        HelpName = "NAME",
     };
 
     private readonly Option<int> _threads = new("--threads")
@@ -37,7 +39,7 @@ internal sealed class BenchFlags(int defaultRepeats)
             verb.Options.Add(option);
     }
 
-    public CpuIsa Isa(ParseResult parsed) => parsed.GetValue(_isa);
+    public CpuIsa Isa(ParseResult parsed) => IsaOf(parsed.GetValue(_isa)!);
 
     public int Threads(ParseResult parsed) => Within(parsed, _threads, 1, 1024);
 
@@ -72,6 +74,21 @@ internal sealed class BenchFlags(int defaultRepeats)
         write(target);
     }
 
+    /// <summary>The instruction set of a name, or a refusal that lists all.</summary>
+    public static CpuIsa IsaOf(string name)
+    {
+        foreach (CpuIsa isa in (CpuIsa[])[CpuIsa.Auto, .. CpuIsaSupport.All])
+        {
+            if (CpuIsaSupport.NameOf(isa) == name)
+                return isa;
+        }
+        throw new OptionsException("--isa", $"'{name}' is none of {string.Join(", ", IsaNames())}");
+    }
+
+    public static WeightDtype Dtype(ParseResult parsed, Option<string> option) =>
+        EngineFlags.Choice(
+            option.Name, parsed.GetValue(option)!, ("bf16", WeightDtype.Bf16), ("int8", WeightDtype.Int8));
+
     public static void CheckFile(string flag, string? file)
     {
         if (file is null or "-")
@@ -90,4 +107,7 @@ internal sealed class BenchFlags(int defaultRepeats)
             ? value
             : throw new OptionsException(option.Name, $"{value} is not in {least} to {most}");
     }
+
+    private static IEnumerable<string> IsaNames() =>
+        [CpuIsaSupport.NameOf(CpuIsa.Auto), .. CpuIsaSupport.All.Select(CpuIsaSupport.NameOf)];
 }
