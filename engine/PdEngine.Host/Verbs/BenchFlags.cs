@@ -1,10 +1,11 @@
 using System.CommandLine;
+using System.Globalization;
 using PdEngine.Bench;
 using Spectre.Console;
 
 namespace PdEngine.Host;
 
-/// <summary>The flags of every benchmark, and where its results go.</summary>
+/// <summary>The flags of every benchmark of kernels, and where its results go.</summary>
 internal sealed class BenchFlags(int defaultRepeats)
 {
     private readonly Option<string> _isa = new("--isa")
@@ -28,15 +29,13 @@ internal sealed class BenchFlags(int defaultRepeats)
 
     private readonly Option<bool> _noPeer = new("--no-peer") { Description = "Leaves llama.cpp out." };
 
-    private readonly Option<string?> _json = new("--json")
-    {
-        Description = "Writes the results as JSON; - is standard output.", HelpName = "FILE",
-    };
+    private readonly BenchOutput _output = new();
 
     public void AddTo(Command verb)
     {
-        foreach (Option option in new Option[] { _isa, _threads, _repeats, _noPeer, _json })
+        foreach (Option option in new Option[] { _isa, _threads, _repeats, _noPeer })
             verb.Options.Add(option);
+        _output.AddTo(verb);
     }
 
     public CpuIsa Isa(ParseResult parsed) => IsaOf(parsed.GetValue(_isa)!);
@@ -47,32 +46,14 @@ internal sealed class BenchFlags(int defaultRepeats)
 
     public bool WithPeer(ParseResult parsed) => !parsed.GetValue(_noPeer);
 
-    /// <summary>For tables: standard error where standard output is the JSON's.</summary>
-    public IAnsiConsole Console(ParseResult parsed)
-    {
-        IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings
-        {
-            Ansi = System.Console.IsOutputRedirected ? AnsiSupport.No : AnsiSupport.Detect,
-            Out = new AnsiConsoleOutput(
-                parsed.GetValue(_json) == "-" ? System.Console.Error : System.Console.Out),
-        });
-        // A pipe has no width to fold the columns to.
-        if (System.Console.IsOutputRedirected)
-            console.Profile.Width = 220;
-        return console;
-    }
+    /// <inheritdoc cref="BenchOutput.Console"/>
+    public IAnsiConsole Console(ParseResult parsed) => _output.Console(parsed);
 
-    /// <summary>Refuses the file before a long run, not after it.</summary>
-    public void CheckJson(ParseResult parsed) => CheckFile("--json", parsed.GetValue(_json));
+    /// <inheritdoc cref="BenchOutput.CheckJson"/>
+    public void CheckJson(ParseResult parsed) => _output.CheckJson(parsed);
 
-    /// <summary>Hands over where JSON is wanted, or does nothing.</summary>
-    public void WriteJson(ParseResult parsed, Action<Stream> write)
-    {
-        if (parsed.GetValue(_json) is not { } file)
-            return;
-        using Stream target = file == "-" ? System.Console.OpenStandardOutput() : File.Create(file);
-        write(target);
-    }
+    /// <inheritdoc cref="BenchOutput.WriteJson"/>
+    public void WriteJson(ParseResult parsed, Action<Stream> write) => _output.WriteJson(parsed, write);
 
     /// <summary>The instruction set of a name, or a refusal that lists all.</summary>
     public static CpuIsa IsaOf(string name)
@@ -106,6 +87,21 @@ internal sealed class BenchFlags(int defaultRepeats)
         return value >= least && value <= most
             ? value
             : throw new OptionsException(option.Name, $"{value} is not in {least} to {most}");
+    }
+
+    /// <summary>Reads numbers between commas.</summary>
+    public static IReadOnlyList<int> Numbers(string flag, string list, int least, int most)
+    {
+        List<int> numbers = [];
+        foreach (string part in list.Split(','))
+        {
+            if (!int.TryParse(part, NumberStyles.None, CultureInfo.InvariantCulture, out int number))
+                throw new OptionsException(flag, $"'{part}' is no number");
+            if (number < least || number > most)
+                throw new OptionsException(flag, $"{number} is not in {least} to {most}");
+            numbers.Add(number);
+        }
+        return numbers;
     }
 
     private static IEnumerable<string> IsaNames() =>
