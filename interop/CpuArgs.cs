@@ -34,7 +34,7 @@ internal unsafe struct MatMulArgs
     public float* Y;
     public void* Scratch;
     public long Rows, N, K, XStride, YStride;
-    public int Isa, Segments;
+    public int Isa, Segments, Epilogue, Reserved;
 }
 
 [StructLayout(LayoutKind.Sequential)]
@@ -54,7 +54,7 @@ internal unsafe struct PackInt8Args
     public float* Rows;
     public void* Packed;
     public long N, K, FirstRow, RowCount;
-    public int Isa, Segments;
+    public int Isa, Segments, Epilogue, Reserved;
 }
 
 [StructLayout(LayoutKind.Sequential)]
@@ -65,7 +65,7 @@ internal unsafe struct EmbedInt8Args
     public int* Ids;
     public float* Y;
     public long Count, N, K, YStride;
-    public int Isa, Segments;
+    public int Isa, Segments, Epilogue, Reserved;
 }
 
 [StructLayout(LayoutKind.Sequential)]

@@ -5,6 +5,7 @@
 
 #include <atomic>
 
+#include "gemm_epilogue.h"
 #include "isa.h"
 #include "last_error.h"
 #include "team.h"
@@ -46,6 +47,8 @@ constexpr int64_t kJobsPerThread = 8;
 constexpr int64_t kJobProducts = int64_t(1) << 26;
 // Activations packed by one job, in elements.
 constexpr int64_t kPackElements = int64_t(8) << 10;
+// Sums that an epilogue takes at once: 32 KiB of a thread's stack, and at least 32 rows by 32 columns.
+constexpr int64_t kFinishFloats = int64_t(8) << 10;
 constexpr int64_t kMaxWalks = 64;
 constexpr int kSpinTurns = 4000;
 // Lines of the first weights that a thread fetches while it waits for activations.
@@ -57,15 +60,20 @@ int64_t padded_rows(const pd::GemmKernels& kernels, int64_t rows) {
 
 struct Plan {
   const pd::GemmKernels* kernels;
+  const pd::GemmEpilogues* epilogues;
   int64_t row_bytes;   // of a packed row
   int64_t unit_bytes;  // of a packed unit of weights
   int64_t block_rows;  // rows packed at once; whole tiles
   int64_t units;
+  int64_t stride_units;  // units go in whole strides: gate and up of a column stay together
 
-  explicit Plan(const pd_matmul_args& args) : kernels(&kernels_of(args.isa)) {
+  explicit Plan(const pd_matmul_args& args)
+      : kernels(&kernels_of(args.isa)),
+        epilogues(pd::uses_avx512(args.isa) ? &pd::kEpiloguesAvx512 : &pd::kEpiloguesAvx2) {
     const int64_t tile_rows = kernels->tile_rows, columns = kernels->unit_columns;
     row_bytes = kernels->row_bytes(args.k, args.segments);
     units = divide_up(args.n, columns);
+    stride_units = args.epilogue == PD_EPILOGUE_SWIGLU ? pd::kUnitColumns / columns : 1;
     unit_bytes = pd_cpu_packed_bytes(args.isa, pd::kUnitColumns, args.k) / (pd::kUnitColumns / columns);
     block_rows = most(kBlockBytes / row_bytes / (2 * tile_rows), 4) * 2 * tile_rows;
   }
@@ -90,9 +98,9 @@ struct RowTiles {
 // end of his own helps the others.
 struct alignas(64) Walk {
   std::atomic<int64_t> next{0};  // group
-  int64_t first, units, groups;
+  int64_t first, strides, stride_units, groups;
 
-  int64_t start(int64_t group) const { return first + group * units / groups; }
+  int64_t start(int64_t group) const { return (first + group * strides / groups) * stride_units; }
 };
 
 // One block of rows. Its jobs are packing, then multiplying: the counter of jobs hands packing out first, so
@@ -124,24 +132,26 @@ class Product {
 
  private:
   void cut_few() {
-    const int64_t walks = least(least(pd::team_size(args_.team), kMaxWalks), plan_.units);
-    const int64_t widest = plan_.kernels->group_units(int32_t(tiles_.start(1)));
-    const int64_t products = tiles_.rows * widest * plan_.kernels->unit_columns * args_.k;
-    walk_count_ = walks;
-    const int64_t even_share = divide_up(plan_.units, walks * widest * kJobsPerThread);
+    const int64_t strides = plan_.units / plan_.stride_units;
+    const int64_t widest = most(plan_.kernels->group_units(int32_t(tiles_.start(1))) / plan_.stride_units, 1);
+    const int64_t group_units = widest * plan_.stride_units;
+    walk_count_ = least(least(pd::team_size(args_.team), kMaxWalks), strides);
+    const int64_t products = tiles_.rows * group_units * plan_.kernels->unit_columns * args_.k;
+    const int64_t even_share = divide_up(strides, walk_count_ * widest * kJobsPerThread);
     run_groups_ = most(least(even_share, kJobProducts / products), 1);
-    jobs_ = 0;
-    for (int64_t i = 0; i < walks; i++) {
+    for (int64_t i = 0; i < walk_count_; i++) {
       Walk& walk = walks_[i];
-      walk.first = i * plan_.units / walks;
-      walk.units = (i + 1) * plan_.units / walks - walk.first;
-      walk.groups = divide_up(walk.units, widest);
+      walk.first = i * strides / walk_count_;
+      walk.strides = (i + 1) * strides / walk_count_ - walk.first;
+      walk.stride_units = plan_.stride_units;
+      walk.groups = divide_up(walk.strides, widest);
       jobs_ += divide_up(walk.groups, run_groups_);
     }
   }
 
   void cut_many() {
-    blocks_ = divide_up(plan_.units, most(kJobWeightBytes / plan_.unit_bytes, 1));
+    const int64_t strides = plan_.units / plan_.stride_units;
+    blocks_ = least(divide_up(plan_.units, most(kJobWeightBytes / plan_.unit_bytes, 1)), strides);
     const int64_t block_units = divide_up(plan_.units, blocks_);
     const int64_t tile_products = tiles_.tile_rows * block_units * plan_.kernels->unit_columns * args_.k;
     const int64_t even_share = divide_up(tiles_.count * blocks_, kJobs);
@@ -165,8 +175,8 @@ class Product {
     if (packed_.load(std::memory_order_acquire) == pack_jobs_) return;
     if (few_) {
       const Walk& own = walks_[slot % walk_count_];
-      const auto* w = static_cast<const uint8_t*>(args_.w) + own.first * plan_.unit_bytes;
-      for (int64_t unit = 0; unit < own.start(1) - own.first; unit++)
+      const uint8_t* w = weights(own.start(0));
+      for (int64_t unit = 0; unit < own.start(1) - own.start(0); unit++)
         for (int64_t line = 0; line < kFirstLines; line++)
           _mm_prefetch(reinterpret_cast<const char*>(w + unit * plan_.unit_bytes + line * 64), _MM_HINT_T0);
     }
@@ -195,7 +205,9 @@ class Product {
 
   void multiply_block(int64_t job) {
     const int64_t block = job / chunks_, chunk = job % chunks_;
-    const int64_t unit = block * plan_.units / blocks_, end = (block + 1) * plan_.units / blocks_;
+    const int64_t strides = plan_.units / plan_.stride_units;
+    const int64_t unit = block * strides / blocks_ * plan_.stride_units;
+    const int64_t end = (block + 1) * strides / blocks_ * plan_.stride_units;
     for (int64_t tile = chunk * tiles_.count / chunks_; tile < (chunk + 1) * tiles_.count / chunks_; tile++)
       run(tile, unit, end - unit, nullptr, 0, 1);
   }
@@ -221,7 +233,39 @@ class Product {
     it.last_columns = int32_t(least(args_.n - (unit + units - 1) * unit_columns, unit_columns));
     it.turn = turn;
     it.turns = turns;
-    plan_.kernels->multiply(it);
+    if (args_.epilogue == PD_EPILOGUE_STORE)
+      plan_.kernels->multiply(it);
+    else
+      multiply_and_finish(it, unit);
+  }
+
+  // Some units at a time: their sums go to the stack.
+  void multiply_and_finish(const pd::GemmTile& all, int64_t first_unit) const {
+    const int64_t columns = plan_.kernels->unit_columns, stride = plan_.stride_units;
+    const int64_t most_units = most(kFinishFloats / (all.rows * columns) / stride * stride, stride);
+    alignas(64) float sums[kFinishFloats];
+    for (int64_t unit = 0; unit < all.units; unit += most_units) {
+      const int64_t units = least(all.units - unit, most_units);
+      pd::GemmTile it = all;
+      it.w += unit * plan_.unit_bytes;
+      if (it.next) it.next += unit * plan_.unit_bytes;
+      if (it.bias) it.bias += unit * columns;
+      it.units = int32_t(units);
+      if (unit + units < all.units) it.last_columns = int32_t(columns);
+      it.y = sums;
+      it.y_stride = units * columns;
+      plan_.kernels->multiply(it);
+      finish(it, all.y - first_unit * columns, (first_unit + unit) * columns);
+    }
+  }
+
+  // row: of y, from its first column on.
+  void finish(const pd::GemmTile& it, float* row, int64_t column) const {
+    const int64_t columns = (it.units - 1) * plan_.kernels->unit_columns + it.last_columns;
+    if (args_.epilogue == PD_EPILOGUE_ADD)
+      plan_.epilogues->add(it.y, it.y_stride, it.rows, columns, row + column, args_.y_stride);
+    else
+      plan_.epilogues->swiglu(it.y, it.y_stride, it.rows, columns / 2, row + column / 2, args_.y_stride);
   }
 
   const pd_matmul_args& args_;
@@ -246,7 +290,9 @@ int64_t pd_cpu_matmul_scratch_bytes(const pd_matmul_args* args) {
 
 pd_status pd_cpu_matmul(const pd_matmul_args* args) {
   if (pd_status status = pd::require_isa(args->isa)) return status;
-  if (args->rows < 0 || args->n < 1 || args->k < 1 || args->x_stride < args->k || args->y_stride < args->n)
+  const bool swiglu = args->epilogue == PD_EPILOGUE_SWIGLU;
+  const int64_t outputs = swiglu ? args->n / 2 : args->n;
+  if (args->rows < 0 || args->n < 1 || args->k < 1 || args->x_stride < args->k || args->y_stride < outputs)
     return pd::fail(PD_INVALID_ARGUMENT, "a product of %lld rows by [%lld, %lld] with strides %lld and %lld",
                     static_cast<long long>(args->rows), static_cast<long long>(args->n),
                     static_cast<long long>(args->k), static_cast<long long>(args->x_stride),
@@ -254,6 +300,10 @@ pd_status pd_cpu_matmul(const pd_matmul_args* args) {
   if ((args->segments != 1 && args->segments != 2 && args->segments != 4) || args->k % args->segments != 0)
     return pd::fail(PD_INVALID_ARGUMENT, "%lld inputs do not fall into %d equal segments",
                     static_cast<long long>(args->k), args->segments);
+  if (args->epilogue < PD_EPILOGUE_STORE || args->epilogue > PD_EPILOGUE_SWIGLU ||
+      (swiglu && args->n % pd::kUnitColumns != 0))
+    return pd::fail(PD_INVALID_ARGUMENT, "there is no epilogue %d of %lld outputs", args->epilogue,
+                    static_cast<long long>(args->n));
   const Plan plan(*args);
   for (int64_t row = 0; row < args->rows; row += plan.block_rows)
     Product(*args, plan, row, least(args->rows - row, plan.block_rows)).run();
