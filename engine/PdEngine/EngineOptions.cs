@@ -38,6 +38,9 @@ public sealed record EngineOptions
     /// </summary>
     public CpuIsa Isa { get; init; } = CpuIsa.Auto;
 
+    /// <summary>How the weights of products are held.</summary>
+    public Quantization Quantization { get; init; }
+
     /// <summary>Threads, one a core, that compute; absent: one for every core the process may use.</summary>
     public int? ThreadCount { get; init; }
 

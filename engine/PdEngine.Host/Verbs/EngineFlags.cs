@@ -29,6 +29,13 @@ internal sealed class EngineFlags
         HelpName = "NAME",
     };
 
+    private readonly Option<string> _quantization = new("--quantization")
+    {
+        Description = "none, or w8a8_int8: weights and activations rounded to int8.",
+        DefaultValueFactory = _ => "none",
+        HelpName = "NAME",
+    };
+
     private readonly Option<int?> _threads = new("--threads")
     {
         Description = "Cores to compute on; absent: all that the process may use.", HelpName = "N",
@@ -83,8 +90,8 @@ internal sealed class EngineFlags
     {
         foreach (Option option in new Option[]
         {
-            _model, _backend, _isa, _threads, _pageSize, _maxTotalTokens, _memFraction, _maxRunning, _chunk,
-            _context, _noRadix, _seed,
+            _model, _backend, _isa, _quantization, _threads, _pageSize, _maxTotalTokens, _memFraction,
+            _maxRunning, _chunk, _context, _noRadix, _seed,
         })
         {
             verb.Options.Add(option);
@@ -165,6 +172,8 @@ internal sealed class EngineFlags
             Isa = Choice("--isa", parsed.GetValue(_isa)!, ("auto", CpuIsa.Auto), ("amx", CpuIsa.Amx),
                 ("amx-emulated", CpuIsa.AmxEmulated), ("avx512-bf16", CpuIsa.Avx512Bf16),
                 ("avx512", CpuIsa.Avx512), ("avx2", CpuIsa.Avx2)),
+            Quantization = Choice("--quantization", parsed.GetValue(_quantization)!,
+                ("none", Quantization.None), ("w8a8_int8", Quantization.W8A8Int8)),
             ThreadCount = threads,
             PageSize = parsed.GetValue(_pageSize),
             MaxTotalTokens = parsed.GetValue(_maxTotalTokens),

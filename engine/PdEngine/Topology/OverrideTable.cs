@@ -41,6 +41,8 @@ internal static class OverrideTable
             Supported = ["fcfs", "lpm", "priority", "routing-key"] },
         new() { Key = "retraction_policy", Kind = OverrideKind.Text, Harmless = ["length"], IsActedOn = true,
             Choices = ["length", "priority"] },
+        new() { Key = "quantization", Kind = OverrideKind.Text, Harmless = ["null"], IsActedOn = true,
+            Supported = ["w8a8_int8"], ChangesResults = true },
         new() { Key = "schedule_conservativeness", Kind = OverrideKind.Float, Harmless = ["1"],
             IsActedOn = true,
             Range = ("above 0 and at most 1000", value => value is > 0 and <= 1000) },
