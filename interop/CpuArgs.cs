@@ -54,7 +54,7 @@ internal unsafe struct PackInt8Args
     public float* Rows;
     public void* Packed;
     public long N, K, FirstRow, RowCount;
-    public int Isa, Segments, Epilogue, Reserved;
+    public int Isa, Segments;
 }
 
 [StructLayout(LayoutKind.Sequential)]
@@ -65,7 +65,7 @@ internal unsafe struct EmbedInt8Args
     public int* Ids;
     public float* Y;
     public long Count, N, K, YStride;
-    public int Isa, Segments, Epilogue, Reserved;
+    public int Isa, Segments;
 }
 
 [StructLayout(LayoutKind.Sequential)]
