@@ -69,23 +69,25 @@ template <class V, int R, int P, int H>
 
 // What to fetch while a group is multiplied. With one turn, streams run ahead of themselves and, near their
 // end, into the thread's next group. With several, each fetches its share of the next group at a pace of a
-// part of a line a step, so that reading and arithmetic overlap throughout.
+// part of a line a step, so that reading and arithmetic overlap throughout; the first turn of a cold stop has
+// enough to do with its own group.
 struct Fetch {
-  const uint8_t *first, *first_after;  // of the unit's first line; and from line `turning` on
+  const uint8_t *first, *first_after;  // for the unit's first line; and, from line `turning` on
   int64_t turning, pace;
 
-  Fetch(const GemmTile& t, int64_t unit_bytes, int32_t turn_index, int32_t turns, int64_t ahead,
-        const uint8_t* w) {
+  Fetch(const GemmTile& t, int64_t unit_bytes, int32_t turn, int32_t turns, int64_t ahead, const uint8_t* w) {
     const uint8_t* next = t.next ? w + (t.next - t.w) : nullptr;
     const int64_t lines = unit_bytes / kLine;
+    const bool alone = turns == 1;
     turning = lines;
     pace = kLine;
-    if (turns > 1) {
+    first = w + ahead * kLine;
+    if (t.cold && !alone) turn--, turns--;
+    if (turn < 0) return;
+    if (!alone) {
       pace = next ? kLine / turns : 0;
-      first = next ? next + lines * turn_index / turns * kLine : w;
-    } else {
-      first = w + ahead * kLine;
-      if (!next) return;
+      first = next ? next + lines * turn / turns * kLine : w;
+    } else if (next) {
       turning = lines > ahead ? lines - ahead : 0;
       first_after = next - turning * kLine;
     }
