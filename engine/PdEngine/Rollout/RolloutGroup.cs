@@ -9,7 +9,7 @@ public sealed record RolloutGroup(long Id, RolloutPrompt Prompt, IReadOnlyList<R
     /// <summary>Some sample was aborted: the group can be gone on with, but not trained on.</summary>
     public bool IsPartial => Samples.Any(sample => sample.Status == RolloutStatus.Aborted);
 
-    /// <summary>Standard deviation of the rewards, over the whole group; 0 counts for a missing one.</summary>
+    /// <summary>Standard deviation of the rewards over the whole group; a missing one counts as 0.</summary>
     public double RewardDeviation
     {
         get

@@ -77,7 +77,10 @@ public sealed class RolloutSession : IDisposable
             while (batch.Count < groupCount)
             {
                 if (batch.Count + running.Count < groupCount)
-                    StartGroups(prompts, Math.Max(groupCount, Options.OverSamplingGroups), running, stop.Token);
+                {
+                    int count = Math.Max(groupCount, Options.OverSamplingGroups);
+                    StartGroups(prompts, count, running, stop.Token);
+                }
                 if (running.Count == 0)
                     break;
                 Task<RolloutGroup> ended = await Task.WhenAny(running).ConfigureAwait(false);
@@ -116,8 +119,9 @@ public sealed class RolloutSession : IDisposable
     {
         using RolloutSession evaluation = new(
             _model, Options with { Sampling = sampling, SamplesPerPrompt = 1, Filter = null });
-        RolloutGroup[] groups = await Task.WhenAll(
-            prompts.Select(prompt => evaluation.RunGroupAsync(prompt, cancellationToken))).ConfigureAwait(false);
+        RolloutGroup[] groups = await Task
+            .WhenAll(prompts.Select(prompt => evaluation.RunGroupAsync(prompt, cancellationToken)))
+            .ConfigureAwait(false);
         cancellationToken.ThrowIfCancellationRequested();
         return [.. groups.Select(group => group.Samples[0])];
     }
