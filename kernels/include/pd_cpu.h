@@ -2,8 +2,8 @@
 // the text of a failure is in pd_last_error(). All float data is float32 unless said otherwise; offsets and
 // strides are in elements unless the name says bytes.
 //
-// Determinism: an op's tiles are fixed by its shape alone. Threads take tiles, never parts of a sum, so each
-// output is one fixed chain of operations whatever the thread count or the other rows.
+// Determinism: threads take whole outputs, never parts of a sum, so each output is one fixed chain of
+// operations whatever the thread count or the other rows.
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
