@@ -46,13 +46,16 @@ internal sealed class BenchFlags(int defaultRepeats)
     public bool WithPeer(ParseResult parsed) => !parsed.GetValue(_noPeer);
 
     /// <summary>For tables: standard error where standard output is the JSON's.</summary>
-    public IAnsiConsole Console(ParseResult parsed)
+    public IAnsiConsole Console(ParseResult parsed) => ConsoleFor(parsed.GetValue(_json));
+
+    /// <summary>For tables beside a JSON file.</summary>
+    public static IAnsiConsole ConsoleFor(string? json)
     {
         IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings
         {
             Ansi = System.Console.IsOutputRedirected ? AnsiSupport.No : AnsiSupport.Detect,
             Out = new AnsiConsoleOutput(
-                parsed.GetValue(_json) == "-" ? System.Console.Error : System.Console.Out),
+                json == "-" ? System.Console.Error : System.Console.Out),
         });
         // A pipe has no width to fold the columns to.
         if (System.Console.IsOutputRedirected)

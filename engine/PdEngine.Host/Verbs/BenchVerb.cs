@@ -27,6 +27,7 @@ internal sealed class BenchVerb
         Command command = new("bench", "Benchmarks, each beside the machine's limits and a peer.");
         command.Subcommands.Add(model);
         command.Subcommands.Add(BenchPdVerb.Create());
+        command.Subcommands.Add(BenchPriceVerb.Create());
         return command;
     }
 
