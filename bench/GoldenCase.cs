@@ -2,7 +2,9 @@ using System.Text.Json;
 
 namespace PdEngine.Bench;
 
-/// <summary>One case of a golden file: a text or a chat, and what an independent implementation gave.</summary>
+/// <summary>
+/// One case of a golden file: a text or a chat, and what an independent implementation gave.
+/// </summary>
 /// <param name="IsChat">A chat; else a text.</param>
 /// <param name="Ids">The prompt.</param>
 /// <param name="LogProbs">Of each token after those before it; none for the first.</param>

@@ -3,7 +3,10 @@ namespace PdEngine;
 /// <summary>How an engine is started. Every field has a default except the model.</summary>
 public sealed record EngineOptions
 {
-    /// <summary>A Hugging Face folder or a GGUF file.</summary>
+    /// <summary>
+    /// A Hugging Face folder or a GGUF file. (<c>random:SHAPE</c> is made by the <c>pdengine</c> command
+    /// alone.)
+    /// </summary>
     public required string ModelPath { get; init; }
 
     /// <summary>

@@ -261,6 +261,7 @@ enum {
   PD_PROBE_VNNI = 2,  // int8 dot products, 512-bit: OP/s
   PD_PROBE_AMX = 3,   // bf16 tile products: FLOP/s
   PD_PROBE_READ = 4,  // memory reads, 8 interleaved streams a thread, past the caches: bytes/s
+  PD_PROBE_BF16 = 5,  // bf16 dot products (vdpbf16ps): FLOP/s
 };
 // PD_UNSUPPORTED where the CPU lacks the instructions.
 PD_API pd_status pd_cpu_probe(pd_team* team, int32_t what, int32_t milliseconds, double* rate);

@@ -11,7 +11,8 @@ internal sealed class EngineFlags
     private readonly Option<string?> _model = new("--model", "-m", "--hf-checkpoint")
     {
         Description = "Hugging Face folder or GGUF file; random:SHAPE makes random weights "
-            + $"({string.Join(", ", RandomModel.Shapes)}).",
+            + $"({string.Join(", ", RandomModel.Shapes)}); of these only tiny has a tokenizer, the others "
+            + "take --input-ids.",
         HelpName = "PATH",
     };
 
@@ -101,6 +102,24 @@ internal sealed class EngineFlags
     public ulong Seed(ParseResult parsed) => parsed.GetValue(_seed);
 
     /// <summary>
+    /// Starts the engine for one prompt; of text only where there is a tokenizer, which of random weights is
+    /// known before they are made.
+    /// </summary>
+    public async Task<(Engine Engine, ServedPlan? Plan)> StartAsync(
+        ParseResult parsed, GenerateRequest prompt, CancellationToken cancellation)
+    {
+        string model = parsed.GetValue(_model) ?? "";
+        string shape = model.StartsWith("random:", StringComparison.Ordinal) ? model["random:".Length..] : "";
+        if (prompt.InputIds is null && shape != "tiny" && RandomModel.Shapes.Contains(shape))
+            throw Unreadable(model);
+        (Engine engine, ServedPlan? plan) = await StartAsync(parsed, cancellation).ConfigureAwait(false);
+        if (prompt.InputIds is not null || engine.Tokenizer is not null)
+            return (engine, plan);
+        await engine.DisposeAsync().ConfigureAwait(false);
+        throw Unreadable("the checkpoint");
+    }
+
+    /// <summary>
     /// Starts the engine that the flags ask for, and says on standard error what it is; the plan is null
     /// where no flag shapes one.
     /// </summary>
@@ -121,6 +140,10 @@ internal sealed class EngineFlags
             Console.Error.WriteLine(plan);
         return (engine, plan);
     }
+
+    private static OptionsException Unreadable(string model) => new("prompt",
+        $"{model} has no tokenizer to read text with; give token ids with --input-ids 1,2,3, or a checkpoint "
+        + "with a tokenizer");
 
     private int? Threads(ParseResult parsed)
     {
