@@ -46,13 +46,6 @@ internal sealed class BenchFlags(int defaultRepeats)
 
     public bool WithPeer(ParseResult parsed) => !parsed.GetValue(_noPeer);
 
-<<<<<<< HEAD
-    /// <summary>For tables: standard error where standard output is the JSON's.</summary>
-    public IAnsiConsole Console(ParseResult parsed) => ConsoleFor(parsed.GetValue(_json));
-
-    /// <summary>For tables beside a JSON file.</summary>
-    public static IAnsiConsole ConsoleFor(string? json)
-=======
     /// <inheritdoc cref="BenchOutput.Console"/>
     public IAnsiConsole Console(ParseResult parsed) => _output.Console(parsed);
 
@@ -64,25 +57,13 @@ internal sealed class BenchFlags(int defaultRepeats)
 
     /// <summary>The instruction set of a name, or a refusal that lists all.</summary>
     public static CpuIsa IsaOf(string name)
->>>>>>> 84c6318599ed2754b949b954a9384cd154b6d87d
     {
         foreach (CpuIsa isa in (CpuIsa[])[CpuIsa.Auto, .. CpuIsaSupport.All])
         {
-<<<<<<< HEAD
-            Ansi = System.Console.IsOutputRedirected ? AnsiSupport.No : AnsiSupport.Detect,
-            Out = new AnsiConsoleOutput(
-                json == "-" ? System.Console.Error : System.Console.Out),
-        });
-        // A pipe has no width to fold the columns to.
-        if (System.Console.IsOutputRedirected)
-            console.Profile.Width = 220;
-        return console;
-=======
             if (CpuIsaSupport.NameOf(isa) == name)
                 return isa;
         }
         throw new OptionsException("--isa", $"'{name}' is none of {string.Join(", ", IsaNames())}");
->>>>>>> 84c6318599ed2754b949b954a9384cd154b6d87d
     }
 
     public static WeightDtype Dtype(ParseResult parsed, Option<string> option) =>

@@ -20,10 +20,11 @@ internal sealed class BenchPriceVerb
         HelpName = "FILE",
     };
 
-    private readonly Option<CpuIsa> _isa = new("--isa")
+    private readonly Option<string> _isa = new("--isa")
     {
-        Description = "Instruction set; auto is the best this CPU has.",
-        DefaultValueFactory = _ => CpuIsa.Auto,
+        Description = "Instruction set of the CPU backend, as of generate.",
+        DefaultValueFactory = _ => "auto",
+        HelpName = "NAME",
     };
 
     private readonly Option<int> _threads = new("--threads")
@@ -31,20 +32,15 @@ internal sealed class BenchPriceVerb
         Description = "Threads.", DefaultValueFactory = _ => Environment.ProcessorCount, HelpName = "N",
     };
 
-    private readonly Option<string?> _json = new("--json")
-    {
-        Description = "Writes the results as JSON; - is standard output.", HelpName = "FILE",
-    };
+    private readonly BenchOutput _output = new();
 
     public static Command Create()
     {
         BenchPriceVerb verb = new();
         Command command = new("price", "What int8 costs: log-probs, perplexity and greedy answers.");
-        foreach (Option option in new Option[]
-            { verb._model, verb._goldens, verb._isa, verb._threads, verb._json })
-        {
+        foreach (Option option in new Option[] { verb._model, verb._goldens, verb._isa, verb._threads })
             command.Options.Add(option);
-        }
+        verb._output.AddTo(command);
         command.SetAction((parsed, cancellation) =>
             CommandLine.GuardAsync(() => verb.RunAsync(parsed, cancellation)));
         return command;
@@ -52,20 +48,15 @@ internal sealed class BenchPriceVerb
 
     private async Task<int> RunAsync(ParseResult parsed, CancellationToken cancellation)
     {
-        string? file = parsed.GetValue(_json);
-        BenchFlags.CheckFile("--json", file);
+        _output.CheckJson(parsed);
         string model = parsed.GetValue(_model)!;
         Int8Price price = new(
-            model, GoldenCase.Read(parsed.GetValue(_goldens)!), parsed.GetValue(_isa),
+            model, GoldenCase.Read(parsed.GetValue(_goldens)!), BenchFlags.IsaOf(parsed.GetValue(_isa)!),
             BenchFlags.Within(parsed, _threads, 1, 1024));
         IReadOnlyList<Int8PriceRow> rows = await price.RunAsync(cancellation).ConfigureAwait(false);
         Int8PriceReport.Print(
-            BenchFlags.ConsoleFor(file), $"{Path.GetFileName(model)}: int8 beside bf16", rows);
-        if (file is not null)
-        {
-            using Stream target = file == "-" ? Console.OpenStandardOutput() : File.Create(file);
-            Int8PriceReport.WriteJson(target, rows);
-        }
+            _output.Console(parsed), $"{Path.GetFileName(model)}: int8 beside bf16", rows);
+        _output.WriteJson(parsed, target => Int8PriceReport.WriteJson(target, rows));
         return CommandLine.Done;
     }
 }
