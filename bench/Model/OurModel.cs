@@ -15,12 +15,12 @@ internal sealed class OurModel : IDisposable
         Isa = CpuIsaSupport.Resolve(isa);
         Threads = threads;
         Dtype = dtype;
-        if (dtype == WeightDtype.Int8)
-            throw new BackendException("int8 weights: this build has no kernels for them; use bf16.");
         _backend = Backends.Open(BackendKind.Cpu, Isa, threads);
         try
         {
-            _weights = ModelWeights.Load(checkpoint, _backend);
+            _weights = ModelWeights.Load(checkpoint, _backend, quantization: dtype == WeightDtype.Int8
+                ? Quantization.W8A8Int8
+                : Quantization.None);
         }
         catch
         {
