@@ -16,8 +16,6 @@ internal sealed class KernelSweep(KernelSettings settings, Action<string> progre
     /// <exception cref="BackendException">This machine or build cannot run it.</exception>
     public IReadOnlyList<KernelRow> Run()
     {
-        if (settings.Dtype == WeightDtype.Int8)
-            throw new BackendException("int8 weights: this build has no kernels for them; use bf16.");
         List<KernelRow> rows = [];
         foreach (int threads in settings.Threads)
         {
@@ -43,7 +41,10 @@ internal sealed class KernelSweep(KernelSettings settings, Action<string> progre
             if (settings.Ops.Contains("matmul"))
             {
                 foreach ((string, int, int, int) weight in shape.Matrices)
-                    yield return () => MatMulKernels.Make(backend, shape.Name, weight, settings.Rows);
+                {
+                    yield return () => MatMulKernels.Make(
+                        backend, shape.Name, weight, settings.Dtype, settings.Rows);
+                }
             }
             foreach (string op in settings.Ops.Where(SmallKernels.Ops.Contains))
                 yield return () => SmallKernels.Make(backend, shape, op, settings.Rows);

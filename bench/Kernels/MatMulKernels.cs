@@ -12,15 +12,17 @@ internal static class MatMulKernels
 
     public static KernelGroup Make(
         IBackend backend, string shape, (string Name, int Rows, int Columns, int Segments) weight,
-        IReadOnlyList<int> rows)
+        WeightDtype dtype, IReadOnlyList<int> rows)
     {
         int[] sizes = [.. rows.Where(count => weight.Name != "head" || count <= MostHeadRows)];
         if (sizes.Length == 0)
             return new([], []);
-        int copies = KernelGroup.CopiesOf(2.0 * weight.Rows * weight.Columns, MostCopies);
+        MatrixElement element = WeightDtypes.ElementOf(dtype);
+        double elementBytes = dtype == WeightDtype.Int8 ? 1 : 2;
+        int copies = KernelGroup.CopiesOf(elementBytes * weight.Rows * weight.Columns, MostCopies);
         Matrix[] weights = new Matrix[copies];
         for (int i = 0; i < copies; i++)
-            weights[i] = backend.LoadMatrix(weight.Rows, weight.Columns, weight.Segments, Read);
+            weights[i] = backend.LoadMatrix(weight.Rows, weight.Columns, weight.Segments, element, Read);
         Tensor input = backend.CreateTensor(sizes.Max(), weight.Columns);
         Tensor output = backend.CreateTensor(sizes.Max(), weight.Rows);
         TensorValues.Fill(input);

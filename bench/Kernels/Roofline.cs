@@ -122,8 +122,8 @@ internal sealed class Roofline
         if (fma != flops)
         {
             _page.Text(
-                _axes.Right - 4, _axes.Y(fma) + (fma < flops ? 17 : -9), $"float32 FMA {fma / 1e9:F0} GFLOP/s",
-                Faint, "end");
+                _axes.Right - 4, _axes.Y(fma) + (fma < flops ? 17 : -9),
+                $"float32 FMA {fma / 1e9:F0} GFLOP/s", Faint, "end");
         }
         double start = Math.Max(Math.Pow(10, _axes.FirstX), Math.Pow(10, _axes.FirstY) / bytes);
         double at = start * Math.Pow(flops / bytes / start, 0.72);

@@ -29,6 +29,20 @@ public sealed class BenchModelTests
     }
 
     [Test]
+    public async Task Int8_weights_are_half_the_bytes()
+    {
+        (_, JsonElement[] wide) = await BenchRows.RunAsync(
+            "model", "--quick", "--no-peer", "--isa", "avx2", "--repeats", "1", "--rows", "decode-1-64");
+        (_, JsonElement[] narrow) = await BenchRows.RunAsync(
+            "model", "--quick", "--no-peer", "--isa", "avx2", "--repeats", "1", "--rows", "decode-1-64",
+            "--dtype", "int8");
+        double Bytes(JsonElement row) =>
+            BenchRows.Of(row, "bytes_per_second") / BenchRows.Of(row, "tokens_per_second");
+        Assert.That(narrow[0].GetProperty("dtype").GetString(), Is.EqualTo("int8"));
+        Assert.That(Bytes(narrow[0]), Is.LessThan(0.8 * Bytes(wide[0])));
+    }
+
+    [Test]
     public void A_row_is_named_by_its_sizes()
     {
         ModelRowSpec[] rows =
@@ -64,6 +78,7 @@ public sealed class BenchModelTests
             (CpuIsa.Avx512Bf16, WeightDtype.Bf16, Arithmetic.Bf16Dots),
             (CpuIsa.Avx512Bf16, WeightDtype.Int8, Arithmetic.Vnni),
             (CpuIsa.Amx, WeightDtype.Bf16, Arithmetic.AmxTiles),
+            (CpuIsa.Amx, WeightDtype.Int8, Arithmetic.AmxInt8Tiles),
         ];
         foreach ((CpuIsa isa, WeightDtype dtype, Arithmetic arithmetic) in all)
             Assert.That(Arithmetics.Of(isa, dtype), Is.EqualTo(arithmetic), $"{isa} {dtype}");
