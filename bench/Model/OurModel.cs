@@ -18,9 +18,8 @@ internal sealed class OurModel : IDisposable
         _backend = Backends.Open(BackendKind.Cpu, Isa, threads);
         try
         {
-            _weights = ModelWeights.Load(checkpoint, _backend, quantization: dtype == WeightDtype.Int8
-                ? Quantization.W8A8Int8
-                : Quantization.None);
+            _weights = ModelWeights.Load(
+                checkpoint, _backend, quantization: WeightDtypes.QuantizationOf(dtype));
         }
         catch
         {
