@@ -54,7 +54,7 @@ internal unsafe struct PackInt8Args
     public float* Rows;
     public void* Packed;
     public long N, K, FirstRow, RowCount;
-    public int Isa, Segments, Epilogue, Reserved;
+    public int Isa, Segments;
 }
 
 [StructLayout(LayoutKind.Sequential)]
@@ -65,18 +65,17 @@ internal unsafe struct EmbedInt8Args
     public int* Ids;
     public float* Y;
     public long Count, N, K, YStride;
-    public int Isa, Segments, Epilogue, Reserved;
+    public int Isa, Segments;
 }
 
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct RmsNormArgs
 {
     public nint Team;
-    public float* Residual;
-    public float* Delta;
+    public float* X;
     public float* Weight;
     public float* Y;
-    public long Rows, Columns, ResidualStride, DeltaStride, YStride;
+    public long Rows, Columns, XStride, YStride;
     public float Epsilon;
     public int Isa;
 }
