@@ -49,23 +49,28 @@ internal static class AttentionKernels
         List<KernelCase> cases = [];
         foreach ((int batch, int queries, int start) in sizes)
         {
-            AttentionBatch slices = new();
-            for (int sequence = 0; sequence < batch; sequence++)
+            // A small batch goes round the sequences too, else its K and V would stay in a cache.
+            AttentionBatch[] turns = new AttentionBatch[sequences / batch];
+            for (int turn = 0; turn < turns.Length; turn++)
             {
-                int needed = layout.BlocksFor(start + queries);
-                slices.Add(
-                    sequence * queries, start, queries, Blocks(sequence, blocksEach).AsSpan(0, needed));
+                turns[turn] = new();
+                for (int row = 0; row < batch; row++)
+                {
+                    int[] blocks = Blocks((turn * batch) + row, blocksEach);
+                    turns[turn].Add(
+                        row * queries, start, queries, blocks.AsSpan(0, layout.BlocksFor(start + queries)));
+                }
             }
             cases.Add(new(
                 "attention", $"{name} {shape.HeadCount}/{shape.KvHeadCount}/{shape.HeadDim}",
                 queries == 1 ? "decode" : "prefill", batch, batch * queries, start,
-                OpWork.AttentionFlops(shape, slices), OpWork.AttentionBytes(shape, slices),
+                OpWork.AttentionFlops(shape, turns[0]), OpWork.AttentionBytes(shape, turns[0]),
                 () =>
                 {
                     qkv.SetRows(batch * queries);
                     output.SetRows(batch * queries);
-                    next = (next + 1) % layers;
-                    backend.Attend(qkv, shape, store, next, 0, slices, output);
+                    next = (next + 1) % (layers * turns.Length);
+                    backend.Attend(qkv, shape, store, next % layers, 0, turns[next / layers], output);
                 }));
         }
         return new(cases, [store, qkv, output]);

@@ -1,7 +1,8 @@
 namespace PdEngine.Bench;
 
 /// <summary>Cases that share their memory.</summary>
-internal sealed class KernelGroup(IReadOnlyList<KernelCase> cases, IReadOnlyList<IDisposable> owned) : IDisposable
+internal sealed class KernelGroup(IReadOnlyList<KernelCase> cases, IReadOnlyList<IDisposable> owned)
+    : IDisposable
 {
     /// <summary>Memory that is gone round, so that no cache holds it: several times the largest.</summary>
     public const long RotatedBytes = 128 << 20;

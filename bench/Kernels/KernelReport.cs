@@ -9,7 +9,8 @@ internal static class KernelReport
 {
     public static void Print(IAnsiConsole console, IReadOnlyList<KernelRow> rows)
     {
-        foreach (IGrouping<(string Isa, int Threads), KernelRow> part in rows.GroupBy(r => (r.Isa, r.Threads)))
+        foreach (IGrouping<(string Isa, int Threads), KernelRow> part
+            in rows.GroupBy(row => (row.Isa, row.Threads)))
         {
             Table table = BenchReport.TableOf(
                 $"{part.Key.Isa}, {part.Key.Threads} threads, {part.First().Dtype}",

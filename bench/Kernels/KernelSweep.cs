@@ -10,6 +10,9 @@ internal sealed class KernelSweep(KernelSettings settings, Action<string> progre
 {
     private const int LeastRuns = 5;
 
+    // The clock's own steps must not show.
+    private const double LeastSampleSeconds = 20e-6;
+
     /// <exception cref="BackendException">This machine or build cannot run it.</exception>
     public IReadOnlyList<KernelRow> Run()
     {
@@ -78,8 +81,9 @@ internal sealed class KernelSweep(KernelSettings settings, Action<string> progre
         }
         foreach (KernelRow row in best)
         {
-            progress($"{row.Isa} x{row.Threads} {row.Op} {row.Name}, {row.Tokens} rows, context {row.Context}: "
-                + $"{row.Seconds * 1e6:F1} us, {row.ShareOfLimit * 100:F0}% of the {row.BoundBy} limit");
+            progress($"{row.Isa} x{row.Threads} {row.Op} {row.Name}, {row.Tokens} rows, context "
+                + $"{row.Context}: {row.Seconds * 1e6:F1} us, "
+                + $"{row.ShareOfLimit * 100:F0}% of the {row.BoundBy} limit");
         }
         return best;
     }
@@ -98,7 +102,8 @@ internal sealed class KernelSweep(KernelSettings settings, Action<string> progre
             KernelCase made = group.Cases[i];
             rows.Add(new KernelRow
             {
-                Op = made.Op, Name = made.Name, Phase = made.Phase,
+                Op = made.Op, Roof = Arithmetics.NameOf(Arithmetics.Of(isa, settings.Dtype)),
+                Name = made.Name, Phase = made.Phase,
                 Dtype = WeightDtypes.NameOf(settings.Dtype), Isa = CpuIsaSupport.NameOf(isa),
                 Threads = threads, Batch = made.Batch, Tokens = made.Tokens, Context = made.Context,
                 Seconds = times[i].Seconds, Runs = times[i].Runs, Flops = made.Flops, Bytes = made.Bytes,
@@ -108,19 +113,28 @@ internal sealed class KernelSweep(KernelSettings settings, Action<string> progre
         return rows;
     }
 
-    /// <summary>Median time of a call.</summary>
+    /// <summary>Median time of a call; short calls are timed many at once.</summary>
     private (double Seconds, int Runs) Time(KernelCase made)
     {
         made.Run();
+        int calls = 1;
+        while (TimeCalls(made, calls) < LeastSampleSeconds)
+            calls *= 2;
         List<double> seconds = [];
         long begin = Stopwatch.GetTimestamp();
         while (seconds.Count < LeastRuns
             || Stopwatch.GetElapsedTime(begin).TotalMilliseconds < settings.RowMilliseconds)
         {
-            long start = Stopwatch.GetTimestamp();
-            made.Run();
-            seconds.Add(Stopwatch.GetElapsedTime(start).TotalSeconds);
+            seconds.Add(TimeCalls(made, calls) / calls);
         }
-        return (new Quantiles(seconds).At(0.5), seconds.Count);
+        return (new Quantiles(seconds).At(0.5), seconds.Count * calls);
+    }
+
+    private static double TimeCalls(KernelCase made, int calls)
+    {
+        long start = Stopwatch.GetTimestamp();
+        for (int call = 0; call < calls; call++)
+            made.Run();
+        return Stopwatch.GetElapsedTime(start).TotalSeconds;
     }
 }

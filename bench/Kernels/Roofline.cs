@@ -34,8 +34,8 @@ internal sealed class Roofline
         page.Text(
             Margin, 28, "Kernels under the machine's roofs", Ink, size: 18, isBold: true);
         page.Text(
-            Margin, 48, "Work done a second over work for each byte that must come from memory. A bf16 product "
-            + "has one FLOP a byte for each row.", Faint);
+            Margin, 48, "Work done in a second over work for each byte that must come from memory. A product "
+            + "with bf16 weights has one FLOP a byte for each row.", Faint);
         Legend(page, rows);
         RooflineAxes axes = RooflineAxes.Of(rows, PanelWidth, PanelHeight);
         for (int i = 0; i < panels.Length; i++)
@@ -73,9 +73,9 @@ internal sealed class Roofline
         DrawGrid();
         LimitReading limits = LimitReading.Median([.. rows.Select(row => row.Limits)]);
         DrawRoofs(limits);
-        // Large clouds first, so that single points stay visible.
         foreach (KernelRow row in rows)
             Point(row);
+        LabelRoofs(limits, rows[0].Roof);
     }
 
     private void DrawGrid()
@@ -93,7 +93,8 @@ internal sealed class Roofline
             _page.Text(_axes.Left - 6, y + 4, Power(power - 9), Faint, "end", 11);
         }
         _page.Text(
-            (_axes.Left + _axes.Right) / 2, _axes.Bottom + 34, "FLOP for each byte from memory", Ink, "middle");
+            (_axes.Left + _axes.Right) / 2, _axes.Bottom + 34, "FLOP for each byte from memory", Ink,
+            "middle");
         double middle = (_axes.Top + _axes.Bottom) / 2;
         _page.Text(_axes.Left - 44, middle, "GFLOP/s", Ink, "middle", degrees: -90);
     }
@@ -106,21 +107,30 @@ internal sealed class Roofline
         _page.Line(
             _axes.X(start), _axes.Y(start * bytes), _axes.X(ridge), _axes.Y(flops), Ink, 1.8);
         _page.Line(_axes.X(ridge), _axes.Y(flops), _axes.Right, _axes.Y(flops), Ink, 1.8);
+        if (limits.FmaFlopsPerSecond == flops)
+            return;
+        double fma = limits.FmaFlopsPerSecond, y = _axes.Y(fma);
+        _page.Line(_axes.X(Math.Min(fma / bytes, ridge)), y, _axes.Right, y, FmaInk, 1.2, "5 4");
+    }
+
+    private void LabelRoofs(LimitReading limits, string arithmetic)
+    {
+        double flops = limits.FlopsPerSecond, fma = limits.FmaFlopsPerSecond, bytes = limits.BytesPerSecond;
         _page.Text(
-            _axes.Right - 4, _axes.Y(flops) - 6, $"{flops / 1e9:F0} GFLOP/s", Ink, "end", isBold: true);
-        if (limits.FmaFlopsPerSecond != flops)
+            _axes.Right - 4, _axes.Y(flops) - 9, $"{arithmetic} {flops / 1e9:F0} GFLOP/s", Ink, "end",
+            isBold: true);
+        if (fma != flops)
         {
-            double fma = limits.FmaFlopsPerSecond, y = _axes.Y(fma);
-            _page.Line(_axes.X(Math.Min(fma / bytes, ridge)), y, _axes.Right, y, FmaInk, 1.2, "5 4");
             _page.Text(
-                _axes.Right - 4, y + (fma < flops ? 14 : -6), $"float32 FMA {fma / 1e9:F0} GFLOP/s", Faint,
-                "end");
+                _axes.Right - 4, _axes.Y(fma) + (fma < flops ? 17 : -9), $"float32 FMA {fma / 1e9:F0} GFLOP/s",
+                Faint, "end");
         }
-        double middle = start * Math.Pow(ridge / start, 0.3);
+        double start = Math.Max(Math.Pow(10, _axes.FirstX), Math.Pow(10, _axes.FirstY) / bytes);
+        double at = start * Math.Pow(flops / bytes / start, 0.72);
         double slope = Math.Atan2(
-            _axes.Y(middle * bytes) - _axes.Y(middle * bytes * 10), _axes.X(middle * 10) - _axes.X(middle));
+            _axes.Y(at * bytes) - _axes.Y(at * bytes * 10), _axes.X(at * 10) - _axes.X(at));
         _page.Text(
-            _axes.X(middle), _axes.Y(middle * bytes) - 8, $"reads {bytes / 1e9:F1} GB/s", Ink, "middle",
+            _axes.X(at), _axes.Y(at * bytes) - 10, $"reads {bytes / 1e9:F1} GB/s", Ink, "middle",
             isBold: true, degrees: -slope * 180 / Math.PI);
     }
 

@@ -8,7 +8,8 @@ internal static class SmallKernels
 {
     private const int PageSize = 64;
 
-    public static IReadOnlyList<string> Ops { get; } = ["rms_norm", "rope_append", "embed", "sample"];
+    public static IReadOnlyList<string> Ops { get; } =
+        ["rms_norm", "rope_append", "embed", "sample"];
 
     public static KernelGroup Make(
         IBackend backend, KernelShape shape, string op, IReadOnlyList<int> rows)
@@ -23,13 +24,15 @@ internal static class SmallKernels
         };
     }
 
-    private static KernelGroup RmsNorm(IBackend backend, KernelShape shape, IReadOnlyList<int> rows, int most)
+    private static KernelGroup RmsNorm(
+        IBackend backend, KernelShape shape, IReadOnlyList<int> rows, int most)
     {
-        Tensor[] all = [.. Enumerable.Range(0, 2).Select(_ => Filled(backend, most, shape.Config.HiddenSize))];
-        Tensor weight = Filled(backend, 1, shape.Config.HiddenSize);
+        int columns = shape.Config.HiddenSize;
+        Tensor[] all = [.. Enumerable.Range(0, 2).Select(_ => Filled(backend, most, columns))];
+        Tensor weight = Filled(backend, 1, columns);
         KernelCase Case(int count)
         {
-            double elements = (double)count * shape.Config.HiddenSize;
+            double elements = (double)count * columns;
             return New(shape, "rms_norm", count, 4 * elements, 8 * elements, () =>
             {
                 SetRows(count, all);
