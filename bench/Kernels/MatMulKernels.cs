@@ -20,7 +20,7 @@ internal static class MatMulKernels
         int copies = KernelGroup.CopiesOf(2.0 * weight.Rows * weight.Columns, MostCopies);
         Matrix[] weights = new Matrix[copies];
         for (int i = 0; i < copies; i++)
-            weights[i] = backend.LoadMatrix(weight.Rows, weight.Columns, weight.Segments, Read);
+            weights[i] = backend.LoadMatrix(weight.Rows, weight.Columns, weight.Segments, MatrixElement.Native, Read);
         Tensor input = backend.CreateTensor(sizes.Max(), weight.Columns);
         Tensor output = backend.CreateTensor(sizes.Max(), weight.Rows);
         TensorValues.Fill(input);

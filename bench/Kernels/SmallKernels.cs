@@ -78,7 +78,8 @@ internal static class SmallKernels
     {
         const int tableRows = 32_768;
         Matrix table = backend.LoadMatrix(
-            tableRows, shape.Config.HiddenSize, 1, (_, _, values) => values.Fill(0.5f));
+            tableRows, shape.Config.HiddenSize, 1, MatrixElement.Native,
+            (_, _, values) => values.Fill(0.5f));
         Tensor output = backend.CreateTensor(most, shape.Config.HiddenSize);
         KernelCase Case(int count)
         {

@@ -8,13 +8,13 @@ public sealed class FusedProductTests
     [Test]
     public void A_product_added_to_the_residual_is_the_product_then_the_sum(
         [ValueSource(typeof(TestBackends), nameof(TestBackends.Names))] string name,
-        [Values] MatrixElement element, [Values(1, 3, 20, 70)] int rows, [Values(5, 32, 77, 576)] int outputs,
+        [Values] bool isInt8, [Values(1, 3, 20, 70)] int rows, [Values(5, 32, 77, 576)] int outputs,
         [Values] bool hasBias)
     {
         using IBackend backend = TestBackends.Require(name).Open!();
         Random random = new(outputs);
         using Tensor input = TestTensors.Random(backend, random, rows, Inputs);
-        using Matrix weight = Weight(backend, random, outputs, 4, element);
+        using Matrix weight = Weight(backend, random, outputs, 4, isInt8);
         using Tensor? bias = hasBias ? TestTensors.Random(backend, random, 1, outputs) : null;
         using Tensor residual = TestTensors.Random(backend, random, rows, outputs);
         using Tensor product = backend.CreateTensor(rows, outputs);
@@ -30,14 +30,14 @@ public sealed class FusedProductTests
     [Test]
     public void A_gated_product_is_the_product_then_the_gate(
         [ValueSource(typeof(TestBackends), nameof(TestBackends.Names))] string name,
-        [Values] MatrixElement element, [Values(1, 3, 20, 70)] int rows, [Values(5, 16, 50, 576)] int inner,
+        [Values] bool isInt8, [Values(1, 3, 20, 70)] int rows, [Values(5, 16, 50, 576)] int inner,
         [Values] bool hasBias)
     {
         using IBackend backend = TestBackends.Require(name).Open!();
         Random random = new(inner);
         int both = GatedRows.CountOf(inner);
         using Tensor input = TestTensors.Random(backend, random, rows, Inputs);
-        using Matrix weight = Weight(backend, random, both, 1, element);
+        using Matrix weight = Weight(backend, random, both, 1, isInt8);
         using Tensor? bias = hasBias ? TestTensors.Random(backend, random, 1, both) : null;
         using Tensor product = backend.CreateTensor(rows, both);
         using Tensor apart = backend.CreateTensor(rows, inner * 2);
@@ -62,11 +62,11 @@ public sealed class FusedProductTests
     }
 
     private static Matrix Weight(
-        IBackend backend, Random random, int rows, int segments, MatrixElement element)
+        IBackend backend, Random random, int rows, int segments, bool isInt8)
     {
         float[] values = TestTensors.Values(random, rows * Inputs);
         return backend.LoadMatrix(
-            rows, Inputs, segments, element,
+            rows, Inputs, segments, isInt8 ? MatrixElement.Int8 : MatrixElement.Native,
             (first, count, destination) =>
                 values.AsSpan(first * Inputs, count * Inputs).CopyTo(destination));
     }
