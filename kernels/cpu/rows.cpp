@@ -67,7 +67,8 @@ pd_status pd_cpu_sum(const pd_sum_args* args) {
     const float* partials[PD_MAX_PARTIALS] = {};
     for (int32_t i = 0; i < args->partial_count; i++)
       partials[i] = args->partials[i] + row * args->partial_stride;
-    kernels.add_partials(partials, args->partial_count, args->bias, args->y + row * args->y_stride, args->columns);
+    kernels.add_partials(partials, args->partial_count, args->bias, args->y + row * args->y_stride,
+                         args->columns);
   });
   return PD_OK;
 }

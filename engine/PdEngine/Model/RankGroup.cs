@@ -49,7 +49,8 @@ internal sealed class RankGroup : IDisposable
     /// <param name="residual">The caller's view; whole on return.</param>
     public void Add(int rank, Tensor? bias, Tensor residual)
     {
-        (int first, int count) = new WeightShard(rank, _partials.Length).PartOf(residual.Columns, SumUnitColumns);
+        WeightShard shard = new(rank, _partials.Length);
+        (int first, int count) = shard.PartOf(residual.Columns, SumUnitColumns);
         Meet();
         _backends[rank].AddPartials(_partials, bias, residual, first, count);
         Meet();

@@ -49,10 +49,10 @@ internal sealed class WeightLoader(
             GatedRows.CountOf(gate.Rows), columns.Count, 1, element,
             (firstRow, rowCount, destination) =>
             {
-                int length = 0;
-                for (int row = firstRow; row < firstRow + rowCount; row += length)
+                int length = 0, end = firstRow + rowCount;
+                for (int row = firstRow; row < end; row += length)
                 {
-                    length = Math.Min(GatedRows.RunRows - (row % GatedRows.RunRows), firstRow + rowCount - row);
+                    length = Math.Min(GatedRows.RunRows - (row % GatedRows.RunRows), end - row);
                     ReadRun(
                         gate, up, columns, row,
                         destination.Slice((row - firstRow) * columns.Count, length * columns.Count));
