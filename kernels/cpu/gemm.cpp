@@ -51,8 +51,6 @@ constexpr int64_t kPackElements = int64_t(8) << 10;
 constexpr int64_t kFinishFloats = int64_t(8) << 10;
 constexpr int64_t kMaxWalks = 64;
 constexpr int kSpinTurns = 4000;
-// Lines of the first weights that a thread fetches while it waits for activations.
-constexpr int64_t kFirstLines = 24;
 
 int64_t padded_rows(const pd::GemmKernels& kernels, int64_t rows) {
   return kernels.even_rows ? rows : divide_up(rows, 16) * 16;
@@ -103,6 +101,13 @@ struct alignas(64) Walk {
   int64_t start(int64_t group) const { return (first + group * strides / groups) * stride_units; }
 };
 
+// A row tile's place in its stop.
+struct Turn {
+  const uint8_t* next;
+  int32_t index, count;
+  bool cold;
+};
+
 // One block of rows. Its jobs are packing, then multiplying: the counter of jobs hands packing out first, so
 // that who waits for packed rows waits for threads at work, never for a job that nobody has.
 class Product {
@@ -122,7 +127,7 @@ class Product {
   void run() {
     pd::parallel(args_.team, pack_jobs_ + jobs_, [&](int64_t job, int32_t slot) {
       if (job < pack_jobs_) return pack(job);
-      await_packed(slot);
+      await_packed();
       if (few_)
         walk(slot);
       else
@@ -171,17 +176,10 @@ class Product {
     packed_.fetch_add(1, std::memory_order_release);
   }
 
-  void await_packed(int32_t slot) {
-    if (packed_.load(std::memory_order_acquire) == pack_jobs_) return;
-    if (few_) {
-      const Walk& own = walks_[slot % walk_count_];
-      const uint8_t* w = weights(own.start(0));
-      for (int64_t unit = 0; unit < own.start(1) - own.start(0); unit++)
-        for (int64_t line = 0; line < kFirstLines; line++)
-          _mm_prefetch(reinterpret_cast<const char*>(w + unit * plan_.unit_bytes + line * 64), _MM_HINT_T0);
-    }
-    for (int turns = 0; packed_.load(std::memory_order_acquire) != pack_jobs_; turns++)
-      turns < kSpinTurns ? _mm_pause() : void(sched_yield());
+  bool is_packed() const { return packed_.load(std::memory_order_acquire) == pack_jobs_; }
+
+  void await_packed() const {
+    for (int turns = 0; !is_packed(); turns++) turns < kSpinTurns ? _mm_pause() : void(sched_yield());
   }
 
   // As many jobs as there are runs of groups: each finds one.
@@ -191,16 +189,18 @@ class Product {
       if (walk.next.load(std::memory_order_relaxed) >= walk.groups) continue;
       const int64_t first = walk.next.fetch_add(run_groups_, std::memory_order_relaxed);
       if (first >= walk.groups) continue;
-      for (int64_t group = first; group < least(first + run_groups_, walk.groups); group++) stop(walk, group);
+      const bool follows = i == 0 && first > 0;
+      for (int64_t group = first; group < least(first + run_groups_, walk.groups); group++)
+        stop(walk, group, !follows && group == first);
       return;
     }
   }
 
-  void stop(const Walk& walk, int64_t group) {
+  void stop(const Walk& walk, int64_t group, bool cold) {
     const int64_t unit = walk.start(group), end = walk.start(group + 1);
     const uint8_t* next = group + 1 < walk.groups ? weights(end) : nullptr;
     for (int64_t tile = 0; tile < tiles_.count; tile++)
-      run(tile, unit, end - unit, next, int32_t(tile), int32_t(tiles_.count));
+      run(tile, unit, end - unit, {next, int32_t(tile), int32_t(tiles_.count), cold});
   }
 
   void multiply_block(int64_t job) {
@@ -209,14 +209,14 @@ class Product {
     const int64_t unit = block * strides / blocks_ * plan_.stride_units;
     const int64_t end = (block + 1) * strides / blocks_ * plan_.stride_units;
     for (int64_t tile = chunk * tiles_.count / chunks_; tile < (chunk + 1) * tiles_.count / chunks_; tile++)
-      run(tile, unit, end - unit, nullptr, 0, 1);
+      run(tile, unit, end - unit, {nullptr, 0, 1, false});
   }
 
   const uint8_t* weights(int64_t unit) const {
     return static_cast<const uint8_t*>(args_.w) + unit * plan_.unit_bytes;
   }
 
-  void run(int64_t tile, int64_t unit, int64_t units, const uint8_t* next, int32_t turn, int32_t turns) {
+  void run(int64_t tile, int64_t unit, int64_t units, const Turn& turn) const {
     const int64_t row = tiles_.start(tile), unit_columns = plan_.kernels->unit_columns;
     const int64_t column = unit * unit_columns;
     pd::GemmTile it;
@@ -224,15 +224,16 @@ class Product {
     it.w = weights(unit);
     it.y = args_.y + (first_row_ + row) * args_.y_stride + column;
     it.bias = args_.bias ? args_.bias + column : nullptr;
-    it.next = next;
+    it.next = turn.next;
     it.k = args_.k;
     it.y_stride = args_.y_stride;
     it.rows = int32_t(tiles_.start(tile + 1) - row);
     it.units = int32_t(units);
     it.segments = args_.segments;
     it.last_columns = int32_t(least(args_.n - (unit + units - 1) * unit_columns, unit_columns));
-    it.turn = turn;
-    it.turns = turns;
+    it.turn = turn.index;
+    it.turns = turn.count;
+    it.cold = turn.cold;
     if (args_.epilogue == PD_EPILOGUE_STORE)
       plan_.kernels->multiply(it);
     else
