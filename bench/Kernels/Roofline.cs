@@ -12,7 +12,7 @@ internal sealed class Roofline
 
     private static readonly Dictionary<string, string> Colours = new()
     {
-        ["matmul"] = "#1d4ed8", ["attention"] = "#ea580c", ["rms_norm"] = "#059669", ["swiglu"] = "#7c3aed",
+        ["matmul"] = "#1d4ed8", ["attention"] = "#ea580c", ["rms_norm"] = "#059669",
         ["rope_append"] = "#db2777", ["embed"] = "#0891b2", ["sample"] = "#a16207",
     };
 

@@ -9,7 +9,7 @@ internal static class SmallKernels
     private const int PageSize = 64;
 
     public static IReadOnlyList<string> Ops { get; } =
-        ["rms_norm", "swiglu", "rope_append", "embed", "sample"];
+        ["rms_norm", "rope_append", "embed", "sample"];
 
     public static KernelGroup Make(
         IBackend backend, KernelShape shape, string op, IReadOnlyList<int> rows)
@@ -18,7 +18,6 @@ internal static class SmallKernels
         return op switch
         {
             "rms_norm" => RmsNorm(backend, shape, rows, most),
-            "swiglu" => SwiGlu(backend, shape, rows, most),
             "rope_append" => Append(backend, shape, rows, most),
             "embed" => Embed(backend, shape, rows, most),
             _ => Sample(backend, shape, rows),
@@ -29,36 +28,19 @@ internal static class SmallKernels
         IBackend backend, KernelShape shape, IReadOnlyList<int> rows, int most)
     {
         int columns = shape.Config.HiddenSize;
-        Tensor[] all = [.. Enumerable.Range(0, 3).Select(_ => Filled(backend, most, columns))];
+        Tensor[] all = [.. Enumerable.Range(0, 2).Select(_ => Filled(backend, most, columns))];
         Tensor weight = Filled(backend, 1, columns);
         KernelCase Case(int count)
         {
             double elements = (double)count * columns;
-            return New(shape, "rms_norm", count, 5 * elements, 16 * elements, () =>
+            return New(shape, "rms_norm", count, 4 * elements, 8 * elements, () =>
             {
                 SetRows(count, all);
-                backend.AddRmsNorm(all[0], all[1], weight, 1e-6f, all[2]);
+                backend.RmsNorm(all[0], weight, 1e-6f, all[1]);
             });
         }
 
         return new([.. rows.Select(Case)], [.. all, weight]);
-    }
-
-    private static KernelGroup SwiGlu(IBackend backend, KernelShape shape, IReadOnlyList<int> rows, int most)
-    {
-        Tensor gateUp = Filled(backend, most, 2 * shape.Config.IntermediateSize);
-        Tensor output = backend.CreateTensor(most, shape.Config.IntermediateSize);
-        KernelCase Case(int count)
-        {
-            double elements = (double)count * shape.Config.IntermediateSize;
-            return New(shape, "swiglu", count, 4 * elements, 12 * elements, () =>
-            {
-                SetRows(count, gateUp, output);
-                backend.SwiGlu(gateUp, output);
-            });
-        }
-
-        return new([.. rows.Select(Case)], [gateUp, output]);
     }
 
     private static KernelGroup Append(IBackend backend, KernelShape shape, IReadOnlyList<int> rows, int most)

@@ -255,9 +255,18 @@ class Product {
       if (unit + units < all.units) it.last_columns = int32_t(columns);
       it.y = sums;
       it.y_stride = units * columns;
+      if (args_.epilogue == PD_EPILOGUE_ADD)
+        fetch(it, all.y + unit * columns);
       plan_.kernels->multiply(it);
       finish(it, all.y - first_unit * columns, (first_unit + unit) * columns);
     }
+  }
+
+  // What is added to comes from the other core's cache or L3 while the tile is multiplied.
+  void fetch(const pd::GemmTile& it, const float* y) const {
+    const int64_t columns = it.units * plan_.kernels->unit_columns;
+    for (int64_t row = 0; row < it.rows; row++, y += args_.y_stride)
+      for (int64_t i = 0; i < columns; i += 16) __builtin_prefetch(y + i, 1);
   }
 
   // row: of y, from its first column on.

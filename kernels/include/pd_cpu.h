@@ -147,15 +147,14 @@ PD_API pd_status pd_cpu_embed_int8(const pd_embed_int8_args* args);  // y[i] = r
 // ---- Rows
 typedef struct {
   pd_team* team;
-  float* residual;      // [rows, columns]; += delta
-  const float* delta;   // or null
+  const float* x;       // [rows, columns]
   const float* weight;  // [columns]
-  float* y;             // [rows, columns]
-  int64_t rows, columns, residual_stride, delta_stride, y_stride;
+  float* y;             // [rows, columns] = x / rms(x) * weight
+  int64_t rows, columns, x_stride, y_stride;
   float epsilon;
   int32_t isa;
 } pd_rms_norm_args;
-PD_API pd_status pd_cpu_add_rms_norm(const pd_rms_norm_args* args);
+PD_API pd_status pd_cpu_rms_norm(const pd_rms_norm_args* args);
 
 typedef struct {
   pd_team* team;
@@ -172,7 +171,7 @@ typedef struct {
   pd_team* team;
   const float* partials[PD_MAX_PARTIALS];  // each [rows, columns], rows partial_stride apart
   const float* bias;                       // [columns], or null; added last
-  float* y;                                // [rows, columns] = (p0+p1)+(p2+p3) + bias
+  float* y;                                // [rows, columns] += (p0+p1)+(p2+p3) + bias
   int64_t rows, columns, partial_stride, y_stride;
   int32_t partial_count;  // 2 or 4
   int32_t isa;

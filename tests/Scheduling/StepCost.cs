@@ -40,8 +40,8 @@ public sealed class StepCost
         long bytes = (GC.GetAllocatedBytesForCurrentThread() - before) / Steps;
         Array.Sort(times);
         TestContext.Progress.WriteLine(
-            $"batch {batch}, text {hasText}: median {times[Steps / 2]:F1} us, 99% {times[Steps * 99 / 100]:F1}"
-            + $" us, {bytes} bytes a step");
+            $"batch {batch}, text {hasText}: median {times[Steps / 2]:F1} us, "
+            + $"99% {times[Steps * 99 / 100]:F1} us, {bytes} bytes a step");
     }
 
     private static Sequence NewSequence(int index, Tokenizer? text)
