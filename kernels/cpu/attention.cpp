@@ -9,6 +9,11 @@ namespace {
 
 // A long slice of fewer units than this times the threads is cut by split too.
 constexpr int32_t kFewUnits = 4;
+// Short slices of at most so many rows a head may take several heads in a unit, while so many units are left
+// to a thread.
+constexpr int32_t kTogetherRows = 6;
+constexpr int32_t kPlentyUnits = 8;
+static_assert(kTogetherRows * pd::kMaxBands <= pd::kUnitRows);
 
 int64_t round_up(int64_t value, int64_t step) { return (value + step - 1) / step * step; }
 
@@ -26,11 +31,37 @@ pd::AttendSlice cut(const pd_attend_args& args, const pd_slice& slice, pd::Atten
   const int64_t whole = int64_t(args.kv_heads) * made.row_blocks;
   const bool few = !is_long(slice) || whole < kFewUnits * pd::team_size(args.team);
   made.apart = made.split_count > 1 && few;
+  made.heads = 1;
   made.passes = made.apart ? 1 : (made.split_count + pd::kPassSplits - 1) / pd::kPassSplits;
   if (made.apart) sums.first_merge += whole;
   if (made.apart || made.passes > 1)
     sums.first_partial += args.kv_heads * rows * (made.apart ? made.split_count : 1);
   return made;
+}
+
+int64_t units_of(const pd_attend_args& args, const pd::AttendSlice& slice) {
+  return int64_t(args.kv_heads / slice.heads) * slice.row_blocks * (slice.apart ? slice.split_count : 1);
+}
+
+// KV heads that a unit of this slice takes together, of `most`.
+int32_t heads_together(const pd_attend_args& args, const pd_slice& slice, int64_t most) {
+  const int64_t rows = int64_t(slice.query_count) * (args.heads / args.kv_heads);
+  if (rows > kTogetherRows) return 1;
+  int32_t heads = pd::kMaxBands;
+  while (heads > 1 && (heads > most || args.kv_heads % heads != 0)) heads--;
+  return heads;
+}
+
+// Decode waits for memory, which gives more where it is read in long runs: units take several heads, so long
+// as there are plenty of units.
+void join_heads(pd::AttendWork& work) {
+  const pd_attend_args& args = *work.args;
+  int64_t units = 0;
+  for (int32_t i = 0; i < args.slice_count; i++)
+    if (!is_long(args.slices[i])) units += units_of(args, work.slices[i]);
+  const int64_t most = units / (kPlentyUnits * work.threads_at_work);
+  for (int32_t i = 0; i < args.slice_count; i++)
+    work.slices[i].heads = heads_together(args, args.slices[i], most);
 }
 
 // Numbers the units of a pass; returns how many there are.
@@ -42,8 +73,7 @@ int64_t number_units(pd::AttendWork& work) {
     slice.first_long = counts[0];
     slice.first_short = counts[1];
     if (i == args.slice_count || work.pass >= slice.passes) continue;
-    const int64_t whole = int64_t(args.kv_heads) * slice.row_blocks;
-    counts[is_long(args.slices[i]) ? 0 : 1] += slice.apart ? whole * slice.split_count : whole;
+    counts[is_long(args.slices[i]) ? 0 : 1] += units_of(args, slice);
   }
   work.long_units = counts[0];
   work.units = counts[0] + counts[1];
@@ -170,6 +200,7 @@ pd_status pd_cpu_attend(const pd_attend_args* args) {
   for (int32_t i = 0; i < args->slice_count; i++) work.slices[i] = cut(*args, args->slices[i], sums);
   work.slices[args->slice_count] = sums;
 
+  join_heads(work);
   const Kernels kernels = kernels_for(args->isa);
   for (work.pass = 0;; work.pass++) {
     const int64_t units = number_units(work);

@@ -1,10 +1,10 @@
 // Attention over paged K and V: what the C ABI side (attention.cpp) and the instruction sets share.
 //
 // Order of the arithmetic, the same for a query alone and for a query in any chunk: keys go in splits of 512
-// positions counted from position 0, inside a split in tiles of 64. A score is one chain over the dims; a tile
-// updates (largest score, sum, weighted values) once; p v is one chain over the keys the query sees, in
-// ascending order. A split starts empty; splits merge left to right. A key that a query does not see is never
-// multiplied: its slot may hold anything.
+// positions counted from position 0, inside a split in tiles of 64. A score is one chain over the dims; a
+// tile updates (largest score, sum, weighted values) once; p v is one chain over the keys the query sees, in
+// ascending order. A split starts empty; splits merge left to right. A key that a query does not see is
+// never multiplied, or multiplied as zero by zero: its slot may hold anything.
 #pragma once
 #include "pd_cpu.h"
 
@@ -49,6 +49,7 @@ struct AttendSlice {
   int32_t row_blocks;                // of kUnitRows rows
   int32_t first_split, split_count;  // splits that some query of the slice sees
   int32_t passes;
+  int32_t heads;                     // KV heads of a unit, side by side in memory
   bool apart;                        // a unit is one split; a merge follows
 };
 

@@ -8,9 +8,6 @@ namespace {
 
 using pd::kSplitKeys;
 using pd::kTileKeys;
-#ifndef PD_HINT
-#define PD_HINT _MM_HINT_T0
-#endif
 constexpr float kInfinity = __builtin_inff();
 
 #include "attention_ahead.h"

@@ -1,5 +1,5 @@
-// Attention with bf16 dot products (AVX512-BF16). All but the entry points has internal linkage: other instruction sets build
-// the same sources.
+// Attention with bf16 dot products (AVX512-BF16). All but the entry points has internal linkage: other
+// instruction sets build the same sources.
 #include <immintrin.h>
 
 #include "attention.h"
@@ -8,9 +8,6 @@ namespace {
 
 using pd::kSplitKeys;
 using pd::kTileKeys;
-#ifndef PD_HINT
-#define PD_HINT _MM_HINT_T0
-#endif
 constexpr float kInfinity = __builtin_inff();
 
 #include "attention_ahead.h"
@@ -26,7 +23,9 @@ constexpr float kInfinity = __builtin_inff();
 
 namespace pd {
 
-void attend_unit_avx512bf16(const AttendWork& work, int64_t unit, int32_t slot) { run_unit(work, unit, slot); }
+void attend_unit_avx512bf16(const AttendWork& work, int64_t unit, int32_t slot) {
+  run_unit(work, unit, slot);
+}
 
 void attend_merge_avx512bf16(const AttendWork& work, int64_t merge, int32_t) { run_merge(work, merge); }
 

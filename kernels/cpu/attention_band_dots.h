@@ -9,8 +9,8 @@ void Unit::take_queries() {
     uint32_t* out = reinterpret_cast<uint32_t*>(queries) + int64_t(band) * band_rows * pairs;
     const int32_t count = rows_of(band);
     for (int32_t i = 0; i < count; i++) {
-      const int32_t row = first_row + band * band_rows + i;
-      const int64_t head = int64_t(kv_head) * work.group + row % work.group;
+      const int32_t at = band * band_rows + i, row = first_row + at % head_rows;
+      const int64_t head = int64_t(kv_head + at / head_rows) * work.group + row % work.group;
       const float* q = args.q + (slice.first_token + row / work.group) * args.q_stride + head * args.head_dim;
       for (int32_t pair = 0; pair < pairs; pair += 8) {
         const int32_t dims = 2 * (pairs - pair);

@@ -1,6 +1,7 @@
-// One unit of attention: up to kUnitRows rows of one slice that share a KV head, over all splits they see or
-// over one. Included inside an anonymous namespace, after attention_gather.h and attention_rows.h; what a band
-// of rows does with a tile of keys is attention_band_*.h's.
+// One unit of attention: up to kUnitRows rows of one slice that share a KV head, or few rows of several
+// heads, over all splits they see or over one. Included inside an anonymous namespace, after
+// attention_gather.h and attention_rows.h; what a band of rows does with a tile of keys is
+// attention_band_*.h's.
 
 struct Span {
   int32_t first, end;
@@ -18,8 +19,9 @@ struct Unit {
   const pd_attend_args& args;
   const pd::AttendSlice& plan;
   const pd_slice& slice;
-  int32_t kv_head;
-  int32_t first_row, row_count;    // rows of the slice: token after token, in a token the heads of the group
+  int32_t kv_head, heads;          // KV heads of this unit, each of head_rows rows
+  int32_t first_row, head_rows;    // rows of the slice: token after token, in a token the heads of the group
+  int32_t row_count;
   int32_t bands, band_rows;        // rows that registers hold at once; the last band may have fewer
   int32_t split;                   // the first, of those that some query of the slice sees
   Span seen, run;                  // positions that some row sees, and those of them that this unit is for
@@ -42,6 +44,12 @@ struct Unit {
   }
 
   Span sees(int32_t row) const;
+  RowState kept_row(int32_t row, int32_t kept_split) const {
+    const int64_t all_rows = int64_t(slice.query_count) * work.group;
+    return partial_row(work, plan, kv_head + row / head_rows, kept_split, all_rows,
+                       first_row + row % head_rows);
+  }
+
   void place(int32_t slot);
   void follow(int64_t unit);
   void take_queries();
@@ -50,10 +58,12 @@ struct Unit {
   void run_split(int32_t index);
   void merge_rows();
   void run_tile(int32_t base, bool more);
-  Ahead ahead_of(int32_t base) const;
+  int32_t turns() const;
+  const uint8_t* turn_at(int32_t turn) const;
+  Ahead ahead_of(int32_t turn) const;
   const uint16_t* tile_at(const uint8_t* head, int32_t base) const;
-  void list_rows(int32_t base, const uint8_t** out) const;
-  void gather(int32_t base, bool more);
+  void list_rows(int32_t base, int32_t head, const uint8_t** out) const;
+  void gather(int32_t base, int32_t head, bool more);
   void score(int32_t band, Span keys, const uint16_t* k, Ahead ahead);
   void weigh(int32_t band, int32_t base);
   void mix(int32_t band, int32_t base, const uint16_t* v, Ahead ahead);
@@ -64,23 +74,26 @@ Unit::Unit(const pd::AttendWork& of, int64_t unit, int32_t slice_index)
   const int64_t splits = plan.apart ? plan.split_count : 1;
   const int64_t at = pd::unit_in_slice(work, slice_index, unit);
   const int64_t all_rows = int64_t(slice.query_count) * work.group;
-  kv_head = int32_t(at / (splits * plan.row_blocks));
+  heads = plan.heads;
+  kv_head = int32_t(at / (splits * plan.row_blocks)) * heads;
   // Late rows see the most keys: they come first, so that no long unit is left for the end.
   first_row = (plan.row_blocks - 1 - int32_t(at / splits % plan.row_blocks)) * pd::kUnitRows;
-  row_count = int32_t(all_rows - first_row < pd::kUnitRows ? all_rows - first_row : pd::kUnitRows);
-  bands = (row_count + kBandRows - 1) / kBandRows;
+  head_rows = int32_t(all_rows - first_row < pd::kUnitRows ? all_rows - first_row : pd::kUnitRows);
+  row_count = heads * head_rows;
+  bands = heads > 1 ? heads : (row_count + kBandRows - 1) / kBandRows;
   band_rows = (row_count + bands - 1) / bands;
   k_head = args.store + (args.first_kv_head + kv_head) * work.places.head_bytes;
   v_head = k_head + args.store_kv_heads * work.places.head_bytes;
   split = plan.apart ? int32_t(at % splits) : work.pass * pd::kPassSplits;
-  const int32_t first_split = plan.first_split + split, end_split = first_split + (plan.apart ? 1 : pd::kPassSplits);
+  const int32_t first_split = plan.first_split + split;
+  const int32_t end_split = first_split + (plan.apart ? 1 : pd::kPassSplits);
   seen = {sees(0).first, sees(row_count - 1).end};
   run = meet(seen, {first_split * kSplitKeys, end_split * kSplitKeys});
 }
 
 // Positions that a row sees.
 inline Span Unit::sees(int32_t row) const {
-  const int32_t position = slice.start + (first_row + row) / work.group;
+  const int32_t position = slice.start + (first_row + row % head_rows) / work.group;
   return {args.window > 0 && position >= args.window ? position - args.window + 1 : 0, position + 1};
 }
 
@@ -105,15 +118,11 @@ void Unit::place(int32_t slot) {
 // Units of few rows wait for memory: theirs go on with the first tiles of the unit that comes after those
 // which the other threads are about to take. Guessed wrong, these are in another core's cache.
 void Unit::follow(int64_t unit) {
-  following[0] = following[1] = reinterpret_cast<const uint8_t*>(tile_at(k_head, run.first / kTileKeys * kTileKeys));
+  following[0] = following[1] = turn_at(0);
   const int64_t next = unit + work.threads_at_work;
-  if (bands > 1 || next >= work.units) return;
+  if (head_rows > kBandRows || next >= work.units) return;
   const Unit after(work, next);
-  for (int32_t i = 0; i < 2; i++) {
-    const int32_t base = (after.run.first / kTileKeys + i) * kTileKeys;
-    if (base < after.run.end && after.run.first < after.run.end)
-      following[i] = reinterpret_cast<const uint8_t*>(after.tile_at(after.k_head, base));
-  }
+  for (int32_t i = 0; i < 2 && i < after.turns(); i++) following[i] = after.turn_at(i);
 }
 
 void Unit::clear(bool whole) {
@@ -138,24 +147,25 @@ void Unit::run_split(int32_t index) {
 }
 
 // Keys of one tile, row by row; a position that no row sees repeats the nearest that one does.
-void Unit::list_rows(int32_t base, const uint8_t** out) const {
+void Unit::list_rows(int32_t base, int32_t head, const uint8_t** out) const {
   const Span wanted = meet(seen, {base, base + kTileKeys});
   const int32_t shift = __builtin_ctz(uint32_t(args.page_size));
   for (int32_t i = 0; i < kTileKeys; i++) {
     int32_t at = base + i;
     at = at < wanted.first ? wanted.first : at >= wanted.end ? wanted.end - 1 : at;
     const int64_t block = args.blocks[slice.first_block + (at >> shift)];
-    out[i] = k_head + block * args.block_bytes + int64_t(at & (args.page_size - 1)) * args.head_dim * 2;
+    const int64_t in_head = int64_t(at & (args.page_size - 1)) * args.head_dim * 2;
+    out[i] = k_head + head * work.places.head_bytes + block * args.block_bytes + in_head;
   }
 }
 
 // Brings the tile from `base` on into scratch and prefetches the next one, if there is one.
-void Unit::gather(int32_t base, bool more) {
+void Unit::gather(int32_t base, int32_t head, bool more) {
   const Span wanted = meet(seen, {base, base + kTileKeys});
   const uint8_t* rows_here[kTileKeys];
   const uint8_t* rows_ahead[kTileKeys];
-  list_rows(base, rows_here);
-  list_rows(more ? base + kTileKeys : base, rows_ahead);
+  list_rows(base, head, rows_here);
+  list_rows(more ? base + kTileKeys : base, head, rows_ahead);
   gather_keys({rows_here, rows_ahead, 0, args.head_dim}, wanted.first - base, wanted.end - base,
               reinterpret_cast<uint32_t*>(k_tile));
   gather_values({rows_here, rows_ahead, v_head - k_head, args.head_dim}, wanted.first - base,
@@ -169,29 +179,39 @@ const uint16_t* Unit::tile_at(const uint8_t* head, int32_t base) const {
          int64_t(base % args.page_size) * args.head_dim;
 }
 
-// The tile two after the one from `base` on; past the unit's last one of the next unit's.
-Ahead Unit::ahead_of(int32_t base) const {
-  const int32_t wanted = base + 2 * kTileKeys, beyond = wanted - (run.end + kTileKeys - 1) / kTileKeys * kTileKeys;
-  const uint8_t* at = beyond < 0 ? reinterpret_cast<const uint8_t*>(tile_at(k_head, wanted))
-                                 : following[beyond / kTileKeys];
-  return {reinterpret_cast<const char*>(at), reinterpret_cast<const char*>(at + (v_head - k_head))};
+// A turn is one tile of one head; a tile's heads, which lie side by side, come before the next tile.
+inline int32_t Unit::turns() const {
+  const int32_t tiles = (run.end + kTileKeys - 1) / kTileKeys - run.first / kTileKeys;
+  return run.first < run.end ? tiles * heads : 0;
+}
+
+inline const uint8_t* Unit::turn_at(int32_t turn) const {
+  const int32_t base = (run.first / kTileKeys + turn / heads) * kTileKeys;
+  return reinterpret_cast<const uint8_t*>(tile_at(k_head + turn % heads * work.places.head_bytes, base));
+}
+
+// What to fetch in a turn: two turns on, be it the next unit's.
+Ahead Unit::ahead_of(int32_t turn) const {
+  const int32_t beyond = turn + 2 - turns();
+  const uint8_t* at = beyond < 0 ? turn_at(turn + 2) : following[beyond];
+  return {reinterpret_cast<const char*>(at), reinterpret_cast<const char*>(at + (v_head - k_head)), 2};
 }
 
 void Unit::run_tile(int32_t base, bool more) {
   const uint16_t *k = k_tile, *v = v_tile;
-  if (work.places.tiled) {
-    k = tile_at(k_head, base);
-    v = tile_at(v_head, base);
-  } else {
-    gather(base, more);
-  }
-  const Ahead here = {reinterpret_cast<const char*>(k), reinterpret_cast<const char*>(v)};
-  const Ahead first_ahead = work.places.tiled ? ahead_of(base) : here;
   for (int32_t band = 0; band < bands; band++) {
-    const int32_t count = rows_of(band), first = band * band_rows;
+    const int32_t count = rows_of(band), first = band * band_rows, head = first / head_rows;
+    if (!work.places.tiled) {
+      if (first % head_rows == 0) gather(base, head, more);
+    } else {
+      k = tile_at(k_head + head * work.places.head_bytes, base);
+      v = tile_at(v_head + head * work.places.head_bytes, base);
+    }
     const Span wanted = meet({rows[first].first, rows[first + count - 1].end}, {base, base + kTileKeys});
     if (wanted.first >= wanted.end) continue;
-    const Ahead ahead = band == 0 ? first_ahead : here;
+    Ahead ahead = {reinterpret_cast<const char*>(k), reinterpret_cast<const char*>(v), 2};
+    if (work.places.tiled && first % head_rows == 0)
+      ahead = ahead_of((base / kTileKeys - run.first / kTileKeys) * heads + head);
     score(band, {wanted.first - base, wanted.end - base}, k, ahead);
     weigh(band, base);
     mix(band, base, v, ahead.second_half(args.head_dim));
@@ -246,12 +266,10 @@ inline void Unit::merge_rows() {
 
 // The splits that this pass is for. Between passes the rows' values so far lie in their partial rows.
 inline void Unit::run_pass() {
-  const int64_t of_slice = int64_t(slice.query_count) * work.group;
   clear(true);
   if (run.first > seen.first)
     for (int32_t row = 0; row < row_count; row++)
-      copy_row(partial_row(work, plan, kv_head, 0, of_slice, first_row + row), state(row, true),
-               work.padded_dim);
+      copy_row(kept_row(row, 0), state(row, true), work.padded_dim);
   for (int32_t index = run.first / kSplitKeys; index * kSplitKeys < run.end; index++) {
     run_split(index);
     merge_rows();
@@ -259,9 +277,10 @@ inline void Unit::run_pass() {
   for (int32_t row = 0; row < row_count; row++) {
     const RowState made = state(row, true);
     if (run.end == seen.end)
-      finish_row(made, args.head_dim, output_row(work, slice, kv_head, first_row + row));
+      finish_row(made, args.head_dim,
+                 output_row(work, slice, kv_head + row / head_rows, first_row + row % head_rows));
     else
-      copy_row(made, partial_row(work, plan, kv_head, 0, of_slice, first_row + row), work.padded_dim);
+      copy_row(made, kept_row(row, 0), work.padded_dim);
   }
 }
 
@@ -273,10 +292,8 @@ inline void run_unit(const pd::AttendWork& work, int64_t unit, int32_t slot) {
   u.take_queries();
   if (!u.plan.apart) return u.run_pass();
   u.run_split(u.plan.first_split + u.split);
-  const int64_t rows = int64_t(u.slice.query_count) * work.group;
   for (int32_t row = 0; row < u.row_count; row++)
-    copy_row(u.state(row, false), partial_row(work, u.plan, u.kv_head, u.split, rows, u.first_row + row),
-             work.padded_dim);
+    copy_row(u.state(row, false), u.kept_row(row, u.split), work.padded_dim);
 }
 
 // Joins the splits of up to kUnitRows rows of a slice whose units were single splits.

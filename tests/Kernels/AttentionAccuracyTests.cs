@@ -51,7 +51,8 @@ public sealed class AttentionAccuracyTests
 
     [Test]
     public void Adversarial_scores_agree_with_the_definition(
-        [Values(AttentionIsa.Avx2, AttentionIsa.Avx512, AttentionIsa.Avx512Bf16)] int isa, [Values(16, 64)] int pageSize)
+        [Values(AttentionIsa.Avx2, AttentionIsa.Avx512, AttentionIsa.Avx512Bf16)] int isa,
+        [Values(16, 64)] int pageSize)
     {
         AttentionIsa.Require(isa);
         AttentionSetup setup = new(isa, 4, 2, 64, pageSize);

@@ -54,9 +54,11 @@ internal static class AttentionOracle
         int column = head / setup.Group * dims;
         bool rounds = setup.Isa == AttentionIsa.Avx512Bf16;
         double[] query = Query(
-            sequence.Queries.AsSpan((position * setup.QueryColumns) + (head * dims), dims), setup.Scale, rounds);
+            sequence.Queries.AsSpan((position * setup.QueryColumns) + (head * dims), dims), setup.Scale,
+            rounds);
         double[] weights = new double[count];
-        double largest = double.NegativeInfinity, magnitude = 0, sum = 0, widest = 0, weighted = 0;
+        double largest = double.NegativeInfinity, magnitude = 0, sum = 0, widest = 0;
+        double weighted = 0;
         for (int i = 0; i < count; i++)
         {
             ReadOnlySpan<float> key = sequence.Keys.AsSpan(((oldest + i) * setup.KvColumns) + column, dims);
