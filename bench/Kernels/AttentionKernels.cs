@@ -29,9 +29,9 @@ internal static class AttentionKernels
 
     private static KernelGroup Make(
         IBackend backend, string name, AttentionShape shape,
-        IReadOnlyList<(int Batch, int Queries, int Start)> sizes, int mostLayers)
+        (int Batch, int Queries, int Start)[] sizes, int mostLayers)
     {
-        if (sizes.Count == 0)
+        if (sizes.Length == 0)
             return new([], []);
         int positions = sizes.Max(size => size.Queries + size.Start);
         int sequences = sizes.Max(size => size.Batch);
