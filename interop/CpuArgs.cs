@@ -34,7 +34,7 @@ internal unsafe struct MatMulArgs
     public float* Y;
     public void* Scratch;
     public long Rows, N, K, XStride, YStride;
-    public int Isa, Segments;
+    public int Isa, Segments, Epilogue, Reserved;
 }
 
 [StructLayout(LayoutKind.Sequential)]

@@ -34,8 +34,8 @@ constexpr int64_t kJobWeightBytes = int64_t(384) << 10;
 constexpr int64_t kStreams = 8;
 // Units of a job that pass over several row tiles: only its first one is not fetched ahead.
 constexpr int64_t kUnitsPerPass = 8;
-// Rows from which a job's weights are worth keeping in L2 while the rows pass; below it units pass over rows.
-constexpr int64_t kManyTiles = 9;
+// Packed rows up to which they stay in L2 while units pass over them; with more, rows pass over weights.
+constexpr int64_t kPassBytes = int64_t(512) << 10;
 // Jobs of an op with many rows: enough to share evenly, few enough to load their weights once each.
 constexpr int64_t kJobs = 64;
 constexpr int64_t kLeastTilesPerJob = 4;
@@ -99,7 +99,7 @@ struct Block {
   }
 
   void multiply() const {
-    if (tiles.count < kManyTiles)
+    if (tiles.rows * plan.row_bytes <= kPassBytes)
       pass_units();
     else
       pass_rows();

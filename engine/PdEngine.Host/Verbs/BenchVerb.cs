@@ -9,6 +9,6 @@ internal static class BenchVerb
         new("bench", "Benchmarks, each beside the machine's limits and a peer.")
         {
             BenchKernelsVerb.Create(), BenchModelVerb.Create(), BenchStepVerb.Create(),
-            BenchForeignVerb.Create(), BenchPdVerb.Create(),
+            BenchForeignVerb.Create(), BenchPdVerb.Create(), BenchPriceVerb.Create(),
         };
 }
