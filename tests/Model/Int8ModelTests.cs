@@ -9,7 +9,7 @@ public sealed class Int8ModelTests
 
     /// <summary>Bounds on the mean |log-prob - golden| in nats.</summary>
     private const double TinyMean = 0.1;
-    private const double RealMean = 0.3;
+    private const double RealMean = 0.2;
 
     [Test]
     [Category("Goldens")]

@@ -31,6 +31,9 @@ internal sealed class WeightLoader(
     public Matrix Matrix(
         MatrixElement own, WeightColumns columns, int segmentCount, params WeightPart[] parts)
     {
+        // A product whose inputs no ranks share has no segments of its own; ranks that share them have.
+        if (own == MatrixElement.Int8 && segmentCount == 1 && columns.Count == columns.Total)
+            segmentCount = Int8Quantization.SegmentsOf(columns.Count);
         Matrix matrix = backend.LoadMatrix(
             RowsOf(parts), columns.Count, segmentCount, own,
             (firstRow, rowCount, destination) => ReadRows(parts, columns, firstRow, rowCount, destination));
