@@ -106,7 +106,7 @@ public sealed class Int8ModelTests
 
     private static string BestIsa() => CpuIsaSupport.NameOf(CpuIsaSupport.Resolve(CpuIsa.Auto));
 
-    private static IEnumerable<string> TinyFolders()
+    private static string[] TinyFolders()
     {
         string[] folders =
             [.. Directory.GetDirectories(TestFiles.Golden("models")).Where(TinyGoldens.IsDense).Order()];

@@ -56,8 +56,8 @@ public sealed class StepCost
             Sampling = new() { MaxNewTokens = 6000, Temperature = 1, TopP = 0.95f },
         };
         TokenStream stream = new(request.Id, _ => { });
-        return new Sequence(
-            request, new SequenceDecoder(text, request.Sampling, stream, TimeProvider.System, "", _ => { }), 1);
+        SequenceDecoder observer = new(text, request.Sampling, stream, TimeProvider.System, "", _ => { });
+        return new Sequence(request, observer, 1);
     }
 
     /// <summary>Computes nothing: each draw is the same token.</summary>
