@@ -26,7 +26,7 @@ internal sealed class CrossEntropyLoss : ITokenLoss
 
 /// <summary>
 /// -min(r A, clip(r, 1 - low, 1 + high) A) + beta (e^d - d - 1), with r = p / p at rollout and d = log-prob
-/// of the reference less log-prob now: the clipped policy loss with the unbiased estimate of the KL divergence.
+/// of the reference less log-prob now: the clipped policy loss and an unbiased estimate of the divergence.
 /// </summary>
 /// <param name="clipLow">How far the ratio may fall before the token stops pulling.</param>
 /// <param name="clipHigh">How far it may rise.</param>

@@ -134,6 +134,30 @@ public sealed class TrainerTests
     }
 
     [Test]
+    public void Supervised_training_writes_the_same_bytes_again_on_any_number_of_threads()
+    {
+        byte[] first = Trained(threads: 2);
+        Assert.That(Trained(threads: 2), Is.EqualTo(first));
+        Assert.That(Trained(threads: 1), Is.EqualTo(first));
+
+        static byte[] Trained(int threads)
+        {
+            string folder = TestFiles.Scratch();
+            ModelFolder.WriteTiny(folder);
+            ModelConfig config = HfConfig.Parse("config.json", ModelFolder.TinyConfig());
+            using TrainerRig rig = TrainerRig.AsEngine(
+                config, threads: threads, options: SupervisedRun.Optimiser);
+            SupervisedRun.Initialise(rig.Trainer, Seed);
+            SupervisedOptions options = new(Steps: 3, GamesPerStep: 8, SumsPerStep: 8, Seed: Seed);
+            SupervisedRun.Train(rig.Trainer, options, TextWriter.Null, CancellationToken.None);
+            ModelFolder.WriteWeights(folder, rig.Trainer);
+            using ICheckpoint written = Checkpoint.Open(folder);
+            Assert.That(rig.Trainer.Layout.Count, Is.LessThanOrEqualTo(1_000_000));
+            return File.ReadAllBytes(Path.Combine(folder, HfFolder.SingleFile));
+        }
+    }
+
+    [Test]
     public void A_model_that_it_cannot_train_is_refused()
     {
         ModelConfig config = HfConfig.Parse("config.json", System.Text.Encoding.UTF8.GetBytes(
