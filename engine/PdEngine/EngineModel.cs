@@ -50,6 +50,9 @@ public sealed class EngineModel
     /// <summary>Counters as of the last step.</summary>
     public EngineMetrics Metrics => _parts.Metrics();
 
+    /// <summary>Name of the weights of now.</summary>
+    public string WeightVersion => _parts.WeightVersion;
+
     /// <summary>Submits a request and returns its output as it is made.</summary>
     /// <exception cref="RequestException">The request is not valid; the message names the field.</exception>
     /// <exception cref="CapacityException">It can never fit, or the queue is full.</exception>
@@ -171,6 +174,18 @@ public sealed class EngineModel
 
     /// <summary>Who holds KV blocks now.</summary>
     public KvLeakReport LeakReport() => _parts.LeakReport(_live.Count);
+
+    /// <summary>How often the weights were updated since a version of them was current.</summary>
+    /// <exception cref="RolloutException">There was no such version.</exception>
+    public int UpdatesSince(string version) => version == WeightVersion
+        ? 0
+        : throw new RolloutException($"service '{Name}' never had weights of version '{version}'");
+
+    /// <summary>The tokens that a prompt is sent as.</summary>
+    internal int[] Encode(RolloutPrompt prompt) => _intake.Encode(new GenerateRequest
+    {
+        InputIds = prompt.InputIds, Text = prompt.Text, Messages = prompt.Messages,
+    });
 
     internal void StopAgeing() => _ager?.Dispose();
 

@@ -1,12 +1,12 @@
 namespace PdEngine;
 
 /// <summary>
-/// The weights of an engine, one set for each checkpoint and number of ranks, shared by every worker that
-/// has as many; embedding and head are the same for all of them.
+/// The weights of an engine, one set for each checkpoint, quantisation and number of ranks, shared
+/// by every worker that has the same; embedding and head are the same for any number of ranks.
 /// </summary>
 internal sealed class WeightShelf(IBackend backend) : IDisposable
 {
-    private readonly Dictionary<(string Path, int RankCount), ModelWeights[]> _sets = [];
+    private readonly Dictionary<(WeightSource Source, int RankCount), ModelWeights[]> _sets = [];
     private readonly List<ModelWeights> _loaded = [];
 
     /// <summary>Bytes that loading a model reads, counted as float32.</summary>
@@ -27,29 +27,30 @@ internal sealed class WeightShelf(IBackend backend) : IDisposable
     {
         foreach (int count in model.RankCounts)
         {
-            if (_sets.ContainsKey((model.Path, count)))
+            if (_sets.ContainsKey((model.Weights, count)))
                 continue;
-            ModelWeights? tables = _sets.FirstOrDefault(set => set.Key.Path == model.Path).Value?[0];
+            ModelWeights? tables = _sets.FirstOrDefault(set => set.Key.Source == model.Weights).Value?[0];
             ModelWeights[] shards = new ModelWeights[count];
             for (int rank = 0; rank < count; rank++)
             {
                 shards[rank] = ModelWeights.Load(
-                    model.Checkpoint, backend, meter, new WeightShard(rank, count), tables);
+                    model.Checkpoint, backend, meter, new WeightShard(rank, count), tables,
+                    model.Weights.Quantization);
                 _loaded.Add(shards[rank]);
                 tables ??= shards[rank];
                 meter.NextPart();
             }
-            _sets.Add((model.Path, count), shards);
+            _sets.Add((model.Weights, count), shards);
         }
     }
 
     /// <summary>The shards of a model, by rank.</summary>
     public IReadOnlyList<ModelWeights> Shards(OpenedModel model, int rankCount) =>
-        _sets[(model.Path, rankCount)];
+        _sets[(model.Weights, rankCount)];
 
     /// <summary>Memory that a model's weights take.</summary>
     public long BytesOf(OpenedModel model) =>
-        _sets.Where(set => set.Key.Path == model.Path).Sum(set => set.Value.Sum(shard => shard.Bytes));
+        _sets.Where(set => set.Key.Source == model.Weights).Sum(set => set.Value.Sum(shard => shard.Bytes));
 
     public void Dispose()
     {

@@ -45,6 +45,12 @@ public sealed record Generation
     /// <summary>Weight version of the last token.</summary>
     public string WeightVersion { get; init; } = "default";
 
+    /// <summary>Weight versions of the output in runs that sum to its length.</summary>
+    public IReadOnlyList<WeightVersionRun> WeightVersions { get; init; } = [];
+
+    /// <summary>Some tokens were drawn from K and V of more than one version of the weights.</summary>
+    public bool HasMixedKv { get; init; }
+
     /// <summary>How it came from its prompt to its output.</summary>
     public PdPath PdPath { get; init; }
 

@@ -67,7 +67,7 @@ internal sealed class SequenceDecoder : ISequenceObserver
 
     private static bool IsTrimmedStop(Sequence sequence, int token) =>
         !sequence.Request.Sampling.NoStopTrim
-        && sequence.OutputCount > sequence.Request.Sampling.MinNewTokens
+        && sequence.TokenCount - sequence.Request.PenaltyPromptCount > sequence.Request.Sampling.MinNewTokens
         && Array.BinarySearch(sequence.Request.StopTokenIds, token) >= 0;
 
     private string TakeSettled()
@@ -95,6 +95,7 @@ internal sealed class SequenceDecoder : ISequenceObserver
             OutputLogProbs = request.ReturnLogProb ? OutputLogProbs(sequence) : [],
             InputLogProbs = InputLogProbs(sequence),
             WeightVersion = _weightVersion,
+            WeightVersions = sequence.OutputCount == 0 ? [] : [new(_weightVersion, sequence.OutputCount)],
             CachedTokens = sequence.CachedCount,
             RetractionCount = sequence.RetractionCount,
             FailureCount = sequence.FailureCount,
