@@ -72,8 +72,9 @@ internal sealed class GrpoVerb
             verb._seed, verb._json, verb._resume,
         };
         verb._machine.AddTo(command);
-        command.SetAction((parsed, cancellation) =>
-            Task.FromResult(verb.Run(parsed, cancellation)));
+        command.SetAction((parsed, cancellation) => Task.Factory.StartNew(
+            () => verb.Run(parsed, cancellation), CancellationToken.None, TaskCreationOptions.LongRunning,
+            TaskScheduler.Default));
         return command;
     }
 
@@ -104,6 +105,8 @@ internal sealed class GrpoVerb
         List<GrpoProgress> steps = [];
         int done = run.Run(firstStep, Report, cancellation);
         Save(folder, trainer, done, steps);
+        if (cancellation.IsCancellationRequested)
+            return 1;
         MeasureVerb.Print(player, Console.Out);
         return 0;
 

@@ -6,9 +6,19 @@ Command root = new("RlTrainer", "Trains pd-tiny in one process with the engine t
 {
     SupervisedVerb.Create(), GrpoVerb.Create(), MeasureVerb.Create(),
 };
+// An interrupted run ends its step and writes its state.
+InvocationConfiguration invocation = new()
+{
+    ProcessTerminationTimeout = TimeSpan.FromMinutes(1), EnableDefaultExceptionHandler = false,
+};
 try
 {
-    return root.Parse(args.Length == 0 ? ["--help"] : args).Invoke();
+    return await root.Parse(args.Length == 0 ? ["--help"] : args).InvokeAsync(invocation);
+}
+catch (OperationCanceledException)
+{
+    Console.Error.WriteLine("RlTrainer: interrupted");
+    return 1;
 }
 catch (Exception error) when (error is PdEngineException or IOException or UnauthorizedAccessException)
 {

@@ -32,8 +32,9 @@ internal sealed class SupervisedVerb
             verb._out, verb._steps, verb._seed,
         };
         verb._machine.AddTo(command);
-        command.SetAction((parsed, cancellation) =>
-            Task.FromResult(verb.Run(parsed, cancellation)));
+        command.SetAction((parsed, cancellation) => Task.Factory.StartNew(
+            () => verb.Run(parsed, cancellation), CancellationToken.None, TaskCreationOptions.LongRunning,
+            TaskScheduler.Default));
         return command;
     }
 
