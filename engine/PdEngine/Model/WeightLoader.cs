@@ -31,11 +31,55 @@ internal sealed class WeightLoader(
     public Matrix Matrix(
         MatrixElement own, WeightColumns columns, int segmentCount, params WeightPart[] parts)
     {
+        // A product whose inputs no ranks share has no segments of its own; ranks that share them have.
+        if (own == MatrixElement.Int8 && segmentCount == 1 && columns.Count == columns.Total)
+            segmentCount = Int8Quantization.SegmentsOf(columns.Count);
         Matrix matrix = backend.LoadMatrix(
             RowsOf(parts), columns.Count, segmentCount, own,
             (firstRow, rowCount, destination) => ReadRows(parts, columns, firstRow, rowCount, destination));
         Keep(matrix, matrix.Bytes, (long)matrix.Rows * columns.Count);
         return matrix;
+    }
+
+    /// <summary>One matrix of gate and up, in the order of <see cref="GatedRows"/>.</summary>
+    /// <param name="columns">Of each.</param>
+    /// <param name="gate">Rows of it.</param>
+    /// <param name="up">As many rows.</param>
+    public Matrix GatedMatrix(WeightColumns columns, WeightPart gate, WeightPart up)
+    {
+        Check.That(gate.Rows == up.Rows);
+        Matrix matrix = backend.LoadMatrix(
+            GatedRows.CountOf(gate.Rows), columns.Count, 1, element,
+            (firstRow, rowCount, destination) =>
+            {
+                int length = 0, end = firstRow + rowCount;
+                for (int row = firstRow; row < end; row += length)
+                {
+                    length = Math.Min(GatedRows.RunRows - (row % GatedRows.RunRows), end - row);
+                    ReadRun(
+                        gate, up, columns, row,
+                        destination.Slice((row - firstRow) * columns.Count, length * columns.Count));
+                }
+            });
+        Keep(matrix, matrix.Bytes, 2L * gate.Rows * columns.Count);
+        return matrix;
+    }
+
+    /// <summary>Their biases, in the same order.</summary>
+    public Tensor GatedBias(WeightPart gate, WeightPart up)
+    {
+        Tensor bias = backend.CreateTensor(1, GatedRows.CountOf(gate.Rows));
+        Keep(bias, (long)bias.Stride * sizeof(float), 2L * gate.Rows);
+        Span<float> all = bias.Row(0);
+        all.Clear();
+        for (int row = 0; row < gate.Rows; row += GatedRows.RunRows)
+        {
+            int count = Math.Min(GatedRows.RunRows, gate.Rows - row);
+            int at = GatedRows.IndexOf(row);
+            checkpoint.Read(gate.Name + ".bias", gate.FirstRow + row, all.Slice(at, count));
+            checkpoint.Read(up.Name + ".bias", up.FirstRow + row, all.Slice(at + GatedRows.RunRows, count));
+        }
+        return bias;
     }
 
     /// <summary>The biases that go with the same parts of a matrix, end to end [1, rows].</summary>
@@ -83,6 +127,20 @@ internal sealed class WeightLoader(
             }
             partStart += part.Rows;
         }
+    }
+
+    /// <summary>Rows of a gated matrix that lie in one run: of gate or of up, zeros past the last.</summary>
+    private void ReadRun(
+        WeightPart gate, WeightPart up, WeightColumns columns, int row, Span<float> destination)
+    {
+        int run = row / GatedRows.RunRows;
+        WeightPart part = run % 2 == 0 ? gate : up;
+        int first = (run / 2 * GatedRows.RunRows) + (row % GatedRows.RunRows);
+        int count = Math.Clamp(part.Rows - first, 0, destination.Length / columns.Count);
+        Span<float> real = destination[..(count * columns.Count)];
+        if (count > 0)
+            ReadPart(new(part.Name + ".weight", part.FirstRow + first, count), columns, real);
+        destination[real.Length..].Clear();
     }
 
     private void ReadPart(WeightPart part, WeightColumns columns, Span<float> destination)
