@@ -47,7 +47,10 @@ internal sealed unsafe class RowGradients(
         }
     }
 
-    /// <summary>y = silu(gate) * up, where a row of gateUp is gate, then up.</summary>
+    /// <summary>y = silu(gate) * up.</summary>
+    /// <param name="gateUp">[rows, 2 * inner] in the order of <see cref="GatedRows"/>.</param>
+    /// <param name="dy">[rows, inner].</param>
+    /// <param name="dGateUp">[rows, 2 * inner]: gate, then up.</param>
     public void SwiGlu(FloatMatrix gateUp, FloatMatrix dy, FloatMatrix dGateUp)
     {
         int columns = dy.Columns;
@@ -58,8 +61,8 @@ internal sealed unsafe class RowGradients(
             float* from = dy.Address + ((long)row * dy.Stride);
             for (int at = 0; at < columns; at += Lanes.Count)
             {
-                Vector512<float> gate = Vector512.Load(gates + at);
-                Vector512<float> up = Vector512.Load(gates + columns + at);
+                Vector512<float> gate = Vector512.Load(gates + GatedRows.IndexOf(at));
+                Vector512<float> up = Vector512.Load(gates + GatedRows.IndexOf(at) + GatedRows.RunRows);
                 Vector512<float> d = Vector512.Load(from + at);
                 Vector512<float> sigmoid = Lanes.Sigmoid(gate);
                 Vector512<float> silu = gate * sigmoid;

@@ -117,7 +117,7 @@ internal sealed class Trainer : IDisposable
         for (int first = 0; first < batch.Count;)
         {
             first += _forward.Sequences.Fill(batch, first, temperature);
-            _forward.Run();
+            _forward.Run(keepsGates: loss is not null);
             outcome = Collect(loss, outcome);
             if (loss is not null)
                 _backward.Run(_slopes, temperature);

@@ -20,6 +20,7 @@ internal sealed class LayerActivations(IBackend backend, ParameterLayout layout,
 
     public Tensor MiddleNormed { get; } = backend.CreateTensor(tokenCapacity, layout.Config.HiddenSize);
 
+    /// <summary>Sixteen of gate, sixteen of up, and so on; only where a backward pass follows.</summary>
     public Tensor GateUp { get; } = backend.CreateTensor(tokenCapacity, 2 * layout.Config.IntermediateSize);
 
     public Tensor Activated { get; } = backend.CreateTensor(tokenCapacity, layout.Config.IntermediateSize);
@@ -54,8 +55,6 @@ internal sealed class TrainingForward : IDisposable
     private readonly KvStore _store;
     private readonly RopeTable _rope;
     private readonly Tensor _residual;
-    private readonly Tensor _delta;
-    private readonly Tensor _wantedDelta;
     private ModelWeights? _weights;
 
     /// <param name="backend">Computes; not owned.</param>
@@ -71,8 +70,6 @@ internal sealed class TrainingForward : IDisposable
         _store = backend.CreateKvStore(blocks, PackedSequences.BlockCapacity(tokenCapacity, PageSize));
         _rope = new(_config.Rope.InverseFrequencies, _config.Rope.AttentionFactor);
         _residual = backend.CreateTensor(tokenCapacity, _config.HiddenSize);
-        _delta = backend.CreateTensor(tokenCapacity, _config.HiddenSize);
-        _wantedDelta = backend.CreateTensor(tokenCapacity, _config.HiddenSize);
         FinalInput = backend.CreateTensor(tokenCapacity, _config.HiddenSize);
         FinalNormed = backend.CreateTensor(tokenCapacity, _config.HiddenSize);
         Logits = backend.CreateTensor(tokenCapacity, _config.VocabularySize);
@@ -107,18 +104,20 @@ internal sealed class TrainingForward : IDisposable
     }
 
     /// <summary>Computes the packed sequences: activations, logits and scores of the wanted rows.</summary>
-    public void Run()
+    /// <param name="keepsGates">
+    /// Whether a backward pass follows. The engine's op keeps no gates, so they are computed a second time.
+    /// </param>
+    public void Run(bool keepsGates)
     {
         ModelWeights weights = _weights ?? throw new InvariantException("no weights are loaded");
         foreach (LayerActivations layer in Layers)
             layer.SetRows(Sequences.TokenCount);
         _residual.SetRows(Sequences.TokenCount);
-        _delta.SetRows(Sequences.TokenCount);
         _backend.Embed(weights.Embedding, Sequences.Tokens, _residual);
         for (int layer = 0; layer < Layers.Length; layer++)
         {
-            Attend(weights.Layers[layer], layer, layer == 0 ? null : _delta);
-            FeedForward(weights.Layers[layer], Layers[layer]);
+            Attend(weights.Layers[layer], layer);
+            FeedForward(weights.Layers[layer], Layers[layer], keepsGates);
         }
         Score(weights);
         _backend.Rest();
@@ -126,7 +125,7 @@ internal sealed class TrainingForward : IDisposable
 
     public void Dispose()
     {
-        Tensor[] own = [_residual, _delta, _wantedDelta, FinalInput, FinalNormed, Logits];
+        Tensor[] own = [_residual, FinalInput, FinalNormed, Logits];
         foreach (Tensor tensor in own)
             tensor.Dispose();
         foreach (LayerActivations layer in Layers)
@@ -136,41 +135,39 @@ internal sealed class TrainingForward : IDisposable
         _store.Dispose();
     }
 
-    private void Attend(LayerWeights weights, int index, Tensor? delta)
+    private void Attend(LayerWeights weights, int index)
     {
         LayerActivations kept = Layers[index];
-        _backend.AddRmsNorm(_residual, delta, weights.InputNorm, _config.RmsNormEpsilon, kept.InputNormed);
         Copy(_residual, kept.Input);
+        _backend.RmsNorm(_residual, weights.InputNorm, _config.RmsNormEpsilon, kept.InputNormed);
         _backend.MatMul(kept.InputNormed, weights.Qkv, null, kept.Qkv);
         _backend.RotateAndAppend(
             kept.Qkv, _shape, Rope, null, null, _config.RmsNormEpsilon, _store, index, Sequences.Attention);
         _backend.Attend(
             kept.Qkv, _shape, _store, index, _config.SlidingWindows[index], Sequences.Attention,
             kept.Attended);
-        _backend.MatMul(kept.Attended, weights.Output, null, _delta);
+        _backend.MatMulAdd(kept.Attended, weights.Output, null, _residual);
     }
 
-    private void FeedForward(LayerWeights weights, LayerActivations kept)
+    private void FeedForward(LayerWeights weights, LayerActivations kept, bool keepsGates)
     {
-        _backend.AddRmsNorm(
-            _residual, _delta, weights.PostAttentionNorm, _config.RmsNormEpsilon, kept.MiddleNormed);
         Copy(_residual, kept.Middle);
-        _backend.MatMul(kept.MiddleNormed, weights.GateUp, null, kept.GateUp);
-        _backend.SwiGlu(kept.GateUp, kept.Activated);
-        _backend.MatMul(kept.Activated, weights.Down, null, _delta);
+        _backend.RmsNorm(_residual, weights.PostAttentionNorm, _config.RmsNormEpsilon, kept.MiddleNormed);
+        _backend.MatMulSwiGlu(kept.MiddleNormed, weights.GateUp, null, kept.Activated);
+        if (keepsGates)
+            _backend.MatMul(kept.MiddleNormed, weights.GateUp, null, kept.GateUp);
+        _backend.MatMulAdd(kept.Activated, weights.Down, null, _residual);
     }
 
     private void Score(ModelWeights weights)
     {
         ReadOnlySpan<int> wanted = Sequences.Wanted;
-        foreach (Tensor tensor in (Tensor[])[_wantedDelta, FinalInput, FinalNormed, Logits])
+        foreach (Tensor tensor in (Tensor[])[FinalInput, FinalNormed, Logits])
             tensor.SetRows(wanted.Length);
         if (wanted.IsEmpty)
             return;
         _backend.GatherRows(_residual, wanted, FinalInput);
-        _backend.GatherRows(_delta, wanted, _wantedDelta);
-        _backend.AddRmsNorm(
-            FinalInput, _wantedDelta, weights.FinalNorm, _config.RmsNormEpsilon, FinalNormed);
+        _backend.RmsNorm(FinalInput, weights.FinalNorm, _config.RmsNormEpsilon, FinalNormed);
         _backend.MatMul(FinalNormed, weights.Head!, null, Logits);
         _backend.Sample(Logits, 0, Sequences.Scores, 0, wanted.Length);
     }
