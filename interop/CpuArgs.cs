@@ -153,3 +153,15 @@ internal unsafe struct SampleArgs
     public long LogitsStride;
     public int Vocabulary, RowCount, FirstLogitsRow, Isa;
 }
+
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct SgemmArgs
+{
+    public nint Team;
+    public float* A;
+    public float* B;
+    public float* C;
+    public void* Scratch;
+    public long M, N, K, AStride, BStride, CStride;
+    public int Form, Adds, Isa, Reserved;
+}

@@ -95,6 +95,12 @@ internal static unsafe partial class CpuNative
     internal static partial NativeStatus pd_cpu_sample(SampleArgs* args);
 
     [LibraryImport(Library)]
+    internal static partial long pd_cpu_sgemm_scratch_bytes(SgemmArgs* args);
+
+    [LibraryImport(Library)]
+    internal static partial NativeStatus pd_cpu_sgemm(SgemmArgs* args);
+
+    [LibraryImport(Library)]
     internal static partial NativeStatus pd_cpu_probe(nint team, int what, int milliseconds, double* rate);
 
     [LibraryImport(Library)]

@@ -25,6 +25,7 @@ public sealed class AbiTests
         ("pd_token_logprob", Unsafe.SizeOf<SampleResult>()),
         ("pd_token_logprob", Unsafe.SizeOf<TopLogProb>()),
         ("pd_sample_args", Unsafe.SizeOf<SampleArgs>()),
+        ("pd_sgemm_args", Unsafe.SizeOf<SgemmArgs>()),
     ];
 
     [Test]

@@ -39,6 +39,7 @@ int64_t pd_abi_sizeof(const char* name) {
   PD_SIZE(pd_sample_row)
   PD_SIZE(pd_token_logprob)
   PD_SIZE(pd_sample_args)
+  PD_SIZE(pd_sgemm_args)
 #undef PD_SIZE
   return -1;
 }

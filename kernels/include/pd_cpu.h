@@ -263,6 +263,27 @@ typedef struct {
 PD_API int64_t pd_cpu_sample_scratch_bytes(const pd_sample_args* args);
 PD_API pd_status pd_cpu_sample(const pd_sample_args* args);
 
+// ---- Float32 products, for training: a linear layer's output and its two gradients.
+enum {
+  PD_SGEMM_NT = 1,  // c[m, n] = a[m, k] b[n, k]^T
+  PD_SGEMM_NN = 2,  // c[m, n] = a[m, k] b[k, n]
+  PD_SGEMM_TN = 3,  // c[m, n] = a[k, m]^T b[k, n]
+};
+typedef struct {
+  pd_team* team;
+  const float* a;
+  const float* b;
+  float* c;
+  void* scratch;  // pd_cpu_sgemm_scratch_bytes, 64-byte aligned
+  int64_t m, n, k, a_stride, b_stride, c_stride;
+  int32_t form;
+  int32_t adds;  // 1: c += the product
+  int32_t isa;
+  int32_t reserved;
+} pd_sgemm_args;
+PD_API int64_t pd_cpu_sgemm_scratch_bytes(const pd_sgemm_args* args);
+PD_API pd_status pd_cpu_sgemm(const pd_sgemm_args* args);
+
 // ---- Limits of the machine, for benchmarks: all threads of the team at once, for so many milliseconds.
 enum {
   PD_PROBE_FMA = 1,   // float32 fused multiply-adds, widest vectors: FLOP/s

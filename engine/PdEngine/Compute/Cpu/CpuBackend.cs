@@ -26,6 +26,11 @@ internal sealed unsafe class CpuBackend : IBackend
     /// <summary>Threads of the device's own that an op may use, the caller's included.</summary>
     public int ThreadCount { get; }
 
+    /// <summary>What its ops are called on; for others that compute on the same cores.</summary>
+    public CpuTeam Team => _team;
+
+    public CpuIsa Isa => _isa;
+
     /// <summary>Tiles of its ops that other devices' cores have computed; any thread may ask.</summary>
     public long LentTiles => _team.LentTiles;
 

@@ -23,21 +23,17 @@ internal static unsafe class ReferenceAttention
         ReadOnlySpan<float> keyNorm, float epsilon, ReferenceKvStore store, int layer, int block, int slot)
     {
         int width = shape.HeadDim;
-        for (int head = 0; head < shape.HeadCount + shape.KvHeadCount; head++)
-        {
-            Span<float> values = row.Slice(head * width, width);
-            ReadOnlySpan<float> norm = head < shape.HeadCount ? queryNorm : keyNorm;
-            if (norm.Length > 0)
-                ReferenceRows.Normalise(values, norm, epsilon, values);
-            Rotate(values, rope);
-        }
+        for (int head = 0; head < shape.HeadCount; head++)
+            Turn(row.Slice(head * width, width), rope, queryNorm, epsilon);
         for (int head = 0; head < shape.KvHeadCount; head++)
         {
             ReadOnlySpan<float> key = row.Slice(shape.QueryColumns + (head * width), width);
             ReadOnlySpan<float> value =
                 row.Slice(shape.QueryColumns + shape.KvColumns + (head * width), width);
             int stored = shape.FirstKvHead + head;
-            key.CopyTo(new(store.Head(block, layer, 0, stored) + ((long)slot * width), width));
+            Span<float> turned = new(store.Head(block, layer, 0, stored) + ((long)slot * width), width);
+            key.CopyTo(turned);
+            Turn(turned, rope, keyNorm, epsilon);
             value.CopyTo(new(store.Head(block, layer, 1, stored) + ((long)slot * width), width));
         }
     }
@@ -127,6 +123,14 @@ internal static unsafe class ReferenceAttention
                 .Store(output + j);
         for (; j < width; j++)
             output[j] = MathF.FusedMultiplyAdd(weight, value[j], output[j]);
+    }
+
+    private static void Turn(
+        Span<float> head, ReadOnlySpan<float> rope, ReadOnlySpan<float> norm, float epsilon)
+    {
+        if (norm.Length > 0)
+            ReferenceRows.Normalise(head, norm, epsilon, head);
+        Rotate(head, rope);
     }
 
     private static void Rotate(Span<float> head, ReadOnlySpan<float> rope)

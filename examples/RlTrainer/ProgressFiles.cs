@@ -1,0 +1,87 @@
+using System.Globalization;
+using System.Text;
+using System.Text.Json;
+
+namespace PdEngine.Examples;
+
+/// <summary>A run on paper: a JSON object for each step, and its curves.</summary>
+internal static class ProgressFiles
+{
+    private const int Width = 720;
+    private const int PanelHeight = 200;
+    private const int Margin = 50;
+
+    /// <summary>One line of JSON.</summary>
+    public static string JsonLine(GrpoProgress progress)
+    {
+        using MemoryStream stream = new();
+        using (Utf8JsonWriter json = new(stream))
+        {
+            json.WriteStartObject();
+            json.WriteNumber("step", progress.Step);
+            json.WriteNumber("reward", progress.Skill.Reward);
+            json.WriteNumber("success", progress.Skill.Success);
+            json.WriteNumber("turns", progress.Skill.Turns);
+            json.WriteNumber("logprob_diff_trainer", progress.Update.MeanLogProbDifference);
+            json.WriteNumber("tokens_per_second", progress.TokensPerSecond);
+            json.WriteNumber("staleness", 0);
+            json.WriteNumber("loss", progress.Update.Batch.Loss);
+            json.WriteNumber("gradient_norm", progress.Update.GradientNorm);
+            json.WriteNumber("learning_rate", progress.LearningRate);
+            json.WriteNumber("play_seconds", progress.PlaySeconds);
+            json.WriteNumber("train_seconds", progress.TrainSeconds);
+            json.WriteNumber("push_seconds", progress.PushSeconds);
+            json.WriteEndObject();
+        }
+        return Encoding.UTF8.GetString(stream.ToArray());
+    }
+
+    /// <summary>A line for people.</summary>
+    public static string TextLine(GrpoProgress progress) =>
+        $"step {progress.Step,4}  reward {progress.Skill.Reward:F3}  success {progress.Skill.Success,6:P1}  "
+        + $"turns {progress.Skill.Turns:F2}  {progress.TokensPerSecond,7:F0} tokens/s  "
+        + $"play {progress.PlaySeconds:F2} s, train {progress.TrainSeconds:F2} s, "
+        + $"push {progress.PushSeconds:F3} s  "
+        + $"diff {progress.Update.MeanLogProbDifference:G2}  gradient {progress.Update.GradientNorm:F2}";
+
+    /// <summary>Reward and turns by step, as an SVG picture.</summary>
+    public static string Curves(IReadOnlyList<GrpoProgress> steps)
+    {
+        StringBuilder svg = new();
+        svg.AppendLine(
+            $"<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{Width}\" height=\"{3 * PanelHeight}\" "
+            + "font-family=\"sans-serif\" font-size=\"12\">");
+        svg.AppendLine($"<rect width=\"{Width}\" height=\"{3 * PanelHeight}\" fill=\"white\"/>");
+        Panel(svg, 0, "reward", [.. steps.Select(step => step.Skill.Reward)]);
+        Panel(svg, 1, "success", [.. steps.Select(step => step.Skill.Success)]);
+        Panel(svg, 2, "turns", [.. steps.Select(step => step.Skill.Turns)]);
+        return svg.AppendLine("</svg>").ToString();
+    }
+
+    private static void Panel(StringBuilder svg, int index, string name, double[] values)
+    {
+        int top = (index * PanelHeight) + 20;
+        int bottom = ((index + 1) * PanelHeight) - 30;
+        (double low, double high) = values.Length == 0 ? (0, 1) : (values.Min(), values.Max());
+        if (high - low < 1e-6)
+            high = low + 1;
+        StringBuilder points = new();
+        for (int step = 0; step < values.Length; step++)
+        {
+            double x = Margin + ((Width - (2.0 * Margin)) * step / Math.Max(1, values.Length - 1));
+            double y = bottom - ((bottom - top) * (values[step] - low) / (high - low));
+            points.Append(CultureInfo.InvariantCulture, $"{x:F1},{y:F1} ");
+        }
+        svg.AppendLine(
+            $"<path d=\"M{Margin},{top} V{bottom} H{Width - Margin}\" fill=\"none\" stroke=\"#888\"/>");
+        svg.AppendLine(
+            $"<polyline points=\"{points.ToString().TrimEnd()}\" fill=\"none\" stroke=\"#1667b7\" "
+            + "stroke-width=\"1.5\"/>");
+        svg.AppendLine($"<text x=\"{Margin + 8}\" y=\"{top + 4}\">{name}</text>");
+        svg.AppendLine($"<text x=\"4\" y=\"{top + 4}\">{high:F2}</text>");
+        svg.AppendLine($"<text x=\"4\" y=\"{bottom}\">{low:F2}</text>");
+        svg.AppendLine(
+            $"<text x=\"{Width - Margin}\" y=\"{bottom + 16}\" text-anchor=\"end\">"
+            + $"step {values.Length}</text>");
+    }
+}
