@@ -47,6 +47,9 @@ public sealed class EngineModel
     /// <summary>What computes, for example <c>cpu/avx512</c>.</summary>
     public string BackendName => _parts.BackendName;
 
+    /// <summary>Name of the weights that tokens are made with now.</summary>
+    public string WeightVersion => _parts.Swap.Current.Version;
+
     /// <summary>Counters as of the last step.</summary>
     public EngineMetrics Metrics => _parts.Metrics();
 
@@ -214,7 +217,7 @@ public sealed class EngineModel
         ObjectDisposedException.ThrowIf(_isDisposed(), this);
         TokenStream stream = new(request.Id, Abort, _parts.StreamInterval);
         SequenceDecoder observer = new(
-            _parts.Tokenizer, request.Sampling, stream, _clock, _parts.WeightVersion, Ended);
+            _parts.Tokenizer, request.Sampling, stream, _clock, WeightVersion, Ended);
         Sequence sequence = new(request, observer, _clock.GetTimestamp());
         _live[request.Id] = sequence;
         try

@@ -78,6 +78,11 @@ public sealed class SimulationTests
     {
         for (SequencePhase phase = SequencePhase.Queued; phase < SequencePhase.Finished; phase++)
             Assert.That(tally.Kills(phase), Is.GreaterThan(500), $"killed {phase}");
+        foreach (PauseMode mode in Enum.GetValues<PauseMode>())
+        {
+            for (SequencePhase phase = SequencePhase.Queued; phase < SequencePhase.Finished; phase++)
+                Assert.That(tally.Pauses(mode, phase), Is.GreaterThan(300), $"{mode} of {phase}");
+        }
         foreach (PdPath path in Enum.GetValues<PdPath>())
             Assert.That(tally.Paths(path), Is.GreaterThan(1000), $"{path}");
         string[] reasons =

@@ -32,6 +32,12 @@ internal sealed class Router
 
     public IReadOnlyList<WorkerSlot> Slots => _slots;
 
+    /// <summary>
+    /// Held while a worker is made, and while all are told of a change: none is made in the old state and
+    /// told nothing.
+    /// </summary>
+    public Lock Swapping { get; } = new();
+
     /// <summary>Names the workers; once, before the first request.</summary>
     public void Connect(IReadOnlyList<WorkerSlot> slots) => _slots = [.. slots];
 
@@ -85,7 +91,7 @@ internal sealed class Router
     /// <summary>Starts a failed worker anew.</summary>
     public void Restart(WorkerSlot slot)
     {
-        slot.Restart(_gate);
+        slot.Restart(_gate, Swapping);
         lock (_gate)
         {
             _regularPolicy.Forget(slot.Number);
