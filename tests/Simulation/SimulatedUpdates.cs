@@ -2,7 +2,7 @@ using System.Runtime.ExceptionServices;
 
 namespace PdEngine.Tests;
 
-/// <summary>The caller of one service that updates its weights and pauses it, at any moment of a run.</summary>
+/// <summary>The caller who updates the weights of a service, and pauses it, at any moment of a run.</summary>
 internal sealed class SimulatedUpdates(
     SimulationSetup setup, SimulatedCluster cluster, List<SimulatedCall> live,
     SimulationTally tally, Action abortAll)
