@@ -9,20 +9,29 @@ internal static class BenchReport
     public static void Print(IAnsiConsole console, string title, IReadOnlyList<BenchRow> rows, string peer)
     {
         Table table = TableOf(
-            title, "phase", "batch", "tokens", "context", "tokens/s", "GFLOP/s", "GB/s", "limits", "bound by",
-            "share of limit", peer, "ratio");
+            title, "row", "phase", "batch", "tokens", "context", "tokens/s", "GFLOP/s", "GB/s", "limits",
+            "bound by", "share of limit", "limits moved", peer, "ratio");
         foreach (BenchRow row in rows)
         {
             bool hasPeer = row.PeerTokensPerSecond > 0;
             table.AddRow(
-                row.Phase, $"{row.Batch}", $"{row.Tokens}", $"{row.Context}", $"{row.TokensPerSecond:F1}",
-                $"{row.FlopsPerSecond / 1e9:F1}", $"{row.BytesPerSecond / 1e9:F1}",
-                $"{row.LimitFlopsPerSecond / 1e9:F0} GFLOP/s, {row.LimitBytesPerSecond / 1e9:F1} GB/s",
-                row.BoundBy, $"{row.ShareOfLimit * 100:F0}%",
+                row.Name, row.Phase, $"{row.Batch}", $"{row.Tokens}", $"{row.Context}",
+                $"{row.TokensPerSecond:F1}", $"{row.FlopsPerSecond / 1e9:F1}",
+                $"{row.BytesPerSecond / 1e9:F1}", LimitsOf(row.Limits), row.BoundBy,
+                $"{row.ShareOfLimit * 100:F0}%", MovementOf(row),
                 hasPeer ? $"{row.PeerTokensPerSecond:F1}" : "peer missing",
                 hasPeer ? $"{row.TokensPerSecond / row.PeerTokensPerSecond:F2}x" : "");
         }
         console.Write(table);
+    }
+
+    /// <summary>The limits in a cell; float32 FMA beside them where the row's arithmetic is another.</summary>
+    public static string LimitsOf(LimitReading limits)
+    {
+        string fma = limits.FlopsPerSecond == limits.FmaFlopsPerSecond
+            ? ""
+            : $" (FMA {limits.FmaFlopsPerSecond / 1e9:F0})";
+        return $"{limits.FlopsPerSecond / 1e9:F0}{fma} GFLOP/s, {limits.BytesPerSecond / 1e9:F1} GB/s";
     }
 
     /// <summary>A table of figures: columns as wide as their longest cell, to the right.</summary>
@@ -42,23 +51,37 @@ internal static class BenchReport
         foreach (BenchRow row in rows)
         {
             json.WriteStartObject();
-            json.WriteString("phase", row.Phase);
-            json.WriteString("dtype", row.Dtype);
-            json.WriteString("isa", row.Isa);
-            json.WriteNumber("threads", row.Threads);
-            json.WriteNumber("batch", row.Batch);
-            json.WriteNumber("tokens", row.Tokens);
-            json.WriteNumber("context", row.Context);
-            json.WriteNumber("tokens_per_second", row.TokensPerSecond);
-            json.WriteNumber("flops_per_second", row.FlopsPerSecond);
-            json.WriteNumber("bytes_per_second", row.BytesPerSecond);
-            json.WriteNumber("limit_flops_per_second", row.LimitFlopsPerSecond);
-            json.WriteNumber("limit_bytes_per_second", row.LimitBytesPerSecond);
-            json.WriteString("bound_by", row.BoundBy);
-            json.WriteNumber("share_of_limit", row.ShareOfLimit);
-            json.WriteNumber("peer_tokens_per_second", row.PeerTokensPerSecond);
+            WriteFields(json, row);
             json.WriteEndObject();
         }
         json.WriteEndArray();
     }
+
+    /// <summary>The fields that rows of every benchmark have.</summary>
+    public static void WriteFields(Utf8JsonWriter json, BenchRow row)
+    {
+        json.WriteString("phase", row.Phase);
+        json.WriteString("dtype", row.Dtype);
+        json.WriteString("isa", row.Isa);
+        json.WriteNumber("threads", row.Threads);
+        json.WriteNumber("batch", row.Batch);
+        json.WriteNumber("tokens", row.Tokens);
+        json.WriteNumber("context", row.Context);
+        json.WriteNumber("tokens_per_second", row.TokensPerSecond);
+        json.WriteNumber("flops_per_second", row.FlopsPerSecond);
+        json.WriteNumber("bytes_per_second", row.BytesPerSecond);
+        json.WriteNumber("limit_flops_per_second", row.Limits.FlopsPerSecond);
+        json.WriteNumber("limit_bytes_per_second", row.Limits.BytesPerSecond);
+        json.WriteString("bound_by", row.BoundBy);
+        json.WriteNumber("share_of_limit", row.ShareOfLimit);
+        json.WriteString("row", row.Name);
+        json.WriteNumber("limit_fma_flops_per_second", row.Limits.FmaFlopsPerSecond);
+        json.WriteNumber("limit_movement", row.LimitMovement);
+        json.WriteNumber("runs", row.Runs);
+        json.WriteNumber("attempts", row.Attempts);
+        json.WriteNumber("peer_tokens_per_second", row.PeerTokensPerSecond);
+    }
+
+    private static string MovementOf(BenchRow row) =>
+        $"{row.LimitMovement * 100:F0}%" + (row.Attempts > 1 ? $" of {row.Attempts} tries" : "");
 }

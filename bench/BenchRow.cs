@@ -1,12 +1,15 @@
 namespace PdEngine.Bench;
 
 /// <summary>One measured figure with its limits, in the one report format of all benchmarks.</summary>
-internal sealed record BenchRow
+internal record BenchRow
 {
+    /// <summary>What the row is called in flags and tables, for example <c>decode-8</c>.</summary>
+    public required string Name { get; init; }
+
     /// <summary><c>prefill</c>, <c>decode</c> or <c>mixed</c>.</summary>
     public required string Phase { get; init; }
 
-    /// <summary>Element type of the weights, for example <c>bf16</c>.</summary>
+    /// <summary>Element type of the weights: <c>bf16</c> or <c>int8</c>.</summary>
     public required string Dtype { get; init; }
 
     /// <summary>Instruction set.</summary>
@@ -33,10 +36,16 @@ internal sealed record BenchRow
     public required double Bytes { get; init; }
 
     /// <summary>Measured beside the row.</summary>
-    public required double LimitFlopsPerSecond { get; init; }
+    public required LimitReading Limits { get; init; }
 
-    /// <summary>Measured beside the row.</summary>
-    public required double LimitBytesPerSecond { get; init; }
+    /// <summary>How far a limit moved while the row was measured: 0.1 is a tenth.</summary>
+    public double LimitMovement { get; init; }
+
+    /// <summary>Times that the row was measured, since the limits moved too far.</summary>
+    public int Attempts { get; init; } = 1;
+
+    /// <summary>Timed runs.</summary>
+    public int Runs { get; init; }
 
     /// <summary>The peer's tokens per second in the same run; 0 where it could not run.</summary>
     public double PeerTokensPerSecond { get; init; }
@@ -47,13 +56,16 @@ internal sealed record BenchRow
 
     public double BytesPerSecond => Bytes / Seconds;
 
+    /// <summary>FLOPs for each byte that must be read.</summary>
+    public double Intensity => Flops / Bytes;
+
     /// <summary>Which of the two limits takes longer: <c>flops</c> or <c>bytes</c>.</summary>
     public string BoundBy => FlopsTime > BytesTime ? "flops" : "bytes";
 
     /// <summary>Time that the binding limit alone would take, over the time taken.</summary>
     public double ShareOfLimit => Math.Max(FlopsTime, BytesTime) / Seconds;
 
-    private double FlopsTime => Flops / LimitFlopsPerSecond;
+    private double FlopsTime => Flops / Limits.FlopsPerSecond;
 
-    private double BytesTime => Bytes / LimitBytesPerSecond;
+    private double BytesTime => Bytes / Limits.BytesPerSecond;
 }

@@ -5,7 +5,7 @@ namespace PdEngine.Bench;
 /// <summary>The machine's limits, measured beside each row: the host's speed moves by itself.</summary>
 internal sealed unsafe class MachineLimits : IDisposable
 {
-    private const int Fma = 1, Vnni = 2, Amx = 3, ReadPastCaches = 4;
+    private const int ReadPastCaches = 4;
     private readonly CpuTeam _team;
     private readonly int _probeMilliseconds;
 
@@ -20,15 +20,18 @@ internal sealed unsafe class MachineLimits : IDisposable
 
     public int Threads { get; }
 
-    /// <summary>FLOP/s of what an instruction set multiplies with: AMX tiles, or float32 FMA.</summary>
-    public double FlopsPerSecond(CpuIsa isa) => Measure(isa == CpuIsa.Amx ? Amx : Fma)!.Value;
-
-    /// <summary>Bytes/s of reads past the caches.</summary>
-    public double BytesPerSecond() => Measure(ReadPastCaches)!.Value;
+    /// <summary>What a row of this arithmetic is measured against, at this moment.</summary>
+    public LimitReading Read(Arithmetic arithmetic)
+    {
+        double fma = Measure((int)Arithmetic.Fma)!.Value;
+        double own = arithmetic == Arithmetic.Fma ? fma : Measure((int)arithmetic) ?? fma;
+        return new(own, fma, Measure(ReadPastCaches)!.Value);
+    }
 
     /// <summary>All limits at this moment.</summary>
-    public MachineReading Read() =>
-        new(Threads, Measure(Amx), Measure(Fma), Measure(Vnni), Measure(ReadPastCaches));
+    public MachineReading Read() => new(
+        Threads, Measure((int)Arithmetic.AmxTiles), Measure((int)Arithmetic.Fma),
+        Measure((int)Arithmetic.Vnni), Measure(ReadPastCaches), Measure((int)Arithmetic.Bf16Dots));
 
     public void Dispose() => _team.Dispose();
 
@@ -36,7 +39,9 @@ internal sealed unsafe class MachineLimits : IDisposable
     {
         double rate;
         NativeStatus status = CpuNative.pd_cpu_probe(_team.Address, what, _probeMilliseconds, &rate);
-        if (status == NativeStatus.Unsupported)
+        // A library without this probe calls it a bad argument.
+        bool isUnknown = what == (int)Arithmetic.Bf16Dots && status == NativeStatus.InvalidArgument;
+        if (status == NativeStatus.Unsupported || isUnknown)
             return null;
         NativeCalls.ThrowIfFailed(status);
         return rate;

@@ -8,9 +8,10 @@ namespace PdEngine.Bench;
 /// <param name="FmaFlopsPerSecond">Float32 FMA.</param>
 /// <param name="VnniOpsPerSecond">VNNI in int8.</param>
 /// <param name="ReadBytesPerSecond">Reads past the caches.</param>
+/// <param name="Bf16FlopsPerSecond">512-bit dot products of bf16.</param>
 internal sealed record MachineReading(
     int Threads, double? AmxFlopsPerSecond, double? FmaFlopsPerSecond, double? VnniOpsPerSecond,
-    double? ReadBytesPerSecond)
+    double? ReadBytesPerSecond, double? Bf16FlopsPerSecond = null)
 {
     /// <summary>Measures with threads of its own, which end before it returns.</summary>
     public static MachineReading Take(int threads, int probeMilliseconds)
@@ -22,8 +23,8 @@ internal sealed record MachineReading(
     /// <summary>All limits in a line.</summary>
     public override string ToString() =>
         $"{{\"threads\": {Threads}, \"amx_bf16_gflops\": {Giga(AmxFlopsPerSecond)}, \"fma_fp32_gflops\": "
-        + $"{Giga(FmaFlopsPerSecond)}, \"vnni_int8_gops\": {Giga(VnniOpsPerSecond)}, \"read_gbps\": "
-        + $"{Giga(ReadBytesPerSecond)}}}";
+        + $"{Giga(FmaFlopsPerSecond)}, \"bf16_dot_gflops\": {Giga(Bf16FlopsPerSecond)}, "
+        + $"\"vnni_int8_gops\": {Giga(VnniOpsPerSecond)}, \"read_gbps\": {Giga(ReadBytesPerSecond)}}}";
 
     /// <summary>What prefill and decode are bound by, in GFLOP/s and GB/s.</summary>
     public string Short() =>

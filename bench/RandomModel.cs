@@ -27,6 +27,18 @@ internal static class RandomModel
         return folder;
     }
 
+    /// <summary>Whether a path is such a folder: files that are made of it may stay there.</summary>
+    public static bool IsOurs(string path) =>
+        Path.GetFileName(path).StartsWith("pdengine-random-", StringComparison.Ordinal)
+        && File.Exists(Path.Combine(path, "complete"));
+
+    /// <summary>The path of a named shape.</summary>
+    /// <exception cref="OptionsException">There is no such shape.</exception>
+    public static string OfShape(string shape) => Shapes.Contains(shape)
+        ? Resolve(Prefix + shape, 0)
+        : throw new OptionsException(
+            "--shape", $"there is no shape '{shape}'; there are {string.Join(", ", Shapes)}");
+
     /// <summary>
     /// Made aside and moved into place, so that two processes cannot meet half a checkpoint.
     /// </summary>

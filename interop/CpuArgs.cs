@@ -49,6 +49,26 @@ internal unsafe struct EmbedArgs
 }
 
 [StructLayout(LayoutKind.Sequential)]
+internal unsafe struct PackInt8Args
+{
+    public float* Rows;
+    public void* Packed;
+    public long N, K, FirstRow, RowCount;
+    public int Isa, Segments;
+}
+
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct EmbedInt8Args
+{
+    public nint Team;
+    public void* W;
+    public int* Ids;
+    public float* Y;
+    public long Count, N, K, YStride;
+    public int Isa, Segments;
+}
+
+[StructLayout(LayoutKind.Sequential)]
 internal unsafe struct RmsNormArgs
 {
     public nint Team;

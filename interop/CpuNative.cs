@@ -56,6 +56,21 @@ internal static unsafe partial class CpuNative
     internal static partial NativeStatus pd_cpu_embed(EmbedArgs* args);
 
     [LibraryImport(Library)]
+    internal static partial long pd_cpu_int8_packed_bytes(int isa, long n, long k, int segments);
+
+    [LibraryImport(Library)]
+    internal static partial NativeStatus pd_cpu_pack_int8(PackInt8Args* args);
+
+    [LibraryImport(Library)]
+    internal static partial long pd_cpu_matmul_int8_scratch_bytes(MatMulArgs* args);
+
+    [LibraryImport(Library)]
+    internal static partial NativeStatus pd_cpu_matmul_int8(MatMulArgs* args);
+
+    [LibraryImport(Library)]
+    internal static partial NativeStatus pd_cpu_embed_int8(EmbedInt8Args* args);
+
+    [LibraryImport(Library)]
     internal static partial NativeStatus pd_cpu_add_rms_norm(RmsNormArgs* args);
 
     [LibraryImport(Library)]

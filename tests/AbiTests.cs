@@ -13,6 +13,8 @@ public sealed class AbiTests
         ("pd_pack_args", Unsafe.SizeOf<PackArgs>()),
         ("pd_matmul_args", Unsafe.SizeOf<MatMulArgs>()),
         ("pd_embed_args", Unsafe.SizeOf<EmbedArgs>()),
+        ("pd_pack_int8_args", Unsafe.SizeOf<PackInt8Args>()),
+        ("pd_embed_int8_args", Unsafe.SizeOf<EmbedInt8Args>()),
         ("pd_rms_norm_args", Unsafe.SizeOf<RmsNormArgs>()),
         ("pd_swiglu_args", Unsafe.SizeOf<SwiGluArgs>()),
         ("pd_sum_args", Unsafe.SizeOf<SumArgs>()),

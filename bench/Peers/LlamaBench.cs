@@ -1,64 +1,31 @@
-using System.Diagnostics;
-
 namespace PdEngine.Bench;
 
 /// <summary>
-/// Times llama.cpp on the shapes that <see cref="ModelBench"/> times us on; tokens per second, median.
+/// Runs llama.cpp on the rows that <see cref="OurModel"/> runs, on a thread of its own.
 /// </summary>
-internal sealed class LlamaBench(LlamaCpp peer, int threads, int vocabularySize)
+/// <param name="peer">The loaded model; not owned.</param>
+/// <param name="thread">Where it runs: our ops may hold their caller to a core, which its threads would
+/// inherit.</param>
+/// <param name="threads">Its threads.</param>
+/// <param name="vocabularySize">Of the model.</param>
+internal sealed class LlamaBench(LlamaCpp peer, PeerThread thread, int threads, int vocabularySize)
 {
-    public double Prefill(int tokens, int repeats)
+    /// <summary>Makes a row ready: every sequence has its own positions, with K and V computed.</summary>
+    public IRowRun Open(ModelRowSpec row)
     {
-        peer.OpenContext(tokens, 1, threads);
-        return Median(repeats, tokens, () => peer.Clear(), () => Compute(1, 0, tokens));
+        LlamaRow made = new(peer, row, vocabularySize);
+        thread.Run(() => made.Open(threads));
+        return new OnThread(made, thread);
     }
 
-    /// <summary>
-    /// Each sequence gets its own positions, computed, so that each has its own K and V to read.
-    /// </summary>
-    public double Decode(int batch, int context, int repeats)
+    private sealed class OnThread(LlamaRow row, PeerThread thread) : IRowRun
     {
-        int position = context;
-        peer.OpenContext((context + repeats + 2) * batch, batch, threads);
-        Compute(1, 0, context);
-        for (int sequence = 1; sequence < batch; sequence++)
-            peer.Copy(0, sequence);
-        return Median(repeats, batch, () => { }, () => Compute(batch, position++, 1));
-    }
+        public void Prepare() => thread.Run(row.Prepare);
 
-    private static double Median(int repeats, int tokens, Action prepare, Action run)
-    {
-        double[] seconds = new double[repeats];
-        for (int repeat = repeats > 1 ? -1 : 0; repeat < repeats; repeat++)
+        public void Run() => thread.Run(row.Run);
+
+        public void Dispose()
         {
-            prepare();
-            long start = Stopwatch.GetTimestamp();
-            run();
-            if (repeat >= 0)
-                seconds[repeat] = Stopwatch.GetElapsedTime(start).TotalSeconds;
-        }
-        Array.Sort(seconds);
-        return tokens / seconds[repeats / 2];
-    }
-
-    private void Compute(int batch, int start, int tokensEach)
-    {
-        const int most = 2048;
-        for (int done = 0; done < tokensEach; done += most)
-        {
-            int each = Math.Min(most, tokensEach - done);
-            int[] tokens = new int[batch * each];
-            int[] positions = new int[tokens.Length];
-            int[] sequences = new int[tokens.Length];
-            byte[] wanted = new byte[tokens.Length];
-            for (int i = 0; i < tokens.Length; i++)
-            {
-                positions[i] = start + done + (i % each);
-                sequences[i] = i / each;
-                tokens[i] = (int)((positions[i] * 7919L) % vocabularySize);
-                wanted[i] = (byte)(positions[i] == start + tokensEach - 1 ? 1 : 0);
-            }
-            peer.Decode(tokens, positions, sequences, wanted);
         }
     }
 }

@@ -3,7 +3,10 @@ namespace PdEngine;
 /// <summary>How an engine is started. Every field has a default except the model.</summary>
 public sealed record EngineOptions
 {
-    /// <summary>A Hugging Face folder or a GGUF file.</summary>
+    /// <summary>
+    /// A Hugging Face folder or a GGUF file. (<c>random:SHAPE</c> is made by the <c>pdengine</c> command
+    /// alone.)
+    /// </summary>
     public required string ModelPath { get; init; }
 
     /// <summary>
@@ -34,6 +37,9 @@ public sealed record EngineOptions
     /// Instruction set of the CPU backend; <see cref="CpuIsa.Auto"/> takes the best this CPU has.
     /// </summary>
     public CpuIsa Isa { get; init; } = CpuIsa.Auto;
+
+    /// <summary>How the weights of products are held.</summary>
+    public Quantization Quantization { get; init; }
 
     /// <summary>Threads, one a core, that compute; absent: one for every core the process may use.</summary>
     public int? ThreadCount { get; init; }

@@ -5,7 +5,7 @@ internal sealed class LoadMeter(
     IProgress<LoadProgress>? caller, IReadOnlyList<OpenedModel> models, CancellationToken cancellation)
     : IProgress<long>
 {
-    private readonly long _totalBytes = models.DistinctBy(model => model.Path).Sum(WeightShelf.LoadBytes);
+    private readonly long _totalBytes = models.DistinctBy(model => model.Weights).Sum(WeightShelf.LoadBytes);
     private long _doneBytes;
     private long _currentBytes;
 

@@ -2,7 +2,8 @@ namespace PdEngine;
 
 /// <summary>A service of the plan with its checkpoint open and its text files read; no weights yet.</summary>
 internal sealed record OpenedModel(
-    ServedModel Service, string Path, ICheckpoint Checkpoint, Tokenizer? Tokenizer, ChatTemplate? Template)
+    ServedModel Service, WeightSource Weights, ICheckpoint Checkpoint, Tokenizer? Tokenizer,
+    ChatTemplate? Template)
 {
     /// <summary>Every number of ranks that its workers have.</summary>
     public IEnumerable<int> RankCounts => Service.Groups
@@ -15,13 +16,17 @@ internal sealed record OpenedModel(
     public static OpenedModel Open(ServedModel service, Topology plan, EngineOptions options)
     {
         string path = service.ModelPath ?? plan.HfCheckpoint ?? options.ModelPath;
+        // All groups of a service agree; TopologyResolver sees to it.
+        WeightSource weights = new(path, service.Groups
+            .Select(group => group.Settings.Quantization).FirstOrDefault(own => own is not null)
+            ?? options.Quantization);
         ICheckpoint checkpoint = PdEngine.Checkpoint.Open(path);
         try
         {
             OptionChecks.ThrowIfContextTooLong(options, checkpoint.Config);
             PlanChecks.ThrowIfUnservable(plan, service, checkpoint.Config);
             (Tokenizer? tokenizer, ChatTemplate? template) = TextFiles.Load(checkpoint);
-            OpenedModel opened = new(service, path, checkpoint, tokenizer, template);
+            OpenedModel opened = new(service, weights, checkpoint, tokenizer, template);
             foreach (int ranks in opened.RankCounts)
                 TensorParallel.ThrowIfImpossible(checkpoint.Config, ranks);
             return opened;

@@ -4,12 +4,15 @@ namespace PdEngine;
 /// All shards of one state of a model's weights. They are given back when nobody uses them any more: neither
 /// a service, for what it starts next, nor a runner. Any thread may call it.
 /// </summary>
-internal sealed class WeightSet : IDisposable
+/// <param name="quantization">How the weights of products are held.</param>
+internal sealed class WeightSet(Quantization quantization) : IDisposable
 {
     private readonly Dictionary<int, ModelWeights[]> _shards = [];
     private readonly List<ModelWeights> _loaded = [];
     private readonly Lock _gate = new();
     private int _userCount = 1;
+
+    public Quantization Quantization => quantization;
 
     /// <summary>Of the whole model.</summary>
     public ModelConfig Config => _loaded[0].Config;
@@ -56,7 +59,7 @@ internal sealed class WeightSet : IDisposable
             // Embedding and head are those of the first shard of all.
             shards[rank] = ModelWeights.Load(
                 checkpoint, backend, progress, new WeightShard(rank, rankCount),
-                _loaded.Count == 0 ? null : _loaded[0]);
+                _loaded.Count == 0 ? null : _loaded[0], quantization);
             _loaded.Add(shards[rank]);
             onLoaded?.Invoke();
         }

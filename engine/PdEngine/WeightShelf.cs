@@ -1,12 +1,12 @@
 namespace PdEngine;
 
 /// <summary>
-/// The weights that an engine starts with: one set for each checkpoint, shared by its services until they
-/// take others.
+/// The weights that an engine starts with: one set for each checkpoint and quantisation, shared by services
+/// until they take others.
 /// </summary>
 internal sealed class WeightShelf(IBackend backend) : IDisposable
 {
-    private readonly Dictionary<string, WeightSet> _sets = [];
+    private readonly Dictionary<WeightSource, WeightSet> _sets = [];
 
     /// <summary>What weights are loaded into; loading may run beside its ops.</summary>
     public IBackend Backend => backend;
@@ -27,8 +27,8 @@ internal sealed class WeightShelf(IBackend backend) : IDisposable
     /// <summary>Loads every shard that a model's workers need and that is not here yet.</summary>
     public void Load(OpenedModel model, LoadMeter meter)
     {
-        if (!_sets.TryGetValue(model.Path, out WeightSet? set))
-            _sets.Add(model.Path, set = new());
+        if (!_sets.TryGetValue(model.Weights, out WeightSet? set))
+            _sets.Add(model.Weights, set = new(model.Weights.Quantization));
         foreach (int count in model.RankCounts)
             set.Load(count, model.Checkpoint, backend, meter, meter.NextPart);
     }
@@ -36,7 +36,7 @@ internal sealed class WeightShelf(IBackend backend) : IDisposable
     /// <summary>A service's weights, which it uses from now on.</summary>
     public WeightSet Take(OpenedModel model)
     {
-        WeightSet set = _sets[model.Path];
+        WeightSet set = _sets[model.Weights];
         set.AddUser();
         return set;
     }
@@ -50,7 +50,7 @@ internal sealed class WeightShelf(IBackend backend) : IDisposable
     }
 
     /// <summary>Memory that a model's weights take.</summary>
-    public long BytesOf(OpenedModel model) => _sets[model.Path].Bytes;
+    public long BytesOf(OpenedModel model) => _sets[model.Weights].Bytes;
 
     public void Dispose() => Seal();
 }

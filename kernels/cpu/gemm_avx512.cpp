@@ -4,58 +4,41 @@ namespace {
 
 struct Vector {
   using F = __m512;
+  using A = __m512;
+  using W = __m512;
   static constexpr int kBytes = 64;  // of weights at once
-  static constexpr int kParts = 1;   // of a unit
+  static constexpr int kParts = 1;   // of a line
+  static constexpr int kSums = 2;
+  static constexpr int kColumns = 32;
+  static constexpr auto unit_bytes = pd::fma_unit_bytes;
+  static constexpr auto steps = fma_steps;
   static F zero() { return _mm512_setzero_ps(); }
   static F broadcast(const float* from) { return _mm512_set1_ps(*from); }
   static F load(const float* from) { return _mm512_loadu_ps(from); }
   static void store(float* to, F value) { _mm512_storeu_ps(to, value); }
   static F add(F a, F b) { return _mm512_add_ps(a, b); }
-  static F fma(F a, F b, F c) { return _mm512_fmadd_ps(a, b, c); }
-  static void widen(const uint8_t* from, F& low, F& high) {
+  static F dot(F a, F w, F sum) { return _mm512_fmadd_ps(a, w, sum); }
+  static void load_weights(const uint8_t* from, F* w) {
     const __m512i lanes = _mm512_loadu_si512(from);
-    low = _mm512_castsi512_ps(_mm512_slli_epi32(lanes, 16));
-    high = _mm512_castsi512_ps(_mm512_and_si512(lanes, _mm512_set1_epi32(int(0xffff0000))));
+    w[0] = _mm512_castsi512_ps(_mm512_slli_epi32(lanes, 16));
+    w[1] = _mm512_castsi512_ps(_mm512_and_si512(lanes, _mm512_set1_epi32(int(0xffff0000))));
   }
 };
 
-// Units side by side for R rows: 8 read streams while the 32 registers allow it.
-template <int R>
-void multiply_any(const GemmTile& t) {
-  if constexpr (R == 1) {
-    if (t.segments == 4) return multiply_rows<Vector, R, 2, 4, 1>(t);
-    if (t.segments == 2) return multiply_rows<Vector, R, 4, 2, 1>(t);
-    return multiply_rows<Vector, R, 8, 1, 1>(t);
-  } else if constexpr (R <= 3) {
-    if (t.segments == 4) return multiply_rows<Vector, R, 1, 4, 1>(t);
-    if (t.segments == 2) return multiply_rows<Vector, R, 2, 2, 1>(t);
-    return multiply_rows<Vector, R, 4, 1, 1>(t);
-  } else {
-    multiply_rows<Vector, R, (R == 4 ? 3 : R <= 6 ? 2 : 1), 1, 1>(t);
-  }
+constexpr int32_t kTileRows = 14;
+
+// 8 read streams while the 32 registers allow it.
+constexpr int32_t group_units(int32_t rows) {
+  return rows == 1 ? 8 : rows <= 3 ? 4 : rows == 4 ? 3 : rows <= 6 ? 2 : 1;
 }
 
-void multiply(const GemmTile& t) {
-  switch (t.rows) {
-#define PD_ROWS(R) \
-  case R:          \
-    return multiply_any<R>(t);
-    PD_ROWS(1)
-    PD_ROWS(2)
-    PD_ROWS(3)
-    PD_ROWS(4)
-    PD_ROWS(5)
-    PD_ROWS(6)
-    PD_ROWS(7)
-    PD_ROWS(8)
-    PD_ROWS(9)
-    PD_ROWS(10)
-    PD_ROWS(11)
-    PD_ROWS(12)
-#undef PD_ROWS
-  }
-}
+template <int R>
+struct Kernel {
+  static void multiply(const GemmTile& t) { multiply_rows<Vector, R, group_units(R), 1>(t); }
+};
 
 }  // namespace
 
-const pd::GemmKernels pd::kGemmAvx512 = {12, true, true, fma_row_bytes, pack_fma_rows, multiply};
+const pd::GemmKernels pd::kGemmAvx512 = {
+    kTileRows, Vector::kColumns, true, true, group_units, fma_row_bytes, pack_fma_rows,
+    multiply_any<kTileRows, Kernel>};

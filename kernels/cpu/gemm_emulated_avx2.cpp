@@ -2,4 +2,5 @@
 #include "tiles_emulated.h"
 
 const pd::GemmKernels pd::kGemmAmxEmulated = {
-    32, false, false, tile_row_bytes, pack_tile_rows, multiply_tiles<EmulatedTiles>};
+    32, pd::kUnitColumns, false, false, tile_group_units, tile_row_bytes, pack_tile_rows,
+    multiply_tiles<EmulatedTiles>};

@@ -154,6 +154,9 @@ class TileScope {
   Tiles& tiles_;
 };
 
+// Whole tile pairs of rows go by single units, fewer rows by two.
+inline int32_t tile_group_units(int32_t rows) { return rows > 16 ? 2 : 4; }
+
 template <class Tiles>
 void multiply_tiles(const GemmTile& t) {
   Tiles tiles;

@@ -16,6 +16,7 @@ constexpr int kTileState = 18;
 struct Support {
   const char* avx2;
   const char* avx512;
+  const char* avx512_bf16;
 };
 
 // State that the system saves for a process; without OSXSAVE, none.
@@ -43,6 +44,13 @@ const char* missing_avx512(uint64_t state) {
   return (state & 0xe6) == 0xe6 ? nullptr : "the system does not save AVX-512 registers";
 }
 
+const char* missing_avx512_bf16() {
+  unsigned a, b, c, d;
+  constexpr unsigned kBf16 = 1u << 5;
+  if (!__get_cpuid_count(7, 1, &a, &b, &c, &d) || !(a & kBf16)) return "the CPU has no AVX512-BF16";
+  return nullptr;
+}
+
 // Without the permission the first tile instruction kills the process; it holds for every thread, older ones
 // too.
 const char* missing_amx(uint64_t state) {
@@ -60,12 +68,14 @@ const char* missing_amx(uint64_t state) {
   return nullptr;
 }
 
+// Asked once: in a virtual machine each cpuid instruction takes microseconds.
 const Support& support() {
   static const Support found = [] {
     const uint64_t state = saved_state();
     Support it;
     it.avx2 = missing_avx2(state);
     it.avx512 = it.avx2 ? it.avx2 : missing_avx512(state);
+    it.avx512_bf16 = it.avx512 ? it.avx512 : missing_avx512_bf16();
     return it;
   }();
   return found;
@@ -78,21 +88,13 @@ const char* amx_support() {
   return found;
 }
 
-const char* avx512_bf16_support() {
-  if (support().avx512) return support().avx512;
-  unsigned a, b, c, d;
-  constexpr unsigned kBf16 = 1u << 5;
-  if (!__get_cpuid_count(7, 1, &a, &b, &c, &d) || !(a & kBf16)) return "the CPU has no AVX512-BF16";
-  return nullptr;
-}
-
 // Measured: on Zen 5 a bf16 dot product runs at twice the rate of float32 FMA, on Sapphire and Emerald Rapids
 // at half of it. What was not measured counts as slow. By model and not by a probe at start, since a machine
 // must give the same numbers in every run.
 bool has_fast_bf16_dots() {
   constexpr unsigned kZen5 = 0x1a;
   unsigned a, b, c, d;
-  if (avx512_bf16_support() || !__get_cpuid(0, &a, &b, &c, &d) || b != signature_AMD_ebx) return false;
+  if (support().avx512_bf16 || !__get_cpuid(0, &a, &b, &c, &d) || b != signature_AMD_ebx) return false;
   if (!__get_cpuid(1, &a, &b, &c, &d)) return false;
   return (a >> 8 & 0xf) + (a >> 20 & 0xff) >= kZen5;
 }
@@ -118,7 +120,7 @@ pd_status require_isa(int32_t isa) {
       missing = support().avx2, name = "amx-emulated";
       break;
     case PD_ISA_AVX512_BF16:
-      missing = avx512_bf16_support(), name = "avx512-bf16";
+      missing = support().avx512_bf16, name = "avx512-bf16";
       break;
     default:
       return fail(PD_INVALID_ARGUMENT, "there is no instruction set %d", isa);

@@ -28,6 +28,8 @@ int64_t pd_abi_sizeof(const char* name) {
   PD_SIZE(pd_pack_args)
   PD_SIZE(pd_matmul_args)
   PD_SIZE(pd_embed_args)
+  PD_SIZE(pd_pack_int8_args)
+  PD_SIZE(pd_embed_int8_args)
   PD_SIZE(pd_rms_norm_args)
   PD_SIZE(pd_swiglu_args)
   PD_SIZE(pd_slice)

@@ -22,6 +22,7 @@ namespace pd::sample {
 constexpr int32_t kPanel = 4096;
 constexpr int32_t kPanelGroups = 64;  // groups of a panel, of kPanel / kPanelGroups columns each
 constexpr int32_t kPad = 64;          // floats that a vector loop may read past a list's end
+constexpr int32_t kVector = 16;       // floats of the longest vector
 constexpr int32_t kWave = 16;         // rows worked on at a time: bounds the scratch, not the results
 constexpr float kNone = -std::numeric_limits<float>::infinity();
 
@@ -46,9 +47,10 @@ double gumbel_score(Noise noise, int32_t id, float value);
 
 // The parts that differ by instruction set. Values are padded with -inf to a whole number of vectors.
 struct Kernels {
-  // values = z / divisor with NaN as -inf, padded.
+  // values = z / divisor, padded.
   void (*prepare)(const float* z, int32_t count, float divisor, float* values);
-  // The maximum, and the maxima of up to kPanelGroups disjoint groups (-inf where a group is empty).
+  // The maximum, NaN where a value is, and the maxima of up to kPanelGroups disjoint groups (-inf where a
+  // group is empty).
   float (*maxima)(const float* values, int32_t count, float* groups);
   // Sum of exp(value - reference), for values <= reference.
   double (*sum_exp)(const float* values, int32_t count, float reference);

@@ -26,6 +26,7 @@ struct Lanes {
     const I shifted = _mm256_slli_epi32(_mm256_cvtps_epi32(exponent), 23);
     return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(a), shifted));
   }
+  static uint32_t nans(F a) { return uint32_t(_mm256_movemask_ps(_mm256_cmp_ps(a, a, _CMP_UNORD_Q))); }
   static uint32_t ge(F a, F b) { return uint32_t(_mm256_movemask_ps(_mm256_cmp_ps(a, b, _CMP_GE_OQ))); }
   static F zero_unless_ge(F a, F b, F value) { return _mm256_and_ps(_mm256_cmp_ps(a, b, _CMP_GE_OQ), value); }
 
@@ -48,6 +49,7 @@ struct Lanes {
   static I set_wide(uint32_t x) { return _mm256_set1_epi64x(int64_t(x)); }
   static I mul_wide(I a, I b) { return _mm256_mul_epu32(a, b); }
   static I high_to_low(I a) { return _mm256_srli_epi64(a, 32); }
+  static I xor2(I a, I b) { return _mm256_xor_si256(a, b); }
   static I xor3(I a, I b, I c) { return _mm256_xor_si256(_mm256_xor_si256(a, b), c); }
   // Words in the even halves of two vectors, put back in order and scaled to at most x * 2^-32.
   static F unit_below(I even, I odd) {

@@ -22,6 +22,7 @@ struct Lanes {
   static F min(F a, F b) { return _mm512_min_ps(a, b); }
   static F round(F a) { return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
   static F scale(F a, F exponent) { return _mm512_scalef_ps(a, exponent); }
+  static uint32_t nans(F a) { return _mm512_cmp_ps_mask(a, a, _CMP_UNORD_Q); }
   static uint32_t ge(F a, F b) { return _mm512_cmp_ps_mask(a, b, _CMP_GE_OQ); }
   static F zero_unless_ge(F a, F b, F value) {
     return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(a, b, _CMP_GE_OQ), value);
@@ -41,6 +42,7 @@ struct Lanes {
   static I set_wide(uint32_t x) { return _mm512_set1_epi64(int64_t(x)); }
   static I mul_wide(I a, I b) { return _mm512_mul_epu32(a, b); }
   static I high_to_low(I a) { return _mm512_srli_epi64(a, 32); }
+  static I xor2(I a, I b) { return _mm512_xor_si512(a, b); }
   static I xor3(I a, I b, I c) { return _mm512_ternarylogic_epi64(a, b, c, 0x96); }
   // Words in the even halves of two vectors, put back in order and scaled to at most x * 2^-32.
   static F unit_below(I even, I odd) {

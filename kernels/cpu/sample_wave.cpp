@@ -13,8 +13,16 @@ constexpr int32_t kProcessedMode = 2;
 // Below it a temperature counts as 0: no finite logits can then tell a draw from the argmax.
 constexpr float kLeastTemperature = 1e-6f;
 
+// A panel's values: the logits themselves where they are as they are wanted and fill whole vectors.
 struct Panel {
-  alignas(64) float values[kPanel + kPad];
+  alignas(64) float room[kPanel + kPad];
+
+  const float* read(const Kernels& kernels, const Ranking& ranking, int32_t first, int32_t count) {
+    const float* z = ranking.source + first;
+    if (ranking.divisor == 1.0f && count % kVector == 0) return z;
+    kernels.prepare(z, count, ranking.divisor, room);
+    return room;
+  }
 };
 
 int64_t aligned(int64_t bytes) { return (bytes + 63) / 64 * 64; }
@@ -130,28 +138,14 @@ void Wave::run() {
   });
 }
 
-namespace {
-
-bool holds_nan(const float* z, int32_t count) {
-  int32_t found = 0;
-  for (int32_t i = 0; i < count; i++) found |= z[i] != z[i];
-  return found != 0;
-}
-
-}  // namespace
-
 void Wave::measure(const Ranking& ranking, int32_t panel) const {
   Panel buffer;
   const int32_t count = columns(panel);
-  kernels_.prepare(ranking.source + int64_t(panel) * kPanel, count, ranking.divisor, buffer.values);
-  const float max = kernels_.maxima(buffer.values, count, ranking.groups + int64_t(panel) * kPanelGroups);
-  const bool finite = std::isfinite(max);
-  if (holds_nan(ranking.source + int64_t(panel) * kPanel, count)) {
-    // A model that makes one is broken: its row must end in an error, never in a token.
-    ranking.panels[panel] = {std::numeric_limits<float>::infinity(), 0};
-    return;
-  }
-  ranking.panels[panel] = {max, finite ? kernels_.sum_exp(buffer.values, count, max) : 0};
+  const float* values = buffer.read(kernels_, ranking, panel * kPanel, count);
+  const float max = kernels_.maxima(values, count, ranking.groups + int64_t(panel) * kPanelGroups);
+  // A model that makes a NaN is broken: its row must end in an error, never in a token.
+  ranking.panels[panel] = {max == max ? max : std::numeric_limits<float>::infinity(),
+                           std::isfinite(max) ? kernels_.sum_exp(values, count, max) : 0};
 }
 
 void Wave::merge(Ranking* ranking) const {
@@ -212,20 +206,20 @@ void Wave::visit(Work* work, int32_t panel) const {
   Panel buffer;
   const int32_t first = panel * kPanel;
   const int32_t count = columns(panel);
-  kernels_.prepare(work->tempered.source + first, count, work->tempered.divisor, buffer.values);
-  if (draws) kernels_.draw(buffer.values, nullptr, first, count, work->noise(), &work->bests[panel]);
+  const float* values = buffer.read(kernels_, work->tempered, first, count);
+  if (draws) kernels_.draw(values, nullptr, first, count, work->noise(), &work->bests[panel]);
   if (gathers)
-    work->gathered[panel] = kernels_.gather(buffer.values, count, work->threshold, first, work->ids + first,
-                                            work->values + first);
+    work->gathered[panel] =
+        kernels_.gather(values, count, work->threshold, first, work->ids + first, work->values + first);
 }
 
 void Wave::gather_raw(Work* work, int32_t panel) const {
   Panel buffer;
   const int32_t first = panel * kPanel;
   const int32_t count = columns(panel);
-  kernels_.prepare(work->raw.source + first, count, 1, buffer.values);
+  const float* values = buffer.read(kernels_, work->raw, first, count);
   work->gathered[panel] =
-      kernels_.gather(buffer.values, count, work->threshold, first, work->ids + first, work->values + first);
+      kernels_.gather(values, count, work->threshold, first, work->ids + first, work->values + first);
 }
 
 // Joins what the panels gathered.

@@ -52,6 +52,19 @@ class EmulatedTiles {
       std::memcpy(tiles_[C][row], sum, 64);
     }
   }
+  // TDPBSSD: int8 in groups of four k, into int32, which wraps.
+  template <int C, int A, int B>
+  void dot_int8() {
+    for (int row = 0; row < shapes_.rows[C]; row++) {
+      int32_t sum[16];
+      std::memcpy(sum, tiles_[C][row], 64);
+      for (int k = 0; k < shapes_.row_bytes[A] / 4; k++)
+        for (int column = 0; column < 16; column++)
+          for (int i = 0; i < 4; i++)
+            sum[column] += int8_t(tiles_[A][row][k * 4 + i]) * int8_t(tiles_[B][k][column * 4 + i]);
+      std::memcpy(tiles_[C][row], sum, 64);
+    }
+  }
 
  private:
   // A row of bf16 pairs: first elements, second elements.

@@ -1,4 +1,4 @@
-// Packing of bf16 weights, and reading rows of a packed one; see gemm.h for the two layouts.
+// Packing of bf16 weights, and reading rows of a packed one; see gemm.h for the layouts.
 #include <cstring>
 
 #include "gemm.h"
@@ -13,8 +13,15 @@ constexpr int64_t kStep = 16;  // elements of k at once: one cache line of each 
 
 bool is_tiled(int32_t isa) { return isa == PD_ISA_AMX || isa == PD_ISA_AMX_EMULATED; }
 
+// Pairs of k in 32 packed columns; 0 where the layout has none.
+int64_t pairs_of(int32_t isa, int64_t k) {
+  if (is_tiled(isa)) return pd::tile_pairs(k);
+  return isa == PD_ISA_AVX512_BF16 ? (k + 1) / 2 : 0;
+}
+
 int64_t unit_bytes(int32_t isa, int64_t k) {
-  return is_tiled(isa) ? pd::tile_unit_bytes(k) : pd::fma_unit_bytes(k);
+  if (is_tiled(isa)) return pd::tile_unit_bytes(k);
+  return isa == PD_ISA_AVX512_BF16 ? pd::pair_unit_bytes(k) : pd::fma_unit_bytes(k);
 }
 
 uint16_t to_bf16(float value) {
@@ -33,17 +40,16 @@ float from_bf16(uint16_t value) {
 
 // Element of (k, column) in a unit.
 int64_t fma_index(int64_t k, int64_t column) { return k * kColumns + column % 16 * 2 + column / 16; }
-int64_t tile_index(int64_t pairs, int64_t k, int64_t column) {
+int64_t pair_index(int64_t pairs, int64_t k, int64_t column) {
   return ((column / 16 * pairs + k / 2) * 16 + column % 16) * 2 + k % 2;
 }
 
-void pack_unit(const float* rows, int64_t count, int64_t k, bool tiled, uint16_t* unit) {
-  const int64_t pairs = tiled ? pd::tile_pairs(k) : 0;
+void pack_unit(const float* rows, int64_t count, int64_t k, int64_t pairs, uint16_t* unit) {
   for (int64_t first = 0; first < k; first += kStep) {
     const int64_t end = first + kStep < k ? first + kStep : k;
     for (int64_t row = 0; row < count; row++)
       for (int64_t i = first; i < end; i++)
-        unit[tiled ? tile_index(pairs, i, row) : fma_index(i, row)] = to_bf16(rows[row * k + i]);
+        unit[pairs ? pair_index(pairs, i, row) : fma_index(i, row)] = to_bf16(rows[row * k + i]);
   }
 }
 
@@ -52,9 +58,8 @@ void embed_row(const pd_embed_args& args, int64_t at) {
   const auto* unit = reinterpret_cast<const uint16_t*>(static_cast<const uint8_t*>(args.w) +
                                                        id / kColumns * unit_bytes(args.isa, args.k));
   float* y = args.y + at * args.y_stride;
-  if (is_tiled(args.isa)) {
-    const int64_t pairs = pd::tile_pairs(args.k);
-    for (int64_t k = 0; k < args.k; k++) y[k] = from_bf16(unit[tile_index(pairs, k, column)]);
+  if (const int64_t pairs = pairs_of(args.isa, args.k)) {
+    for (int64_t k = 0; k < args.k; k++) y[k] = from_bf16(unit[pair_index(pairs, k, column)]);
   } else {
     for (int64_t k = 0; k < args.k; k++) y[k] = from_bf16(unit[fma_index(k, column)]);
   }
@@ -74,13 +79,13 @@ pd_status pd_cpu_pack(const pd_pack_args* args) {
     return pd::fail(PD_INVALID_ARGUMENT, "rows [%lld, %lld) of [%lld, %lld] are no whole units of 32",
                     static_cast<long long>(args->first_row), static_cast<long long>(end),
                     static_cast<long long>(args->n), static_cast<long long>(args->k));
-  const int64_t bytes = unit_bytes(args->isa, args->k);
+  const int64_t bytes = unit_bytes(args->isa, args->k), pairs = pairs_of(args->isa, args->k);
   for (int64_t row = args->first_row; row < end; row += kColumns) {
     auto* unit = static_cast<uint8_t*>(args->packed) + row / kColumns * bytes;
     const int64_t count = end - row < kColumns ? end - row : kColumns;
-    // Zeros stay only where there is no weight: past n, and past k in the tile layout.
-    if (count < kColumns || is_tiled(args->isa)) std::memset(unit, 0, size_t(bytes));
-    pack_unit(args->rows + (row - args->first_row) * args->k, count, args->k, is_tiled(args->isa),
+    // Zeros stay only where there is no weight: past n, and past k where it is in pairs.
+    if (count < kColumns || pairs) std::memset(unit, 0, size_t(bytes));
+    pack_unit(args->rows + (row - args->first_row) * args->k, count, args->k, pairs,
               reinterpret_cast<uint16_t*>(unit));
   }
   return PD_OK;

@@ -96,6 +96,23 @@ typedef struct {
 PD_API int64_t pd_cpu_matmul_scratch_bytes(const pd_matmul_args* args);
 PD_API pd_status pd_cpu_matmul(const pd_matmul_args* args);  // y = x w^T + bias
 
+// ---- Int8 weights: of an output and segment one scale; activations are quantised by row and segment. The
+// definition is in engine/PdEngine/Compute/Int8Quantization.cs.
+PD_API int64_t pd_cpu_int8_packed_bytes(int32_t isa, int64_t n, int64_t k, int32_t segments);
+typedef struct {
+  const float* rows;  // [row_count, k], row-major
+  void* packed;       // pd_cpu_int8_packed_bytes
+  int64_t n, k;       // the whole weight
+  int64_t first_row;  // a multiple of 32
+  int64_t row_count;  // a multiple of 32, or up to n
+  int32_t isa;
+  int32_t segments;   // 1, 2 or 4, as the product's
+} pd_pack_int8_args;  // single-threaded, as pd_cpu_pack
+PD_API pd_status pd_cpu_pack_int8(const pd_pack_int8_args* args);
+// y = x w^T + bias, with w from pd_cpu_pack_int8 for as many segments.
+PD_API int64_t pd_cpu_matmul_int8_scratch_bytes(const pd_matmul_args* args);
+PD_API pd_status pd_cpu_matmul_int8(const pd_matmul_args* args);
+
 typedef struct {
   pd_team* team;
   const void* w;         // packed [n, k]
@@ -106,6 +123,17 @@ typedef struct {
   int32_t reserved;
 } pd_embed_args;
 PD_API pd_status pd_cpu_embed(const pd_embed_args* args);  // y[i] = row ids[i] of w, widened
+
+typedef struct {
+  pd_team* team;
+  const void* w;       // from pd_cpu_pack_int8, [n, k]
+  const int32_t* ids;  // [count], each in [0, n)
+  float* y;            // [count, k]
+  int64_t count, n, k, y_stride;
+  int32_t isa;
+  int32_t segments;
+} pd_embed_int8_args;
+PD_API pd_status pd_cpu_embed_int8(const pd_embed_int8_args* args);  // y[i] = row ids[i] of w, times scale
 
 // ---- Rows
 typedef struct {
@@ -233,6 +261,7 @@ enum {
   PD_PROBE_VNNI = 2,  // int8 dot products, 512-bit: OP/s
   PD_PROBE_AMX = 3,   // bf16 tile products: FLOP/s
   PD_PROBE_READ = 4,  // memory reads, 8 interleaved streams a thread, past the caches: bytes/s
+  PD_PROBE_BF16 = 5,  // bf16 dot products (vdpbf16ps): FLOP/s
 };
 // PD_UNSUPPORTED where the CPU lacks the instructions.
 PD_API pd_status pd_cpu_probe(pd_team* team, int32_t what, int32_t milliseconds, double* rate);

@@ -24,8 +24,12 @@ internal sealed class GenerateBodyFuzz
         "stop":"x","no_stop_trim":true,"repetition_penalty":1.1,"frequency_penalty":0.2}}
         """,
         """
-        {"text":"hello \ud83d\ude00","sampling_params":null,"priority":3,"lora_path":null,"source":"x",
+        {"text":"hello \ud83d\ude00","sampling_params":null,"priority":3,"lora_path":null,"extra_key":"x",
         "session_id":"s","routing_key":"k"}
+        """,
+        """
+        {"input_ids":[3,40],"no_logs":true,"custom_labels":{"a":"b"},"conversation_id":"c","stream":false,
+        "bootstrap_room":7,"validation_time":1.5,"extra_key":"k"}
         """,
     ];
 

@@ -39,8 +39,10 @@ public sealed class BatchTests
         Assert.That(answers[^1].TryGetProperty("id", out _), Is.False);
     }
 
-    [TestCase("""{"id":7,"text":""", "null", "invalid_json", "line 1")]
-    [TestCase("nonsense", "null", "invalid_json", "line 1")]
+    [TestCase("""{"id":7,"text":""", "null", "invalid_json", "line 1, column 16: not valid JSON")]
+    [TestCase("nonsense", "null", "invalid_json", "line 1, column 2: not valid JSON")]
+    [TestCase("""{"id":"é你","text":x}""", "null", "invalid_json", "line 1, column 19: not valid JSON")]
+    [TestCase("""{"id":7,"txet":"x"}""", "7", "invalid_request", "line 1: txet: there is no such field; did")]
     [TestCase("""[{"text":"x"}]""", "null", "invalid_request", "body")]
     [TestCase("""{"id":7}""", "7", "invalid_request", "text, input_ids")]
     [TestCase("""{"id":7,"text":"x","input_ids":[1]}""", "7", "invalid_request", "exactly one")]
@@ -73,8 +75,33 @@ public sealed class BatchTests
             Is.EqualTo(new[] { "type", "message" }));
         Assert.That(error.GetProperty("type").GetString(), Is.EqualTo(type));
         Assert.That(
-            error.GetProperty("message").GetString(), Does.StartWith("line 1: ").And.Contain(message));
+            error.GetProperty("message").GetString(), Does.StartWith("line 1").And.Contain(message)
+            .And.Not.Contain("BytePosition").And.Not.Contain("LineNumber"));
         Assert.That(answers[1].GetProperty("output_ids").GetArrayLength(), Is.EqualTo(1));
+    }
+
+    [TestCase("--sglang-max-queued-requests 1")]
+    [TestCase("--sglang-max-queued-requests 2 --rollout-num-gpus 2")]
+    [TestCase("--prefill-num-servers 1 --rollout-num-gpus 3 --disaggregate always "
+        + "--sglang-max-queued-requests 1")]
+    [TestCase("--prefill-num-servers 1 --rollout-num-gpus 2 --sglang-max-queued-requests 1 "
+        + "--sglang-max-running-requests 1 --kv-domain device --disaggregate always")]
+    public async Task Lines_wait_where_a_queue_has_no_room_for_them(string flags)
+    {
+        StringBuilder lines = new();
+        for (int i = 0; i < 40; i++)
+        {
+            string sampling = Sampling($"\"max_new_tokens\":{1 + (i * 7 % 20)},\"n\":{1 + (i % 3)}");
+            lines.Append($"{{\"id\":{i},{Ids([.. Enumerable.Range(3, 1 + (i * 13 % 90))])},{sampling}}}\n");
+        }
+        (_, JsonElement[] expected, _) = await PdEngineRun.BatchAsync(lines.ToString());
+        (int exitCode, JsonElement[] answers, string error) =
+            await PdEngineRun.BatchAsync(lines.ToString(), flags.Split(' '));
+        Assert.That(exitCode, Is.Zero, error);
+        Assert.That(answers.Select(AllIds), Is.EqualTo(expected.Select(AllIds)));
+
+        static string AllIds(JsonElement answer) => answer.ValueKind == JsonValueKind.Array
+            ? string.Join(' ', answer.EnumerateArray().Select(OutputIds)) : OutputIds(answer);
     }
 
     [Test]
@@ -152,6 +179,7 @@ public sealed class BatchTests
         Assert.That(meta.EnumerateObject().Select(property => property.Name), Is.EqualTo(new[]
         {
             "id", "finish_reason", "prompt_tokens", "completion_tokens", "cached_tokens", "weight_version",
+            "total_retractions",
             "input_token_logprobs", "output_token_logprobs", "input_top_logprobs", "output_top_logprobs",
             "queue_time", "e2e_latency", "ttft", "decode_throughput", "pd_path", "pd_reason",
             "pd_prefill_bootstrap_queue_duration", "pd_prefill_forward_duration",

@@ -18,6 +18,8 @@ public sealed class CommandLineTests
     [TestCase("generate x", "--model")]
     [TestCase("generate x --model /nowhere/at/all", "/nowhere/at/all")]
     [TestCase("generate x --model random:huge", "'huge'", "tiny")]
+    [TestCase("generate x --model random:qwen3-0.6b", "random:qwen3-0.6b", "tokenizer", "--input-ids")]
+    [TestCase("score x --model random:qwen3-0.6b", "random:qwen3-0.6b", "tokenizer", "--input-ids")]
     [TestCase("generate --model M", "prompt")]
     [TestCase("generate x --input-ids 1 --model M", "only one")]
     [TestCase("generate x --prompt-file f --model M", "only one")]

@@ -82,10 +82,24 @@ public sealed class GenerateBodyTests
         Assert.That(error.Field, Is.EqualTo(field));
     }
 
-    [TestCase("""{"text": "x", "source": "corpus 7", "label": 3}""")]
-    [TestCase("""{"text": "x", "lora_path": null, "return_hidden_states": false, "stream": true}""")]
+    [TestCase("""{"text": "x", "lora_path": null, "return_hidden_states": false, "image_data": []}""")]
+    [TestCase("""{"text": "x", "stream": true, "log_metrics": false, "bootstrap_room": 7}""")]
     [TestCase("""{"text": "x", "sampling_params": null}""")]
     public void What_changes_nothing_is_ignored(string json) => Assert.DoesNotThrow(() => Read(json));
+
+    [TestCase("txet", "'text'")]
+    [TestCase("sampling_parms", "'sampling_params'")]
+    [TestCase("input_id", "'input_ids'")]
+    [TestCase("prompt", "'text'")]
+    [TestCase("temperature", "sampling_params")]
+    [TestCase("max_new_tokens", "sampling_params")]
+    [TestCase("source", "input_ids, messages")]
+    public void An_unknown_field_is_refused_with_the_known_one_that_was_meant(string name, string meant)
+    {
+        RequestException error = Assert.Throws<RequestException>(() => Read($"{{\"{name}\": 1}}"))!;
+        Assert.That(error.Field, Is.EqualTo(name));
+        Assert.That(error.Message, Does.Contain("no such field").And.Contain(meant));
+    }
 
     [TestCase(1024, true)]
     [TestCase(1025, false)]

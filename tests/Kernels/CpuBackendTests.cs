@@ -51,7 +51,8 @@ public sealed class CpuBackendTests
     {
         using CpuBackend backend = CpuTestBackend.Create(CpuIsa.Auto, threadCount: 3);
         MatrixReader torn = (_, _, _) => throw new CheckpointException("model.gguf", "torn");
-        Assert.Throws<CheckpointException>(() => backend.LoadMatrix(500, 64, 1, torn));
+        Assert.Throws<CheckpointException>(
+            () => backend.LoadMatrix(500, 64, 1, MatrixElement.Native, torn));
     }
 
     [Test]

@@ -10,7 +10,8 @@ internal static class CpuTestBackend
         return CpuDevices.Open(new CpuBackendOptions { Isa = isa, ThreadCount = threadCount })[0];
     }
 
-    public static bool RoundsInputs(CpuIsa isa) => isa is CpuIsa.Amx or CpuIsa.AmxEmulated;
+    public static bool RoundsInputs(CpuIsa isa) =>
+        isa is CpuIsa.Amx or CpuIsa.AmxEmulated or CpuIsa.Avx512Bf16;
 
     /// <summary>Values of a weight's magnitude, uniform in (-scale, scale).</summary>
     public static float[] Values(int seed, int count, float scale = 1)

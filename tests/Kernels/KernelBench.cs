@@ -20,7 +20,7 @@ public sealed class KernelBench
         for (int layer = 0; layer < 8; layer++)
         {
             foreach (int[] shape in Layer)
-                weights.Add(backend.LoadMatrix(shape[0], shape[1], shape[2], Fill));
+                weights.Add(backend.LoadMatrix(shape[0], shape[1], shape[2], MatrixElement.Native, Fill));
         }
         TestContext.Progress.WriteLine($"{backend.Name}, {threadCount} threads");
         foreach (int rows in new[] { 1, 2, 4, 8, 16, 32, 128, 512, 2048 })

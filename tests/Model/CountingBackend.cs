@@ -25,7 +25,8 @@ internal sealed class CountingBackend : IBackend
 
     public KvStore CreateKvStore(KvLayout layout, int blockCount) => new EmptyStore(layout, blockCount);
 
-    public Matrix LoadMatrix(int rows, int columns, int segmentCount, MatrixReader reader)
+    public Matrix LoadMatrix(
+        int rows, int columns, int segmentCount, MatrixElement element, MatrixReader reader)
     {
         reader(0, rows, new float[rows * columns]);
         LiveMatrices++;

@@ -29,8 +29,9 @@ internal sealed class ProbedBackend(IBackend inner) : IBackend
 
     public KvStore CreateKvStore(KvLayout layout, int blockCount) => inner.CreateKvStore(layout, blockCount);
 
-    public Matrix LoadMatrix(int rows, int columns, int segmentCount, MatrixReader reader) =>
-        inner.LoadMatrix(rows, columns, segmentCount, reader);
+    public Matrix LoadMatrix(
+        int rows, int columns, int segmentCount, MatrixElement element, MatrixReader reader) =>
+        inner.LoadMatrix(rows, columns, segmentCount, element, reader);
 
     public void Embed(Matrix table, ReadOnlySpan<int> tokenIds, Tensor output)
     {

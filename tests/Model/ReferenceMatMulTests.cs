@@ -84,7 +84,8 @@ public sealed class ReferenceMatMulTests
     {
         const int Rows = 5001, Columns = 700;
         using ReferenceBackend backend = new(4);
-        using Matrix weight = backend.LoadMatrix(Rows, Columns, 1, (first, count, destination) =>
+        using Matrix weight = backend.LoadMatrix(
+            Rows, Columns, 1, MatrixElement.Native, (first, count, destination) =>
         {
             for (int index = 0; index < count * Columns; index++)
                 destination[index] = ((long)first * Columns) + index;

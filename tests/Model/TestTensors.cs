@@ -24,8 +24,10 @@ internal static class TestTensors
     public static Tensor Random(IBackend backend, Random random, int rows, int columns) =>
         Filled(backend, rows, columns, Values(random, rows * columns));
 
-    public static Matrix Matrix(IBackend backend, int rows, int columns, int segmentCount, float[] values) =>
-        backend.LoadMatrix(rows, columns, segmentCount, (first, count, destination) =>
+    public static Matrix Matrix(
+        IBackend backend, int rows, int columns, int segmentCount, float[] values,
+        MatrixElement element = MatrixElement.Native) =>
+        backend.LoadMatrix(rows, columns, segmentCount, element, (first, count, destination) =>
             values.AsSpan(first * columns, count * columns).CopyTo(destination));
 
     /// <summary>All values of a tensor, row after row.</summary>

@@ -15,6 +15,7 @@ public sealed class OverrideTests
         "schedule_policy: routing-key", "schedule_conservativeness: 0.7", "schedule_conservativeness: 2",
         "retraction_policy: priority", "enable_mixed_chunk: true", "num_reserved_decode_tokens: 0",
         "stream_interval: 4", "tp_size: 1", "model_path: /m", "weight_version: v7", "watchdog_timeout: 12.5",
+        "quantization: w8a8_int8",
     ];
 
     private static IEnumerable<OverrideRule> Rules => OverrideTable.All;

@@ -159,11 +159,24 @@ public sealed class TopologyFlagTests
     [TestCase("--prefil-num-servers", "did you mean '--prefill-num-servers'")]
     [TestCase("--rollout-num-gpu", "did you mean '--rollout-num-gpus'")]
     [TestCase("--sglang-pagesize", "did you mean '--sglang-page-size'")]
+    [TestCase("--sglang-tp", "did you mean '--sglang-tp-size'")]
+    [TestCase("--sglang-model", "did you mean '--hf-checkpoint'")]
     [TestCase("--zzzzzz", "no such flag")]
     public void A_flag_that_is_not_the_engines_is_refused_by_name_with_the_reason(string word, string reason)
     {
         OptionsException refusal = RefusedFlags.Refusal(word);
         Assert.That(refusal.Message, Does.Contain(reason));
         Assert.That(refusal.Option, Is.EqualTo(word.Split('=')[0]));
+    }
+
+    [TestCase("--sglang-foo")]
+    [TestCase("--sglang-hots")]
+    [TestCase("--sglang-prot")]
+    [TestCase("--sglang-node-rnk")]
+    [TestCase("--sglang-dist-init-adr")]
+    public void A_flag_that_is_refused_is_never_proposed(string word)
+    {
+        string message = RefusedFlags.Refusal(word).Message;
+        Assert.That(message, Does.Contain("no such flag").And.Not.Contain("did you mean"));
     }
 }

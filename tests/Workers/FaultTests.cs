@@ -81,6 +81,31 @@ public sealed class FaultTests
     }
 
     [Test]
+    public void With_no_worker_left_a_request_is_told_what_each_of_them_died_of()
+    {
+        using RouterRig rig = NewRig(WorkerType.Prefill, WorkerType.Decode, WorkerType.Decode);
+        rig.Kill(2);
+        rig.Kill(0);
+        rig.Kill(1);
+        WorkerException error = Assert.Throws<WorkerException>(() => rig.Submit([1], newTokens: 1))!;
+        foreach (WorkerSlot slot in rig.Slots)
+            Assert.That(error.Message, Does.Contain($"Worker '{slot.Name}' failed: killed."));
+        rig.Router.Restart(rig.Slots[1]);
+        rig.RunToEnd(rig.Submit([1, 2, 3], newTokens: 10));
+    }
+
+    [Test]
+    public void Prefill_and_decode_workers_share_one_domain_or_none()
+    {
+        using RouterRig one = new(sharesDomain: true, [64], Options, WorkerType.Prefill, WorkerType.Decode);
+        using RouterRig two = new(sharesDomain: true, [64], Options, WorkerType.Prefill, WorkerType.Decode);
+        Assert.That(() => one.Router.Connect([.. one.Slots, .. two.Slots]), Throws.Exception
+            .With.Message.Contains("sources.Overlaps(targets)"));
+        Assert.That(() => one.Router.Connect([one.Slots[0], two.Slots[1]]), Throws.Nothing);
+        Assert.That(() => one.Router.Connect([.. one.Slots, two.Slots[1]]), Throws.Exception);
+    }
+
+    [Test]
     public void A_sequence_that_loses_three_workers_ends_with_what_it_has()
     {
         using RouterRig rig = NewRig([.. Enumerable.Repeat(WorkerType.Regular, 5)]);

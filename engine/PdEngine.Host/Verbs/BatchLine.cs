@@ -5,11 +5,11 @@ namespace PdEngine.Host;
 /// <summary>
 /// Answers one line of a batch: its answer, or an array of them for several samples, or its error entry.
 /// </summary>
-/// <param name="engine">Who answers.</param>
+/// <param name="door">The way to who answers.</param>
+/// <param name="tokenizer">The checkpoint's, or null.</param>
 /// <param name="seed">Seed of lines that bring none.</param>
 /// <param name="routes">Hears where every sample went.</param>
-/// <param name="places">One for each request that may be under way; null for any number.</param>
-internal sealed class BatchLine(Engine engine, ulong seed, RouteTally routes, SemaphoreSlim? places)
+internal sealed class BatchLine(BatchDoor door, Tokenizer? tokenizer, ulong seed, RouteTally routes)
 {
     public const int MaxBytes = 64 << 20;
 
@@ -37,15 +37,16 @@ internal sealed class BatchLine(Engine engine, ulong seed, RouteTally routes, Se
         }
         catch (JsonException error)
         {
-            return (Refusal(id, "invalid_json", number, error.Message), true);
+            (int column, string problem) = JsonFault.Of(error, line.Bytes.Span);
+            return (Refusal(id, "invalid_json", $"line {number}, column {column}: {problem}"), true);
         }
         catch (CapacityException error)
         {
-            return (Refusal(id, "capacity", number, error.Message), true);
+            return (Refusal(id, "capacity", $"line {number}: {error.Message}"), true);
         }
         catch (PdEngineException error)
         {
-            return (Refusal(id, "invalid_request", number, error.Message), true);
+            return (Refusal(id, "invalid_request", $"line {number}: {error.Message}"), true);
         }
     }
 
@@ -69,24 +70,15 @@ internal sealed class BatchLine(Engine engine, ulong seed, RouteTally routes, Se
 
     private async Task<Generation> GenerateAsync(GenerateRequest request, CancellationToken cancellation)
     {
-        if (places is not null)
-            await places.WaitAsync(cancellation).ConfigureAwait(false);
-        try
-        {
-            Generation generation = await engine.GenerateAsync(request, cancellation).ConfigureAwait(false);
-            routes.Add(generation);
-            return generation;
-        }
-        finally
-        {
-            places?.Release();
-        }
+        Generation generation = await door.GenerateAsync(request, cancellation).ConfigureAwait(false);
+        routes.Add(generation);
+        return generation;
     }
 
     private void WriteAnswers(
         Utf8JsonWriter json, JsonElement id, GenerateBody body, long number, Generation[] samples)
     {
-        AnswerWriter writer = new(engine.Tokenizer);
+        AnswerWriter writer = new(tokenizer);
         if (body.SampleCount > 1)
             json.WriteStartArray();
         for (int i = 0; i < samples.Length; i++)
@@ -103,8 +95,8 @@ internal sealed class BatchLine(Engine engine, ulong seed, RouteTally routes, Se
             json.WriteEndArray();
     }
 
-    private static byte[] Refusal(JsonElement id, string type, long number, string message) =>
-        Write(json => AnswerWriter.WriteError(json, id, type, $"line {number}: {message}"));
+    private static byte[] Refusal(JsonElement id, string type, string message) =>
+        Write(json => AnswerWriter.WriteError(json, id, type, message));
 
     private static byte[] Write(Action<Utf8JsonWriter> write)
     {

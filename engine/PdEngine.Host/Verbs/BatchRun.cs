@@ -14,7 +14,6 @@ internal sealed class BatchRun(Engine engine, ulong seed, ServedPlan? plan)
     private const int WindowLines = 512;
 
     private readonly RouteTally _routes = new();
-    private readonly SemaphoreSlim? _places = plan is null ? null : new(plan.Concurrency);
     private readonly Stopwatch _sinceStart = Stopwatch.StartNew();
     private int _lineCount;
     private int _errorCount;
@@ -62,7 +61,9 @@ internal sealed class BatchRun(Engine engine, ulong seed, ServedPlan? plan)
         using CancellationTokenSource either =
             CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         Channel<Pending> inOrder = Channel.CreateBounded<Pending>(WindowLines);
-        Task reading = CancelOnFailureAsync(ReadAllAsync(source, inOrder.Writer, either.Token), either);
+        BatchDoor door = new(engine, plan?.Concurrency ?? int.MaxValue);
+        Task reading = CancelOnFailureAsync(
+            ReadAllAsync(source, door, inOrder.Writer, either.Token), either);
         Task writing = CancelOnFailureAsync(
             WriteAllAsync(target, inOrder.Reader, progress, either.Token), either);
         await Task.WhenAll(reading, writing).ConfigureAwait(false);
@@ -82,10 +83,10 @@ internal sealed class BatchRun(Engine engine, ulong seed, ServedPlan? plan)
     }
 
     private async Task ReadAllAsync(
-        Stream source, ChannelWriter<Pending> inOrder, CancellationToken cancellation)
+        Stream source, BatchDoor door, ChannelWriter<Pending> inOrder, CancellationToken cancellation)
     {
         LineReader reader = new(source, BatchLine.MaxBytes);
-        BatchLine answers = new(engine, seed, _routes, _places);
+        BatchLine answers = new(door, engine.Tokenizer, seed, _routes);
         long number = 0;
         while (await reader.NextAsync(cancellation).ConfigureAwait(false) is { } line)
         {

@@ -1,15 +1,18 @@
 using System.CommandLine;
+using System.Globalization;
+using PdEngine.Bench;
 using Spectre.Console;
 
 namespace PdEngine.Host;
 
-/// <summary>The flags of every benchmark, and where its results go.</summary>
+/// <summary>The flags of every benchmark of kernels, and where its results go.</summary>
 internal sealed class BenchFlags(int defaultRepeats)
 {
-    private readonly Option<CpuIsa> _isa = new("--isa")
+    private readonly Option<string> _isa = new("--isa")
     {
-        Description = "Instruction set; auto is the best this CPU has.",
-        DefaultValueFactory = _ => CpuIsa.Auto,
+        Description = $"Instruction set: {string.Join(", ", IsaNames())}; auto is the best this CPU has.",
+        DefaultValueFactory = _ => CpuIsaSupport.NameOf(CpuIsa.Auto),
+        HelpName = "NAME",
     };
 
     private readonly Option<int> _threads = new("--threads")
@@ -26,18 +29,16 @@ internal sealed class BenchFlags(int defaultRepeats)
 
     private readonly Option<bool> _noPeer = new("--no-peer") { Description = "Leaves llama.cpp out." };
 
-    private readonly Option<string?> _json = new("--json")
-    {
-        Description = "Writes the results as JSON; - is standard output.", HelpName = "FILE",
-    };
+    private readonly BenchOutput _output = new();
 
     public void AddTo(Command verb)
     {
-        foreach (Option option in new Option[] { _isa, _threads, _repeats, _noPeer, _json })
+        foreach (Option option in new Option[] { _isa, _threads, _repeats, _noPeer })
             verb.Options.Add(option);
+        _output.AddTo(verb);
     }
 
-    public CpuIsa Isa(ParseResult parsed) => parsed.GetValue(_isa);
+    public CpuIsa Isa(ParseResult parsed) => IsaOf(parsed.GetValue(_isa)!);
 
     public int Threads(ParseResult parsed) => Within(parsed, _threads, 1, 1024);
 
@@ -45,32 +46,29 @@ internal sealed class BenchFlags(int defaultRepeats)
 
     public bool WithPeer(ParseResult parsed) => !parsed.GetValue(_noPeer);
 
-    /// <summary>For tables: standard error where standard output is the JSON's.</summary>
-    public IAnsiConsole Console(ParseResult parsed)
+    /// <inheritdoc cref="BenchOutput.Console"/>
+    public IAnsiConsole Console(ParseResult parsed) => _output.Console(parsed);
+
+    /// <inheritdoc cref="BenchOutput.CheckJson"/>
+    public void CheckJson(ParseResult parsed) => _output.CheckJson(parsed);
+
+    /// <inheritdoc cref="BenchOutput.WriteJson"/>
+    public void WriteJson(ParseResult parsed, Action<Stream> write) => _output.WriteJson(parsed, write);
+
+    /// <summary>The instruction set of a name, or a refusal that lists all.</summary>
+    public static CpuIsa IsaOf(string name)
     {
-        IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings
+        foreach (CpuIsa isa in (CpuIsa[])[CpuIsa.Auto, .. CpuIsaSupport.All])
         {
-            Ansi = System.Console.IsOutputRedirected ? AnsiSupport.No : AnsiSupport.Detect,
-            Out = new AnsiConsoleOutput(
-                parsed.GetValue(_json) == "-" ? System.Console.Error : System.Console.Out),
-        });
-        // A pipe has no width to fold the columns to.
-        if (System.Console.IsOutputRedirected)
-            console.Profile.Width = 220;
-        return console;
+            if (CpuIsaSupport.NameOf(isa) == name)
+                return isa;
+        }
+        throw new OptionsException("--isa", $"'{name}' is none of {string.Join(", ", IsaNames())}");
     }
 
-    /// <summary>Refuses the file before a long run, not after it.</summary>
-    public void CheckJson(ParseResult parsed) => CheckFile("--json", parsed.GetValue(_json));
-
-    /// <summary>Hands over where JSON is wanted, or does nothing.</summary>
-    public void WriteJson(ParseResult parsed, Action<Stream> write)
-    {
-        if (parsed.GetValue(_json) is not { } file)
-            return;
-        using Stream target = file == "-" ? System.Console.OpenStandardOutput() : File.Create(file);
-        write(target);
-    }
+    public static WeightDtype Dtype(ParseResult parsed, Option<string> option) =>
+        EngineFlags.Choice(
+            option.Name, parsed.GetValue(option)!, ("bf16", WeightDtype.Bf16), ("int8", WeightDtype.Int8));
 
     public static void CheckFile(string flag, string? file)
     {
@@ -90,4 +88,22 @@ internal sealed class BenchFlags(int defaultRepeats)
             ? value
             : throw new OptionsException(option.Name, $"{value} is not in {least} to {most}");
     }
+
+    /// <summary>Reads numbers between commas.</summary>
+    public static IReadOnlyList<int> Numbers(string flag, string list, int least, int most)
+    {
+        List<int> numbers = [];
+        foreach (string part in list.Split(','))
+        {
+            if (!int.TryParse(part, NumberStyles.None, CultureInfo.InvariantCulture, out int number))
+                throw new OptionsException(flag, $"'{part}' is no number");
+            if (number < least || number > most)
+                throw new OptionsException(flag, $"{number} is not in {least} to {most}");
+            numbers.Add(number);
+        }
+        return numbers;
+    }
+
+    private static IEnumerable<string> IsaNames() =>
+        [CpuIsaSupport.NameOf(CpuIsa.Auto), .. CpuIsaSupport.All.Select(CpuIsaSupport.NameOf)];
 }

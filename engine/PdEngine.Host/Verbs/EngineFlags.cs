@@ -11,7 +11,8 @@ internal sealed class EngineFlags
     private readonly Option<string?> _model = new("--model", "-m", "--hf-checkpoint")
     {
         Description = "Hugging Face folder or GGUF file; random:SHAPE makes random weights "
-            + $"({string.Join(", ", RandomModel.Shapes)}).",
+            + $"({string.Join(", ", RandomModel.Shapes)}); of these only tiny has a tokenizer, the others "
+            + "take --input-ids.",
         HelpName = "PATH",
     };
 
@@ -25,6 +26,13 @@ internal sealed class EngineFlags
         Description =
             "Instruction set of the CPU backend: auto, amx, amx-emulated, avx512-bf16, avx512 or avx2.",
         DefaultValueFactory = _ => "auto",
+        HelpName = "NAME",
+    };
+
+    private readonly Option<string> _quantization = new("--quantization")
+    {
+        Description = "none, or w8a8_int8: weights and activations rounded to int8.",
+        DefaultValueFactory = _ => "none",
         HelpName = "NAME",
     };
 
@@ -82,8 +90,8 @@ internal sealed class EngineFlags
     {
         foreach (Option option in new Option[]
         {
-            _model, _backend, _isa, _threads, _pageSize, _maxTotalTokens, _memFraction, _maxRunning, _chunk,
-            _context, _noRadix, _seed,
+            _model, _backend, _isa, _quantization, _threads, _pageSize, _maxTotalTokens, _memFraction,
+            _maxRunning, _chunk, _context, _noRadix, _seed,
         })
         {
             verb.Options.Add(option);
@@ -92,6 +100,24 @@ internal sealed class EngineFlags
     }
 
     public ulong Seed(ParseResult parsed) => parsed.GetValue(_seed);
+
+    /// <summary>
+    /// Starts the engine for one prompt; of text only where there is a tokenizer, which of random weights is
+    /// known before they are made.
+    /// </summary>
+    public async Task<(Engine Engine, ServedPlan? Plan)> StartAsync(
+        ParseResult parsed, GenerateRequest prompt, CancellationToken cancellation)
+    {
+        string model = parsed.GetValue(_model) ?? "";
+        string shape = model.StartsWith("random:", StringComparison.Ordinal) ? model["random:".Length..] : "";
+        if (prompt.InputIds is null && shape != "tiny" && RandomModel.Shapes.Contains(shape))
+            throw Unreadable(model);
+        (Engine engine, ServedPlan? plan) = await StartAsync(parsed, cancellation).ConfigureAwait(false);
+        if (prompt.InputIds is not null || engine.Tokenizer is not null)
+            return (engine, plan);
+        await engine.DisposeAsync().ConfigureAwait(false);
+        throw Unreadable("the checkpoint");
+    }
 
     /// <summary>
     /// Starts the engine that the flags ask for, and says on standard error what it is; the plan is null
@@ -114,6 +140,10 @@ internal sealed class EngineFlags
             Console.Error.WriteLine(plan);
         return (engine, plan);
     }
+
+    private static OptionsException Unreadable(string model) => new("prompt",
+        $"{model} has no tokenizer to read text with; give token ids with --input-ids 1,2,3, or a checkpoint "
+        + "with a tokenizer");
 
     private int? Threads(ParseResult parsed)
     {
@@ -142,6 +172,8 @@ internal sealed class EngineFlags
             Isa = Choice("--isa", parsed.GetValue(_isa)!, ("auto", CpuIsa.Auto), ("amx", CpuIsa.Amx),
                 ("amx-emulated", CpuIsa.AmxEmulated), ("avx512-bf16", CpuIsa.Avx512Bf16),
                 ("avx512", CpuIsa.Avx512), ("avx2", CpuIsa.Avx2)),
+            Quantization = Choice("--quantization", parsed.GetValue(_quantization)!,
+                ("none", Quantization.None), ("w8a8_int8", Quantization.W8A8Int8)),
             ThreadCount = threads,
             PageSize = parsed.GetValue(_pageSize),
             MaxTotalTokens = parsed.GetValue(_maxTotalTokens),

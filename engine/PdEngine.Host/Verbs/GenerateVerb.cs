@@ -75,7 +75,7 @@ internal sealed class GenerateVerb
             ReturnLogProb = parsed.GetValue(_logProbs),
         };
         (Engine engine, ServedPlan? plan) =
-            await _engine.StartAsync(parsed, cancellation).ConfigureAwait(false);
+            await _engine.StartAsync(parsed, request, cancellation).ConfigureAwait(false);
         await using ConfiguredAsyncDisposable disposal = engine.ConfigureAwait(false);
         string? system = parsed.GetValue(_system);
         if (request.Text is { } text && engine.HasChatTemplate && !parsed.GetValue(_noChat))

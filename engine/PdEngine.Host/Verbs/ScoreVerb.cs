@@ -35,7 +35,7 @@ internal sealed class ScoreVerb
     {
         GenerateRequest asked = await _prompt.ReadAsync(parsed, cancellation).ConfigureAwait(false);
         (Engine engine, ServedPlan? plan) =
-            await _engine.StartAsync(parsed, cancellation).ConfigureAwait(false);
+            await _engine.StartAsync(parsed, asked, cancellation).ConfigureAwait(false);
         await using ConfiguredAsyncDisposable disposal = engine.ConfigureAwait(false);
         GenerateRequest request = asked with
         {

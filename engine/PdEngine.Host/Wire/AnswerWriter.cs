@@ -38,6 +38,7 @@ internal sealed class AnswerWriter(Tokenizer? tokenizer)
         json.WriteNumber("completion_tokens", generation.OutputIds.Count);
         json.WriteNumber("cached_tokens", generation.CachedTokens);
         WriteVersions(json, generation);
+        json.WriteNumber("total_retractions", generation.RetractionCount);
         if (asked.ReturnLogProb)
         {
             WriteLogProbs(json, "input_token_logprobs", generation.InputLogProbs, returnText);

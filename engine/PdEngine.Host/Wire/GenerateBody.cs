@@ -15,30 +15,13 @@ internal sealed record GenerateBody(
 
     private const int MaxKeyLetters = 1024;
 
-    private static readonly string[] Known =
-    [
-        "id", "rid", "text", "input_ids", "messages", "tools", "chat_template_kwargs", "parse_added_tokens",
-        "sampling_params", "return_logprob", "logprob_start_len", "top_logprobs_num",
-        "return_text_in_logprobs", "priority", "routing_key", "session_id", "stream",
-    ];
-
-    /// <summary>
-    /// Fields that would change the answer and that this engine does not serve; null and false pass.
-    /// </summary>
-    private static readonly string[] Unsupported =
-    [
-        "image_data", "audio_data", "video_data", "modalities", "input_embeds", "lora_path", "session_params",
-        "return_hidden_states", "return_routed_experts", "custom_logit_processor", "token_ids_logprob",
-        "response_format", "json_schema", "regex", "ebnf", "min_weight_version", "weight_version",
-    ];
-
     /// <summary>Reads a body; <see cref="RequestException"/> names the field at fault.</summary>
     public static GenerateBody Read(JsonElement body)
     {
         if (body.ValueKind != JsonValueKind.Object)
             throw new RequestException("body", $"a JSON object is needed, not {Fields.KindName(body)}");
         foreach (JsonProperty property in body.EnumerateObject())
-            CheckName(Fields.NameOf(property), property.Value);
+            BodyFields.Check(Fields.NameOf(property), property.Value);
         (SamplingParams sampling, int sampleCount) =
             body.TryGetProperty("sampling_params", out JsonElement parameters)
             && parameters.ValueKind != JsonValueKind.Null
@@ -86,20 +69,5 @@ internal sealed record GenerateBody(
         string? key = Fields.String(body, name);
         return key is null or { Length: >= 1 and <= MaxKeyLetters } ? key : throw new RequestException(
             name, $"it has 1 to {MaxKeyLetters} letters, not {key.Length}; null is none");
-    }
-
-    private static void CheckName(string name, JsonElement value)
-    {
-        if (Array.IndexOf(Known, name) >= 0)
-            return;
-        if (Array.IndexOf(Unsupported, name) >= 0)
-        {
-            bool off = value.ValueKind is JsonValueKind.Null or JsonValueKind.False;
-            if (!off)
-                throw new RequestException(name, "it is not served here; leave it out");
-            return;
-        }
-        if (NearestName.Of(name, Known, within: 2) is { } near)
-            throw new RequestException(name, $"there is no such field; did you mean '{near}'?");
     }
 }

@@ -20,6 +20,9 @@ internal static class SamplingBody
         "stream_interval",
     ];
 
+    /// <summary>Whether a name is that of a parameter.</summary>
+    public static bool Knows(string name) => Known.Contains(name);
+
     public static (SamplingParams Sampling, int SampleCount) Read(JsonElement body)
     {
         if (body.ValueKind != JsonValueKind.Object)

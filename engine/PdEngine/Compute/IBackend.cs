@@ -18,9 +18,10 @@ internal interface IBackend : IDisposable
     KvStore CreateKvStore(KvLayout layout, int blockCount);
 
     /// <summary>
-    /// Takes a weight in, in the backend's own form (the CPU backend rounds it to bf16 and packs it).
+    /// Takes a weight in, in the backend's own form (the CPU backend rounds it to bf16 and packs it), or
+    /// rounded to int8.
     /// </summary>
-    Matrix LoadMatrix(int rows, int columns, int segmentCount, MatrixReader reader);
+    Matrix LoadMatrix(int rows, int columns, int segmentCount, MatrixElement element, MatrixReader reader);
 
     /// <summary>output[i] = row tokenIds[i] of the table.</summary>
     void Embed(Matrix table, ReadOnlySpan<int> tokenIds, Tensor output);

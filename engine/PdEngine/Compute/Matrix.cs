@@ -7,7 +7,9 @@ namespace PdEngine;
 /// 1, 2 or 4 equal runs of input features that are summed apart and then pairwise, (s0+s1)+(s2+s3): the fixed
 /// order that makes a row-parallel product the same at every tensor-parallel size.
 /// </param>
-internal abstract class Matrix(int rows, int columns, int segmentCount) : IDisposable
+/// <param name="element">What it is multiplied as.</param>
+internal abstract class Matrix(
+    int rows, int columns, int segmentCount, MatrixElement element = MatrixElement.Native) : IDisposable
 {
     /// <summary>Rows that no backend divides further.</summary>
     public const int UnitRows = 32;
@@ -17,6 +19,8 @@ internal abstract class Matrix(int rows, int columns, int segmentCount) : IDispo
     public int Columns { get; } = columns;
 
     public int SegmentCount { get; } = segmentCount;
+
+    public MatrixElement Element { get; } = element;
 
     /// <summary>Bytes that one product reads.</summary>
     public abstract long Bytes { get; }

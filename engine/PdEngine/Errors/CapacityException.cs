@@ -1,6 +1,8 @@
 namespace PdEngine;
 
-/// <summary>A request can never fit the engine as configured; the message gives both numbers.</summary>
+/// <summary>
+/// A request does not fit the engine as configured; the message gives both numbers.
+/// </summary>
 public sealed class CapacityException : PdEngineException
 {
     /// <summary>Makes the exception.</summary>
@@ -9,4 +11,9 @@ public sealed class CapacityException : PdEngineException
         : base(message)
     {
     }
+
+    /// <summary>
+    /// Only a full queue stands against it: the same request can be taken once others have started.
+    /// </summary>
+    public bool CanRetry { get; init; }
 }

@@ -10,4 +10,14 @@ public sealed class WorkerException : PdEngineException
         : base($"Worker '{worker}' failed: {cause.Message}", cause)
     {
     }
+
+    /// <summary>Makes the exception of a request that no worker is left for.</summary>
+    /// <param name="failures">What the workers died of, one entry each.</param>
+    public WorkerException(IReadOnlyList<WorkerException> failures)
+        : base("Every worker has failed; restart one. " + string.Join(' ', failures.Select(Sentence)),
+            new AggregateException(failures))
+    {
+    }
+
+    private static string Sentence(WorkerException failure) => failure.Message.TrimEnd('.') + '.';
 }

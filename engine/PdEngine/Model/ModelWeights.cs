@@ -6,6 +6,12 @@ namespace PdEngine;
 /// </summary>
 internal sealed class ModelWeights : IDisposable
 {
+    /// <summary>
+    /// Whether quantised weights have a quantised head. A head that the embedding shares is then looked up
+    /// in int8 too: one table of a byte an element instead of two tables of three.
+    /// </summary>
+    private const bool QuantisesHead = true;
+
     private readonly IReadOnlyList<IDisposable> _owned;
     private readonly Matrix _wholeHead;
 
@@ -61,18 +67,23 @@ internal sealed class ModelWeights : IDisposable
     /// Weights of the same model on the same memory whose embedding and head are to be used instead of
     /// copies; they must outlive these.
     /// </param>
+    /// <param name="quantization">How the weights of products are held; that of the tables too.</param>
     public static ModelWeights Load(
         ICheckpoint checkpoint, IBackend backend, IProgress<long>? progress = null,
-        WeightShard? shard = null, ModelWeights? tables = null)
+        WeightShard? shard = null, ModelWeights? tables = null,
+        Quantization quantization = Quantization.None)
     {
+        MatrixElement element = quantization == Quantization.W8A8Int8
+            ? MatrixElement.Int8
+            : MatrixElement.Native;
         ModelConfig config = checkpoint.Config;
         WeightShard share = shard ?? WeightShard.Whole;
         TensorParallel.ThrowIfImpossible(config, share.Count);
-        WeightLoader loader = new(checkpoint, backend, progress);
+        WeightLoader loader = new(checkpoint, backend, progress, element);
         try
         {
             (Matrix, Matrix) both = tables is null
-                ? LoadTables(loader, config)
+                ? LoadTables(loader, config, QuantisesHead ? element : MatrixElement.Native)
                 : (tables.Embedding, tables._wholeHead);
             LayerWeights[] layers = new LayerWeights[config.LayerCount];
             for (int layer = 0; layer < layers.Length; layer++)
@@ -115,13 +126,15 @@ internal sealed class ModelWeights : IDisposable
             weight.Dispose();
     }
 
-    private static (Matrix Embedding, Matrix Head) LoadTables(WeightLoader loader, ModelConfig config)
+    private static (Matrix Embedding, Matrix Head) LoadTables(
+        WeightLoader loader, ModelConfig config, MatrixElement headElement)
     {
         WeightColumns columns = WeightColumns.All(config.HiddenSize);
         WeightPart part = new("model.embed_tokens", 0, config.VocabularySize);
-        Matrix embedding = loader.Matrix(columns, 1, part);
+        MatrixElement looked = config.TieWordEmbeddings ? headElement : MatrixElement.Native;
+        Matrix embedding = loader.Matrix(looked, columns, 1, part);
         return config.TieWordEmbeddings
             ? (embedding, embedding)
-            : (embedding, loader.Matrix(columns, 1, part with { Name = "lm_head" }));
+            : (embedding, loader.Matrix(headElement, columns, 1, part with { Name = "lm_head" }));
     }
 }

@@ -3,8 +3,13 @@ namespace PdEngine;
 /// <summary>
 /// Copies weights from a checkpoint into a backend and remembers what it made, so that it can be undone.
 /// </summary>
-internal sealed class WeightLoader(ICheckpoint checkpoint, IBackend backend, IProgress<long>? progress)
-    : IDisposable
+/// <param name="checkpoint">Where they are.</param>
+/// <param name="backend">Where they go.</param>
+/// <param name="progress">Hears the bytes read.</param>
+/// <param name="element">Of matrices where nothing else is asked for.</param>
+internal sealed class WeightLoader(
+    ICheckpoint checkpoint, IBackend backend, IProgress<long>? progress,
+    MatrixElement element = MatrixElement.Native) : IDisposable
 {
     private readonly List<IDisposable> _loaded = [];
     private long _readBytes;
@@ -18,10 +23,16 @@ internal sealed class WeightLoader(ICheckpoint checkpoint, IBackend backend, IPr
     /// <param name="columns">Of each.</param>
     /// <param name="segmentCount">See <see cref="PdEngine.Matrix.SegmentCount"/>.</param>
     /// <param name="parts">Which rows of which weights.</param>
-    public Matrix Matrix(WeightColumns columns, int segmentCount, params WeightPart[] parts)
+    public Matrix Matrix(WeightColumns columns, int segmentCount, params WeightPart[] parts) =>
+        Matrix(element, columns, segmentCount, parts);
+
+    /// <summary>The same, of another element.</summary>
+    /// <inheritdoc cref="Matrix(WeightColumns, int, WeightPart[])" path="/param"/>
+    public Matrix Matrix(
+        MatrixElement own, WeightColumns columns, int segmentCount, params WeightPart[] parts)
     {
         Matrix matrix = backend.LoadMatrix(
-            RowsOf(parts), columns.Count, segmentCount,
+            RowsOf(parts), columns.Count, segmentCount, own,
             (firstRow, rowCount, destination) => ReadRows(parts, columns, firstRow, rowCount, destination));
         Keep(matrix, matrix.Bytes, (long)matrix.Rows * columns.Count);
         return matrix;

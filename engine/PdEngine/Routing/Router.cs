@@ -38,8 +38,20 @@ internal sealed class Router
     /// </summary>
     public Lock Swapping { get; } = new();
 
-    /// <summary>Names the workers; once, before the first request.</summary>
-    public void Connect(IReadOnlyList<WorkerSlot> slots) => _slots = [.. slots];
+    /// <summary>
+    /// Names the workers; once, before the first request. Prefill and decode share one domain, or none: one
+    /// that both sends blocks to others and receives them could wait for itself. No plan makes such a one,
+    /// since workers share one domain or have one each.
+    /// </summary>
+    public void Connect(IReadOnlyList<WorkerSlot> slots)
+    {
+        HashSet<KvDomain> sources = DomainsOf(WorkerType.Prefill), targets = DomainsOf(WorkerType.Decode);
+        Check.That(!sources.Overlaps(targets) || sources.Union(targets).Count() == 1);
+        _slots = [.. slots];
+
+        HashSet<KvDomain> DomainsOf(WorkerType role) =>
+            [.. slots.Where(slot => slot.Role == role).Select(slot => slot.Worker.Space.Domain)];
+    }
 
     /// <exception cref="CapacityException">No worker that might serve it ever could.</exception>
     public void ThrowIfNeverFits(Request request)
@@ -62,7 +74,8 @@ internal sealed class Router
                 if (TrySubmit(sequence, route))
                     return;
             }
-            throw _slots.Select(slot => slot.Worker.Failure).First(failure => failure is not null)!;
+            throw new WorkerException(
+                [.. _slots.Select(slot => slot.Worker.Failure).OfType<WorkerException>()]);
         }
     }
 

@@ -38,7 +38,7 @@ internal sealed class Admission(string worker, SchedulerOptions options, KvSpace
         {
             throw new CapacityException(
                 $"queue full: worker '{worker}' has {bound} sequences waiting, as many as "
-                + "max_queued_requests allows. Try again later or raise it.");
+                + "max_queued_requests allows. Try again later or raise it.") { CanRetry = true };
         }
     }
 }

@@ -162,6 +162,7 @@ internal sealed class GroupResolver
             NumReservedDecodeTokens = Whole("num_reserved_decode_tokens") ?? plain.NumReservedDecodeTokens,
             StreamInterval = Whole("stream_interval") ?? plain.StreamInterval,
             TpSize = tpSize,
+            Quantization = Find("quantization") is null ? null : Quantization.W8A8Int8,
             WeightVersion = Find("weight_version")?.Text ?? plain.WeightVersion,
             WatchdogTimeoutSecs = Find("watchdog_timeout")?.Number ?? plain.WatchdogTimeoutSecs,
         };

@@ -51,6 +51,9 @@ public sealed record GroupSettings
     /// <summary>Tokens between two parts of a stream.</summary>
     public int StreamInterval { get; init; } = 1;
 
+    /// <summary>How the weights of products are held.</summary>
+    public Quantization? Quantization { get; init; }
+
     /// <summary>Ranks in tensor parallel; devices per worker over the pipeline size.</summary>
     public int TpSize { get; init; } = 1;
 

@@ -57,7 +57,6 @@ internal static class OverrideCatalogue
         multi_item_scoring_delimiter i -
         pp_size i 1
         preferred_sampling_params s -
-        quantization s -
         quantization_param_path s -
         quantize_and_serve b false
         random_seed i -

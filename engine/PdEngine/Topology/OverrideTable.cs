@@ -41,6 +41,8 @@ internal static class OverrideTable
             Supported = ["fcfs", "lpm", "priority", "routing-key"] },
         new() { Key = "retraction_policy", Kind = OverrideKind.Text, Harmless = ["length"], IsActedOn = true,
             Choices = ["length", "priority"] },
+        new() { Key = "quantization", Kind = OverrideKind.Text, Harmless = ["null"], IsActedOn = true,
+            Supported = ["w8a8_int8"], ChangesResults = true },
         new() { Key = "schedule_conservativeness", Kind = OverrideKind.Float, Harmless = ["1"],
             IsActedOn = true,
             Range = ("above 0 and at most 1000", value => value is > 0 and <= 1000) },
@@ -78,8 +80,13 @@ internal static class OverrideTable
     public static OverrideRule? Find(string key) => Rules.GetValueOrDefault(key);
 
     /// <summary>The known name that an unknown one was meant to be, or null.</summary>
-    public static string? Nearest(string key) => LongNames.TryGetValue(key, out string? name)
-        ? name : NearestName.Of(key, All.Select(rule => rule.Key), within: 3);
+    /// <param name="key">The unknown one.</param>
+    /// <param name="isTaken">Which names may be proposed; absent: all.</param>
+    public static string? Nearest(string key, Func<OverrideRule, bool>? isTaken = null) =>
+        LongNames.TryGetValue(key, out string? name)
+            ? name
+            : NearestName.Of(key, All.Where(isTaken ?? (_ => true)).Select(rule => rule.Key),
+                within: Math.Clamp(key.Length / 3, 1, 3));
 
     private static OverrideRule Count(string key, string byDefault = "null") => new()
     {

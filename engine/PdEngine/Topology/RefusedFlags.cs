@@ -81,11 +81,19 @@ internal static class RefusedFlags
             return new OptionsException(flag, $"there is no such flag; did you mean '--{near}'?");
         if (reason is not null)
             return new OptionsException(flag, $"refused: {reason}");
-        if (name.StartsWith("sglang-", StringComparison.Ordinal)
-            && OverrideTable.Nearest(name["sglang-".Length..].Replace('-', '_')) is { } key)
-            return new OptionsException(flag, "there is no such flag; did you mean "
-                + $"'--sglang-{key.Replace('_', '-')}'?");
-        return null;
+        return name.StartsWith("sglang-", StringComparison.Ordinal)
+            && FlagNear(name["sglang-".Length..].Replace('-', '_')) is { } meant
+            ? new OptionsException(flag, $"there is no such flag; did you mean '{meant}'?")
+            : null;
+    }
+
+    /// <summary>The flag of the override that an unknown name was meant to be, among those that are
+    /// taken.</summary>
+    private static string? FlagNear(string key)
+    {
+        string? near = OverrideTable.Nearest(key, rule => !Has($"sglang-{rule.Key.Replace('_', '-')}"));
+        return near == "model_path" ? "--hf-checkpoint"
+            : near is null ? null : $"--sglang-{near.Replace('_', '-')}";
     }
 
     private static string FlagOf(string word) => word.Split('=', 2)[0];

@@ -193,7 +193,7 @@ internal sealed class TopologyResolver
     // Prefill and decode workers pass blocks to each other, so a block must be the same thing to both.
     private void CheckPool(FileModel model, List<ServerGroup> groups)
     {
-        foreach (string key in new[] { "page_size", "kv_cache_dtype" })
+        foreach (string key in new[] { "page_size", "kv_cache_dtype", "quantization" })
         {
             (string Value, ServerGroup Group)? first = null;
             foreach (ServerGroup group in groups.Where(group => group.Workers.Count > 0
@@ -203,6 +203,8 @@ internal sealed class TopologyResolver
                 string value = given?.Value.Text ?? "(default)";
                 if (key == "kv_cache_dtype" && given?.Status is not OverrideStatus.NotYet)
                     value = "auto";
+                if (key == "quantization" && given?.Status is not OverrideStatus.ActedOn)
+                    value = "(default)";
                 if (first is { } other && other.Value != value)
                 {
                     throw Fault(given?.Line ?? group.Line, $"'{model.Name}' has {key} {other.Value} in group "

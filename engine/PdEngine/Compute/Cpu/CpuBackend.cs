@@ -44,10 +44,12 @@ internal sealed unsafe class CpuBackend : IBackend
         return new CpuKvStore(layout, blockCount, memory);
     }
 
-    public Matrix LoadMatrix(int rows, int columns, int segmentCount, MatrixReader reader)
+    public Matrix LoadMatrix(
+        int rows, int columns, int segmentCount, MatrixElement element, MatrixReader reader)
     {
         Check.That(rows > 0 && columns > 0 && segmentCount is 1 or 2 or 4 && columns % segmentCount == 0);
-        return Make(() => CpuWeightLoader.Load(_isa, _loadThreadCount, rows, columns, segmentCount, reader));
+        CpuWeightShape shape = new(_isa, element, rows, columns, segmentCount);
+        return Make(() => CpuWeightLoader.Load(shape, _loadThreadCount, reader));
     }
 
     public void Embed(Matrix table, ReadOnlySpan<int> tokenIds, Tensor output)
@@ -56,6 +58,11 @@ internal sealed unsafe class CpuBackend : IBackend
         Check.That(output.Rows == tokenIds.Length && output.Columns == table.Columns);
         fixed (int* ids = tokenIds)
         {
+            if (weight.Element == MatrixElement.Int8)
+            {
+                EmbedInt8(weight, ids, tokenIds.Length, output);
+                return;
+            }
             EmbedArgs args = new()
             {
                 Team = _team.Address,
@@ -115,6 +122,12 @@ internal sealed unsafe class CpuBackend : IBackend
             Isa = (int)_isa,
             Segments = weight.SegmentCount,
         };
+        if (own.Element == MatrixElement.Int8)
+        {
+            args.Scratch = _scratch.Require(CpuNative.pd_cpu_matmul_int8_scratch_bytes(&args));
+            Run(CpuNative.pd_cpu_matmul_int8(&args));
+            return;
+        }
         args.Scratch = _scratch.Require(CpuNative.pd_cpu_matmul_scratch_bytes(&args));
         Run(CpuNative.pd_cpu_matmul(&args));
     }
@@ -348,6 +361,24 @@ internal sealed unsafe class CpuBackend : IBackend
             NativeCalls.ThrowIfFailed(status, operation);
             return 0;
         });
+
+    private void EmbedInt8(CpuMatrix weight, int* ids, int count, Tensor output)
+    {
+        EmbedInt8Args args = new()
+        {
+            Team = _team.Address,
+            W = (void*)weight.Address,
+            Ids = ids,
+            Y = (float*)output.Address,
+            Count = count,
+            N = weight.Rows,
+            K = weight.Columns,
+            YStride = output.Stride,
+            Isa = (int)_isa,
+            Segments = weight.SegmentCount,
+        };
+        Run(CpuNative.pd_cpu_embed_int8(&args));
+    }
 
     private CpuMatrix Own(Matrix weight)
     {

@@ -2,32 +2,31 @@ using PdEngine.Interop;
 
 namespace PdEngine;
 
-/// <summary>A bf16 weight packed for one instruction set.</summary>
+/// <summary>A weight packed for one instruction set, bf16 or int8.</summary>
 internal sealed class CpuMatrix : Matrix
 {
     private readonly CpuMemory _packed;
+    private readonly CpuWeightShape _shape;
     private readonly long _offset;
     private readonly bool _isView;
 
-    public CpuMatrix(CpuMemory packed, CpuIsa isa, int rows, int columns, int segmentCount)
-        : base(rows, columns, segmentCount)
+    public CpuMatrix(CpuMemory packed, CpuWeightShape shape)
+        : base(shape.Rows, shape.Columns, shape.SegmentCount, shape.Element)
     {
         _packed = packed;
-        Isa = isa;
+        _shape = shape;
         Bytes = packed.Bytes;
     }
 
-    private CpuMatrix(CpuMatrix whole, long offset, int rows)
-        : base(rows, whole.Columns, whole.SegmentCount)
+    private CpuMatrix(CpuMatrix whole, long offset, CpuWeightShape shape)
+        : this(whole._packed, shape)
     {
-        _packed = whole._packed;
         _offset = whole._offset + offset;
         _isView = true;
-        Isa = whole.Isa;
-        Bytes = CpuNative.pd_cpu_packed_bytes((int)Isa, rows, Columns);
+        Bytes = shape.PackedBytes;
     }
 
-    public CpuIsa Isa { get; }
+    public CpuIsa Isa => _shape.Isa;
 
     public nint Address => _packed.Address + (nint)_offset;
 
@@ -36,7 +35,7 @@ internal sealed class CpuMatrix : Matrix
     public override Matrix View(int firstRow, int rowCount)
     {
         CheckView(firstRow, rowCount);
-        return new CpuMatrix(this, CpuNative.pd_cpu_packed_bytes((int)Isa, firstRow, Columns), rowCount);
+        return new CpuMatrix(this, _shape.BytesOf(firstRow), _shape with { Rows = rowCount });
     }
 
     public override void Dispose()

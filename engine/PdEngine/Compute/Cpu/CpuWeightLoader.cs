@@ -9,12 +9,12 @@ internal static unsafe class CpuWeightLoader
     /// <summary>Float32 elements that one thread holds at once, where a unit of rows allows it.</summary>
     private const int RunElements = 1 << 20;
 
-    public static CpuMatrix Load(
-        CpuIsa isa, int threadCount, int rows, int columns, int segmentCount, MatrixReader reader)
+    public static CpuMatrix Load(CpuWeightShape shape, int threadCount, MatrixReader reader)
     {
-        CpuMemory packed = CpuMemory.Map(CpuNative.pd_cpu_packed_bytes((int)isa, rows, columns));
+        CpuMemory packed = CpuMemory.Map(shape.PackedBytes);
         try
         {
+            (int rows, int columns) = (shape.Rows, shape.Columns);
             int unitRuns = Math.Max(1, RunElements / columns / Matrix.UnitRows);
             // No longer than gives every thread some.
             int units = (rows + Matrix.UnitRows - 1) / Matrix.UnitRows;
@@ -27,11 +27,11 @@ internal static unsafe class CpuWeightLoader
                 (run, _, scratch) =>
                 {
                     int first = run * runRows;
-                    Pack(isa, packed, rows, columns, first, Math.Min(runRows, rows - first), reader, scratch);
+                    Pack(shape, packed, first, Math.Min(runRows, rows - first), reader, scratch);
                     return scratch;
                 },
                 _ => { });
-            return new CpuMatrix(packed, isa, rows, columns, segmentCount);
+            return new CpuMatrix(packed, shape);
         }
         catch (AggregateException faults)
         {
@@ -47,23 +47,44 @@ internal static unsafe class CpuWeightLoader
     }
 
     private static void Pack(
-        CpuIsa isa, CpuMemory packed, int rows, int columns, int first, int count, MatrixReader reader,
-        float[] scratch)
+        CpuWeightShape shape, CpuMemory packed, int first, int count, MatrixReader reader, float[] scratch)
     {
-        reader(first, count, scratch.AsSpan(0, count * columns));
+        reader(first, count, scratch.AsSpan(0, count * shape.Columns));
         fixed (float* values = scratch)
         {
+            if (shape.Element == MatrixElement.Int8)
+            {
+                PackInt8(shape, packed, first, count, values);
+                return;
+            }
             PackArgs args = new()
             {
                 Rows = values,
                 Packed = (void*)packed.Address,
-                N = rows,
-                K = columns,
+                N = shape.Rows,
+                K = shape.Columns,
                 FirstRow = first,
                 RowCount = count,
-                Isa = (int)isa,
+                Isa = (int)shape.Isa,
             };
             NativeCalls.ThrowIfFailed(CpuNative.pd_cpu_pack(&args));
         }
+    }
+
+    private static void PackInt8(
+        CpuWeightShape shape, CpuMemory packed, int first, int count, float* values)
+    {
+        PackInt8Args args = new()
+        {
+            Rows = values,
+            Packed = (void*)packed.Address,
+            N = shape.Rows,
+            K = shape.Columns,
+            FirstRow = first,
+            RowCount = count,
+            Isa = (int)shape.Isa,
+            Segments = shape.SegmentCount,
+        };
+        NativeCalls.ThrowIfFailed(CpuNative.pd_cpu_pack_int8(&args));
     }
 }

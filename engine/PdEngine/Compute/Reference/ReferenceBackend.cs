@@ -27,11 +27,24 @@ internal sealed class ReferenceBackend(int threadCount) : IBackend
 
     public KvStore CreateKvStore(KvLayout layout, int blockCount) => new ReferenceKvStore(layout, blockCount);
 
-    public Matrix LoadMatrix(int rows, int columns, int segmentCount, MatrixReader reader)
+    public Matrix LoadMatrix(
+        int rows, int columns, int segmentCount, MatrixElement element, MatrixReader reader)
     {
         Check.That(segmentCount is 1 or 2 or 4 && columns % segmentCount == 0);
-        ReferenceMatrix matrix = new(rows, columns, segmentCount);
         int rowsAtOnce = Math.Clamp(LoadElements / columns, 1, rows);
+        if (element == MatrixElement.Int8)
+        {
+            ReferenceInt8Matrix rounded = new(rows, columns, segmentCount);
+            float[] values = new float[rowsAtOnce * columns];
+            for (int first = 0; first < rows; first += rowsAtOnce)
+            {
+                int count = Math.Min(rowsAtOnce, rows - first);
+                reader(first, count, values.AsSpan(0, count * columns));
+                rounded.Round(first, values.AsSpan(0, count * columns));
+            }
+            return rounded;
+        }
+        ReferenceMatrix matrix = new(rows, columns, segmentCount);
         try
         {
             Parallel.For(0, (rows + rowsAtOnce - 1) / rowsAtOnce, _parallel, part =>
@@ -51,8 +64,14 @@ internal sealed class ReferenceBackend(int threadCount) : IBackend
 
     public void Embed(Matrix table, ReadOnlySpan<int> tokenIds, Tensor output)
     {
-        ReferenceMatrix rows = (ReferenceMatrix)table;
         Check.That(output.Rows == tokenIds.Length && output.Columns == table.Columns);
+        if (table is ReferenceInt8Matrix rounded)
+        {
+            for (int index = 0; index < tokenIds.Length; index++)
+                rounded.Widen(tokenIds[index], output.Row(index));
+            return;
+        }
+        ReferenceMatrix rows = (ReferenceMatrix)table;
         for (int index = 0; index < tokenIds.Length; index++)
             rows.RowRange(tokenIds[index], 1).CopyTo(output.Row(index));
     }
@@ -79,6 +98,11 @@ internal sealed class ReferenceBackend(int threadCount) : IBackend
     {
         Check.That(input.Columns == weight.Columns && output.Columns == weight.Rows);
         Check.That(output.Rows == input.Rows && (bias is null || bias.Columns == weight.Rows));
+        if (weight is ReferenceInt8Matrix rounded)
+        {
+            MultiplyInt8(input, rounded, bias, output);
+            return;
+        }
         ReferenceMatMul.Product product = new(input, (ReferenceMatrix)weight, bias, output);
         if (IsWorthThreads((long)input.Rows * weight.Rows * weight.Columns))
         {
@@ -180,6 +204,10 @@ internal sealed class ReferenceBackend(int threadCount) : IBackend
     // Apart from their callers, so that a small op does not pay for the closure.
     private void MultiplyInParallel(ReferenceMatMul.Product product) =>
         Parallel.For(0, product.PanelCount, _parallel, panel => ReferenceMatMul.Panel(product, panel));
+
+    private void MultiplyInt8(Tensor input, ReferenceInt8Matrix weight, Tensor? bias, Tensor output) =>
+        Parallel.For(
+            0, input.Rows, _parallel, row => ReferenceInt8MatMul.Row(input, weight, bias, output, row));
 
     private void AttendInParallel(ReferenceAttention.Layer operands) =>
         Parallel.For(0, operands.Qkv.Rows, _parallel, token => ReferenceAttention.Token(operands, token));

@@ -1,0 +1,51 @@
+using System.Diagnostics;
+
+namespace PdEngine.Bench;
+
+/// <summary>Adds up the time and the work of each kind of op.</summary>
+internal sealed class OpClock
+{
+    private readonly Dictionary<string, OpCost> _costs = [];
+
+    /// <summary>In the order in which they were first met.</summary>
+    public IReadOnlyCollection<OpCost> Costs => _costs.Values;
+
+    public void Clear() => _costs.Clear();
+
+    /// <summary>Times one op.</summary>
+    /// <param name="op">Its kind.</param>
+    /// <param name="flops">Its work.</param>
+    /// <param name="bytes">What it must read and write.</param>
+    /// <param name="run">The op.</param>
+    public void Time(string op, double flops, double bytes, Action run)
+    {
+        long start = Stopwatch.GetTimestamp();
+        run();
+        double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
+        if (!_costs.TryGetValue(op, out OpCost? cost))
+            _costs.Add(op, cost = new(op));
+        cost.Add(seconds, flops, bytes);
+    }
+}
+
+/// <summary>What one kind of op has cost.</summary>
+internal sealed class OpCost(string name)
+{
+    public string Name { get; } = name;
+
+    public int Calls { get; private set; }
+
+    public double Seconds { get; private set; }
+
+    public double Flops { get; private set; }
+
+    public double Bytes { get; private set; }
+
+    public void Add(double seconds, double flops, double bytes)
+    {
+        Calls++;
+        Seconds += seconds;
+        Flops += flops;
+        Bytes += bytes;
+    }
+}

@@ -1,0 +1,35 @@
+namespace PdEngine.Bench;
+
+/// <summary>A model that takes no time: every draw is a token made up from its position.</summary>
+internal sealed class InstantRunner : IModelRunner
+{
+    private const int TokenCount = 1000;
+
+    public void Start(ForwardBatch batch)
+    {
+        SampleBatch samples = batch.Samples;
+        for (int i = 0; i < samples.RowCount; i++)
+        {
+            SampleRow row = samples.Rows[i];
+            samples.Results[i].Token = (row.Position + i) % TokenCount;
+            samples.Results[i].LogProb = -1;
+            samples.Tops.Slice(row.FirstTop, row.TopCount).Fill(new(row.Position % TokenCount, -1));
+        }
+    }
+
+    public void Finish(ForwardBatch batch)
+    {
+    }
+
+    public void CopyBlock(int source, int target)
+    {
+    }
+
+    public void Rest()
+    {
+    }
+
+    public void Dispose()
+    {
+    }
+}

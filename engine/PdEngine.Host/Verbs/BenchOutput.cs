@@ -1,0 +1,42 @@
+using System.CommandLine;
+using Spectre.Console;
+
+namespace PdEngine.Host;
+
+/// <summary>Where the results of a benchmark go.</summary>
+internal sealed class BenchOutput
+{
+    private readonly Option<string?> _json = new("--json")
+    {
+        Description = "Writes the results as JSON; - is standard output.", HelpName = "FILE",
+    };
+
+    public void AddTo(Command verb) => verb.Options.Add(_json);
+
+    /// <summary>For tables: standard error where standard output is the JSON's.</summary>
+    public IAnsiConsole Console(ParseResult parsed)
+    {
+        IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings
+        {
+            Ansi = System.Console.IsOutputRedirected ? AnsiSupport.No : AnsiSupport.Detect,
+            Out = new AnsiConsoleOutput(
+                parsed.GetValue(_json) == "-" ? System.Console.Error : System.Console.Out),
+        });
+        // A pipe has no width to fold the columns to.
+        if (System.Console.IsOutputRedirected)
+            console.Profile.Width = 220;
+        return console;
+    }
+
+    /// <summary>Refuses the file before a long run, not after it.</summary>
+    public void CheckJson(ParseResult parsed) => BenchFlags.CheckFile("--json", parsed.GetValue(_json));
+
+    /// <summary>Hands over where JSON is wanted, or does nothing.</summary>
+    public void WriteJson(ParseResult parsed, Action<Stream> write)
+    {
+        if (parsed.GetValue(_json) is not { } file)
+            return;
+        using Stream target = file == "-" ? System.Console.OpenStandardOutput() : File.Create(file);
+        write(target);
+    }
+}

@@ -1,0 +1,193 @@
+// The product on vectors: a unit of weights is a run of cache lines, one for each step of k, and packed
+// activations lie [step][rows], four bytes each, since rows a power of two apart would share one L1 set.
+// Included by one file per instruction set, whose Vector says what a step is: an element of k, bf16 weights
+// widened by a shift and a mask and fused multiply-adds (V::kSums = 2 vectors of columns from a line); or a
+// pair of k and bf16 dot products (V::kSums = 1). Everything here is local to that file.
+//
+// Several units are multiplied side by side: as many read streams, and enough independent chains to hide the
+// latency of the multiply-add.
+#pragma once
+#include <immintrin.h>
+
+#include <utility>
+
+#include "gemm.h"
+
+namespace {
+
+using pd::GemmTile;
+
+constexpr int64_t kLine = 64;
+// Lines that a stream fetches ahead of its reader.
+constexpr int64_t kAhead = 24;
+
+#define PD_UNROLL _Pragma("GCC unroll 32")
+
+// Steps of a segment: where its first line is in a unit, where its activations are.
+struct Steps {
+  int64_t first_line, first_packed, count;
+};
+
+// Accumulators of R rows by P units by H parts of a line; a part is one vector of weights.
+template <class V, int R, int P, int H>
+struct Sums {
+  static constexpr int kCount = P * H * R * V::kSums;
+  typename V::F at[kCount];
+
+  static constexpr int index(int p, int h, int r) { return ((p * H + h) * R + r) * V::kSums; }
+};
+
+// One step. What is fewer stays in registers, the step's weights or its activations.
+template <class V, int R, int P, int H>
+[[gnu::always_inline]] inline void take_step(const float* a, const uint8_t* b, int64_t unit_bytes,
+                                             Sums<V, R, P, H>& x) {
+  if constexpr (R < P * H * V::kSums) {
+    typename V::A row[R];
+    PD_UNROLL for (int r = 0; r < R; r++) row[r] = V::broadcast(a + r);
+    PD_UNROLL for (int p = 0; p < P; p++) PD_UNROLL for (int h = 0; h < H; h++) {
+      typename V::W w[V::kSums];
+      V::load_weights(b + p * unit_bytes + h * V::kBytes, w);
+      PD_UNROLL for (int r = 0; r < R; r++) PD_UNROLL for (int i = 0; i < V::kSums; i++) {
+        typename V::F& sum = x.at[x.index(p, h, r) + i];
+        sum = V::dot(row[r], w[i], sum);
+      }
+    }
+  } else {
+    typename V::W w[P * H * V::kSums];
+    PD_UNROLL for (int p = 0; p < P; p++) PD_UNROLL for (int h = 0; h < H; h++)
+      V::load_weights(b + p * unit_bytes + h * V::kBytes, w + (p * H + h) * V::kSums);
+    PD_UNROLL for (int r = 0; r < R; r++) {
+      const typename V::A row = V::broadcast(a + r);
+      PD_UNROLL for (int q = 0; q < P * H; q++) PD_UNROLL for (int i = 0; i < V::kSums; i++) {
+        typename V::F& sum = x.at[x.index(0, q, r) + i];
+        sum = V::dot(row, w[q * V::kSums + i], sum);
+      }
+    }
+  }
+}
+
+// What to fetch while a group is multiplied, as distances from the line at hand. With one row tile a stream
+// runs ahead of itself and, near its end, into the thread's next group; with several, each tile fetches some
+// of the next group's streams, so that reading and arithmetic overlap throughout.
+template <int P>
+struct Fetch {
+  int64_t distance[P], last_distance[P];
+
+  Fetch(const GemmTile& t, int64_t lines) {
+    const int64_t next = t.next ? t.next - t.w : 0;
+    PD_UNROLL for (int p = 0; p < P; p++) {
+      if (t.turns == 1) {
+        distance[p] = kAhead * kLine;
+        last_distance[p] = t.next ? next - (lines - kAhead) * kLine : kAhead * kLine;
+      } else {
+        distance[p] = last_distance[p] = p % t.turns == t.turn ? next : 0;
+      }
+    }
+  }
+};
+
+// The segment's chains.
+template <class V, int R, int P, int H>
+[[gnu::always_inline]] inline void run_chains(const GemmTile& t, const uint8_t* w, const Steps& steps,
+                                              int64_t unit_bytes, const Fetch<P>& fetch,
+                                              Sums<V, R, P, H>& x) {
+  PD_UNROLL for (int i = 0; i < x.kCount; i++) x.at[i] = V::zero();
+  const float* a = static_cast<const float*>(t.a) + steps.first_packed * R;
+  const uint8_t* b = w + steps.first_line * kLine;
+  const uint8_t* const end = b + steps.count * kLine;
+  const uint8_t* const turn = w + unit_bytes - kAhead * kLine;
+  const int64_t* distance = fetch.distance;
+  while (b < end) {
+    const uint8_t* stop = end;
+    if (b < turn)
+      stop = turn < end ? turn : end;
+    else
+      distance = fetch.last_distance;
+    int64_t ahead[P];
+    PD_UNROLL for (int p = 0; p < P; p++) ahead[p] = distance[p] + p * unit_bytes;
+    for (; b < stop; a += R, b += kLine) {
+      PD_UNROLL for (int p = 0; p < P; p++)
+        _mm_prefetch(reinterpret_cast<const char*>(b + ahead[p]), _MM_HINT_T0);
+      take_step<V, R, P, H>(a, b, unit_bytes, x);
+    }
+  }
+}
+
+template <class V, class Sums>
+[[gnu::always_inline]] inline void add(const Sums& earlier, Sums& x) {
+  PD_UNROLL for (int i = 0; i < x.kCount; i++) x.at[i] = V::add(earlier.at[i], x.at[i]);
+}
+
+// R rows by P whole units from `unit` on, parts [part, part + H) of each. Segments go one after another: held
+// keeps s0, then s2, and s0+s1.
+template <class V, int R, int P, int H>
+[[gnu::noinline]] void multiply_units(const GemmTile& t, int64_t unit, int part, float* y, int64_t y_stride,
+                                      const float* bias) {
+  const int64_t unit_bytes = V::unit_bytes(t.k);
+  const uint8_t* w = t.w + unit * unit_bytes + part * V::kBytes;
+  const Fetch<P> fetch(t, unit_bytes / kLine);
+  Sums<V, R, P, H> x, held[2];
+  for (int32_t s = 0; s < t.segments; s++) {
+    run_chains<V, R, P, H>(t, w, V::steps(t.k, t.segments, s), unit_bytes, fetch, x);
+    if (s % 2 == 1) add<V>(held[0], x);
+    if (s == 3) add<V>(held[1], x);
+    if (s + 1 < t.segments) held[s == 1] = x;
+  }
+  PD_UNROLL for (int p = 0; p < P; p++) PD_UNROLL for (int h = 0; h < H; h++)
+    PD_UNROLL for (int i = 0; i < V::kSums; i++) {
+      const int64_t column = p * V::kColumns + i * 16 + (part + h) * (V::kBytes / 4);
+      PD_UNROLL for (int r = 0; r < R; r++) {
+        const typename V::F sum = x.at[x.index(p, h, r) + i];
+        V::store(y + r * y_stride + column, bias ? V::add(sum, V::load(bias + column)) : sum);
+      }
+    }
+}
+
+// R rows by P units; H parts at a time.
+template <class V, int R, int P, int H>
+void multiply_parts(const GemmTile& t, int64_t unit, float* y, int64_t y_stride, const float* bias) {
+  for (int part = 0; part < V::kParts; part += H)
+    multiply_units<V, R, P, H>(t, unit, part, y, y_stride, bias);
+}
+
+// A unit with fewer real columns goes through a full one.
+template <class V, int R, int H>
+void multiply_last(const GemmTile& t, int64_t unit) {
+  float y[R * V::kColumns], bias[V::kColumns] = {};
+  const int64_t column = unit * V::kColumns;
+  for (int32_t i = 0; t.bias && i < t.last_columns; i++) bias[i] = t.bias[column + i];
+  multiply_parts<V, R, 1, H>(t, unit, y, V::kColumns, t.bias ? bias : nullptr);
+  for (int64_t r = 0; r < R; r++)
+    for (int32_t i = 0; i < t.last_columns; i++) t.y[r * t.y_stride + column + i] = y[r * V::kColumns + i];
+}
+
+// At most P units at a time, in groups of about the same size.
+template <class V, int R, int P, int H>
+void multiply_rows(const GemmTile& t) {
+  const int64_t whole = t.units - (t.last_columns < V::kColumns);
+  int64_t unit = 0;
+  while (unit < whole) {
+    const int64_t left = whole - unit, groups = (left + P - 1) / P, size = (left + groups - 1) / groups;
+    const int64_t column = unit * V::kColumns;
+    const float* bias = t.bias ? t.bias + column : nullptr;
+    const auto run = [&]<int Q>() {
+      if constexpr (Q <= P)
+        if (size == Q) multiply_parts<V, R, Q, H>(t, unit, t.y + column, t.y_stride, bias);
+    };
+    [&]<int... Q>(std::integer_sequence<int, Q...>) {
+      (run.template operator()<Q + 1>(), ...);
+    }(std::make_integer_sequence<int, P>{});
+    unit += size;
+  }
+  if (unit < t.units) multiply_last<V, R, H>(t, unit);
+}
+
+// Calls the kernel of t.rows, of 1 to kMost.
+template <int kMost, template <int> class Kernel>
+void multiply_any(const GemmTile& t) {
+  [&]<int... R>(std::integer_sequence<int, R...>) {
+    ((t.rows == R + 1 ? Kernel<R + 1>::multiply(t) : void()), ...);
+  }(std::make_integer_sequence<int, kMost>{});
+}
+
+}  // namespace
