@@ -17,6 +17,8 @@ public sealed class EngineModel
     private readonly Func<bool> _isDisposed;
     private readonly ConcurrentDictionary<RequestId, Sequence> _live = new();
     private readonly ITimer? _ager;
+    private readonly VersionDoor _door;
+    private readonly WeightUpdates _updates;
     private long _requestCount;
 
     internal EngineModel(ModelParts parts, EngineOptions options, Func<bool> isDisposed)
@@ -24,6 +26,8 @@ public sealed class EngineModel
         _parts = parts;
         _clock = options.Clock;
         _isDisposed = isDisposed;
+        _door = new(parts.Versions, parts.Router.Submit, _clock);
+        _updates = new(parts, _clock, AbortRunning, _door.Open);
         if (parts.RequestTimeout != Timeout.InfiniteTimeSpan)
             _ager = _clock.CreateTimer(_ => EndOverdue(), null, AgeingPeriod, AgeingPeriod);
         _intake = new(parts.Config, parts.Tokenizer, parts.Template, parts.ContextTokens, options.Seed);
@@ -48,7 +52,7 @@ public sealed class EngineModel
     public string BackendName => _parts.BackendName;
 
     /// <summary>Name of the weights that tokens are made with now.</summary>
-    public string WeightVersion => _parts.Swap.Current.Version;
+    public string WeightVersion => _parts.Versions.Current;
 
     /// <summary>Counters as of the last step.</summary>
     public EngineMetrics Metrics => _parts.Metrics();
@@ -121,9 +125,135 @@ public sealed class EngineModel
         ArgumentNullException.ThrowIfNull(sampling);
         cancellationToken.ThrowIfCancellationRequested();
         TokenStream stream = Submit(_intake.AdmitScore(tokens, promptLength, sampling, NextId()));
-        Generation scored = await FinishAsync(stream, cancellationToken).ConfigureAwait(false);
-        return scored.Error is { } error ? throw error : scored.InputLogProbs;
+        return await ScoresOfAsync(stream, cancellationToken).ConfigureAwait(false);
     }
+
+    /// <summary>
+    /// The same, by weights of one version: where the service has others, or takes others meanwhile, it
+    /// throws.
+    /// </summary>
+    /// <param name="tokens">Prompt and response [tokens].</param>
+    /// <param name="promptLength">How many of them count as prompt for the penalties.</param>
+    /// <param name="sampling">The parameters of the generation.</param>
+    /// <param name="version">
+    /// What made the tokens, for example <see cref="Generation.WeightVersion"/>.
+    /// </param>
+    /// <param name="cancellationToken">Aborts the request; the task is then cancelled.</param>
+    /// <exception cref="WeightVersionMismatchException">The weights are of another version.</exception>
+    /// <inheritdoc cref="ScoreAsync(ReadOnlyMemory{int}, int, SamplingParams, CancellationToken)"/>
+    public async Task<IReadOnlyList<TokenLogProb>> ScoreAsync(
+        ReadOnlyMemory<int> tokens, int promptLength, SamplingParams sampling, string version,
+        CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(sampling);
+        ArgumentNullException.ThrowIfNull(version);
+        cancellationToken.ThrowIfCancellationRequested();
+        if (WeightVersion is { } present && present != version)
+            throw new WeightVersionMismatchException(version, present);
+        Request request = _intake.AdmitScore(tokens, promptLength, sampling, NextId());
+        TokenStream stream = Submit(request with { ExactWeightVersion = version });
+        return await ScoresOfAsync(stream, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>
+    /// Scores what a generation made, by the very values that it reported: that holds where all its tokens,
+    /// and the K and V that they came from, are of the present weights; else it throws.
+    /// </summary>
+    /// <param name="generation">What to score.</param>
+    /// <param name="sampling">Its parameters.</param>
+    /// <param name="cancellationToken">Aborts the request; the task is then cancelled.</param>
+    /// <exception cref="WeightVersionMismatchException">Some are of other weights.</exception>
+    /// <inheritdoc cref="ScoreAsync(ReadOnlyMemory{int}, int, SamplingParams, CancellationToken)"/>
+    public Task<IReadOnlyList<TokenLogProb>> ScoreAsync(
+        Generation generation, SamplingParams sampling, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(generation);
+        string present = WeightVersion;
+        if (generation.HasMixedKv)
+        {
+            throw new WeightVersionMismatchException(
+                "The generation's K and V are of several versions: no weights give its log-probs again. "
+                + "Score its tokens by the present ones instead.", generation.WeightVersion, present);
+        }
+        foreach (WeightVersionRun run in generation.WeightVersions)
+        {
+            if (run.Version != present)
+                throw new WeightVersionMismatchException(run.Version, present);
+        }
+        int[] tokens = [.. generation.PromptIds.Span, .. generation.OutputIds];
+        return ScoreAsync(tokens, generation.PromptIds.Length, sampling, present, cancellationToken);
+    }
+
+    /// <summary>
+    /// Stops the workers at their next step boundary, and ends when nothing computes any more. New requests
+    /// are accepted and wait.
+    /// </summary>
+    /// <param name="mode">What becomes of requests in flight.</param>
+    /// <exception cref="ObjectDisposedException">The engine has been disposed of.</exception>
+    public Task PauseAsync(PauseMode mode)
+    {
+        ObjectDisposedException.ThrowIf(_isDisposed(), this);
+        return _updates.PauseAsync(mode);
+    }
+
+    /// <summary>Lets the workers go on; nothing happens where they are not paused.</summary>
+    /// <exception cref="ObjectDisposedException">The engine has been disposed of.</exception>
+    public Task ContinueAsync()
+    {
+        ObjectDisposedException.ThrowIf(_isDisposed(), this);
+        return _updates.ContinueAsync();
+    }
+
+    /// <summary>
+    /// Gives every worker, of prefill and of decode, other weights at one step boundary. Where it is refused
+    /// nothing changes.
+    /// </summary>
+    /// <param name="update">What; not disposed.</param>
+    /// <param name="options">How; absent: requests in flight are retracted, the weights are staged.</param>
+    /// <param name="cancellationToken">Ends it early, up to the moment when the workers are paused.</param>
+    /// <exception cref="WeightUpdateException">It does not fit; the message says what differs.</exception>
+    /// <exception cref="ObjectDisposedException">The engine has been disposed of.</exception>
+    public Task<WeightUpdateReport> UpdateWeightsAsync(
+        WeightUpdate update, WeightUpdateOptions? options = null,
+        CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(update);
+        ObjectDisposedException.ThrowIf(_isDisposed(), this);
+        return _updates.UpdateAsync(update, options ?? new(), cancellationToken);
+    }
+
+    /// <summary>
+    /// Pauses the service, its requests retracted, and gives memory back to the system until
+    /// <see cref="ResumeMemoryAsync"/>. New requests are accepted and wait. Weights may be pushed meanwhile.
+    /// </summary>
+    /// <param name="what">Which memory.</param>
+    /// <exception cref="WeightUpdateException">Another service uses the same weights.</exception>
+    /// <exception cref="ObjectDisposedException">The engine has been disposed of.</exception>
+    public Task ReleaseMemoryAsync(LoanedMemory what)
+    {
+        ObjectDisposedException.ThrowIf(_isDisposed(), this);
+        return _updates.ReleaseMemoryAsync(what);
+    }
+
+    /// <summary>
+    /// Takes memory again and lets the service go on. Weights that were given back are those pushed since;
+    /// where none were, and none ever, the checkpoint is read again.
+    /// </summary>
+    /// <exception cref="WeightUpdateException">
+    /// Pushed weights were given back, and have to be pushed again first.
+    /// </exception>
+    /// <exception cref="CheckpointException">The checkpoint has gone.</exception>
+    /// <exception cref="ObjectDisposedException">The engine has been disposed of.</exception>
+    public Task ResumeMemoryAsync()
+    {
+        ObjectDisposedException.ThrowIf(_isDisposed(), this);
+        return _updates.ResumeMemoryAsync();
+    }
+
+    /// <summary>How many updates there were since a version was the present one; 0 where it is.</summary>
+    /// <exception cref="RequestException">The service has never had it.</exception>
+    public int UpdatesSince(string version) => _parts.Versions.Since(version) ?? throw new RequestException(
+        "weight_version", $"service '{Name}' has never had version '{version}'; it has '{WeightVersion}'");
 
     /// <summary>
     /// Ends a request at the next step with the output it has; nothing happens where it has ended.
@@ -175,7 +305,11 @@ public sealed class EngineModel
     /// <summary>Who holds KV blocks now.</summary>
     public KvLeakReport LeakReport() => _parts.LeakReport(_live.Count);
 
-    internal void StopAgeing() => _ager?.Dispose();
+    internal void StopAgeing()
+    {
+        _ager?.Dispose();
+        _door.EndAll();
+    }
 
     private void Ended(Generation generation)
     {
@@ -197,10 +331,32 @@ public sealed class EngineModel
         }
     }
 
+    private void AbortRunning()
+    {
+        foreach (Sequence sequence in _live.Values)
+        {
+            if (!_door.Holds(sequence))
+                Abort(sequence);
+        }
+    }
+
+    private static async Task<IReadOnlyList<TokenLogProb>> ScoresOfAsync(
+        TokenStream stream, CancellationToken cancellationToken)
+    {
+        Generation scored = await FinishAsync(stream, cancellationToken).ConfigureAwait(false);
+        if (scored.Error is { } error)
+            throw error;
+        if (scored.FinishReason == FinishReason.Abort)
+            throw new OperationCanceledException("The scoring was aborted before its end.");
+        return scored.InputLogProbs;
+    }
+
     /// <summary>The mark reaches the sequence wherever it is; the command wakes whoever has it.</summary>
     private void Abort(Sequence sequence)
     {
         sequence.AbortRequested = true;
+        if (_door.TryEnd(sequence))
+            return;
         foreach (WorkerSlot slot in _parts.Router.Slots)
             slot.Worker.TryPost(new WorkerCommand.Abort(sequence));
     }
@@ -222,7 +378,9 @@ public sealed class EngineModel
         _live[request.Id] = sequence;
         try
         {
-            _parts.Router.Submit(sequence);
+            _parts.Router.ThrowIfNeverFits(request);
+            if (!_door.TryHold(sequence))
+                _parts.Router.Submit(sequence);
         }
         catch
         {

@@ -41,6 +41,7 @@ internal sealed class ModelParts : IDisposable
             Transfer = _pools.Transfer,
         });
         Swap = new(Router, new(0, Decoding.WeightVersion, weights.Take(model)), runsInline: false);
+        Versions = new(Decoding.WeightVersion);
         try
         {
             foreach (ServerGroup group in model.Service.Groups)
@@ -83,6 +84,36 @@ internal sealed class ModelParts : IDisposable
 
     /// <summary>The weights that the workers compute with, and how they get others.</summary>
     public WeightSwap Swap { get; }
+
+    /// <summary>Those that they have had.</summary>
+    public VersionHistory Versions { get; }
+
+    /// <summary>What weights are loaded into.</summary>
+    public IBackend WeightBackend => _weights.Backend;
+
+    /// <summary>Gives the memory of every KV block back; all workers are paused and hold none.</summary>
+    public void VacateKv() => _pools.Vacate();
+
+    /// <summary>Reads the checkpoint once more.</summary>
+    public WeightSet ReadWeights()
+    {
+        using ICheckpoint checkpoint = Checkpoint.Open(_model.Path);
+        WeightSet set = new(_model.Weights.Quantization);
+        try
+        {
+            foreach (int rankCount in _model.RankCounts)
+                set.Load(rankCount, checkpoint, WeightBackend, progress: null);
+            return set;
+        }
+        catch
+        {
+            set.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Weight updates reach it.</summary>
+    public bool TakesUpdates => _model.Service.UpdateWeights;
 
     /// <summary>Settings of the group that makes most tokens.</summary>
     private GroupSettings Decoding => (_model.Service.Groups.FirstOrDefault(

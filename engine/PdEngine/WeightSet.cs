@@ -14,8 +14,11 @@ internal sealed class WeightSet(Quantization quantization) : IDisposable
 
     public Quantization Quantization => quantization;
 
-    /// <summary>Of the whole model.</summary>
-    public ModelConfig Config => _loaded[0].Config;
+    /// <summary>Of the whole model; once something is loaded.</summary>
+    public ModelConfig Config { get; private set; } = null!;
+
+    /// <summary>Their memory has been given back: nobody may compute with them any more.</summary>
+    public bool IsAway { get; private set; }
 
     /// <summary>Memory that they take.</summary>
     public long Bytes
@@ -53,6 +56,7 @@ internal sealed class WeightSet(Quantization quantization) : IDisposable
     {
         if (_shards.ContainsKey(rankCount))
             return;
+        Config = checkpoint.Config;
         ModelWeights[] shards = new ModelWeights[rankCount];
         for (int rank = 0; rank < rankCount; rank++)
         {
@@ -65,6 +69,18 @@ internal sealed class WeightSet(Quantization quantization) : IDisposable
         }
         _shards.Add(rankCount, shards);
     }
+
+    /// <summary>
+    /// Takes the values of another checkpoint of the model in, in place; nobody may compute.
+    /// </summary>
+    public void Reload(ICheckpoint checkpoint, IBackend backend)
+    {
+        foreach (ModelWeights shard in _loaded)
+            shard.Reload(checkpoint, backend);
+    }
+
+    /// <summary>The tensors as they are now.</summary>
+    public PresentWeights Present() => new(_shards.Values.First());
 
     /// <summary>The shards for so many ranks, by rank.</summary>
     public IReadOnlyList<ModelWeights> Shards(int rankCount) => _shards[rankCount];
@@ -89,12 +105,13 @@ internal sealed class WeightSet(Quantization quantization) : IDisposable
         }
     }
 
-    /// <summary>Gives the memory back whoever uses it: at the end of an engine.</summary>
+    /// <summary>Gives the memory back, for good, while nobody computes.</summary>
     public void Dispose()
     {
         // Tables are owned by the first loaded and used by the rest.
         for (int i = _loaded.Count - 1; i >= 0; i--)
             _loaded[i].Dispose();
         _loaded.Clear();
+        IsAway = true;
     }
 }

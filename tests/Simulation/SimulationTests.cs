@@ -35,6 +35,7 @@ public sealed class SimulationTests
     [Test]
     public void A_planted_bug_is_caught([ValueSource(nameof(Bugs))] PlantedBug bug)
     {
+        using OneThread thread = new();
         for (int seed = 0; seed < CatchSeedCount; seed++)
         {
             try
@@ -108,6 +109,7 @@ public sealed class SimulationTests
 
     private static void RunSeed(int seed, SimulationTally tally)
     {
+        using OneThread thread = new();
         try
         {
             new Simulation(seed, tally).Run();
@@ -120,6 +122,7 @@ public sealed class SimulationTests
 
     private static void Soak(long stepCount, int firstSeed)
     {
+        using OneThread thread = new();
         SimulationTally tally = new();
         long start = Stopwatch.GetTimestamp();
         for (int seed = firstSeed; tally.StepCount < stepCount; seed++)
@@ -137,5 +140,15 @@ public sealed class SimulationTests
             Assert.That(tally.Paths(path), Is.GreaterThan(100), $"{path}");
         Assert.That(tally.RetractionCount, Is.GreaterThan(100));
         TestContext.Out.WriteLine($"{tally} in {Stopwatch.GetElapsedTime(start).TotalSeconds:F1} s");
+    }
+
+    /// <summary>What is awaited goes on at once, on the test's thread: no context gets in between.</summary>
+    private sealed class OneThread : IDisposable
+    {
+        private readonly SynchronizationContext? _before = SynchronizationContext.Current;
+
+        public OneThread() => SynchronizationContext.SetSynchronizationContext(null);
+
+        public void Dispose() => SynchronizationContext.SetSynchronizationContext(_before);
     }
 }

@@ -12,9 +12,13 @@ internal sealed class WeightLoader(
     MatrixElement element = MatrixElement.Native) : IDisposable
 {
     private readonly List<IDisposable> _loaded = [];
+    private readonly List<HeldWeight> _held = [];
     private long _readBytes;
 
     public IReadOnlyList<IDisposable> Loaded => _loaded;
+
+    /// <summary>Which tensors lie in what was loaded.</summary>
+    public IReadOnlyList<HeldWeight> Held => _held;
 
     /// <summary>Memory that everything loaded takes.</summary>
     public long HeldBytes { get; private set; }
@@ -31,35 +35,19 @@ internal sealed class WeightLoader(
     public Matrix Matrix(
         MatrixElement own, WeightColumns columns, int segmentCount, params WeightPart[] parts)
     {
+        HeldWeight held = new(null, null, columns, Named(parts, ".weight"));
         Matrix matrix = backend.LoadMatrix(
             RowsOf(parts), columns.Count, segmentCount, own,
-            (firstRow, rowCount, destination) => ReadRows(parts, columns, firstRow, rowCount, destination));
-        Keep(matrix, matrix.Bytes, (long)matrix.Rows * columns.Count);
+            (firstRow, rowCount, values) => held.Read(checkpoint, firstRow, rowCount, values));
+        Keep(held with { Matrix = matrix }, matrix, matrix.Bytes, (long)matrix.Rows * columns.Count);
         return matrix;
     }
 
     /// <summary>The biases that go with the same parts of a matrix, end to end [1, rows].</summary>
-    public Tensor Bias(params WeightPart[] parts)
-    {
-        Tensor bias = backend.CreateTensor(1, RowsOf(parts));
-        Keep(bias, (long)bias.Stride * sizeof(float), bias.Columns);
-        int start = 0;
-        foreach (WeightPart part in parts)
-        {
-            checkpoint.Read(part.Name + ".bias", part.FirstRow, bias.Row(0).Slice(start, part.Rows));
-            start += part.Rows;
-        }
-        return bias;
-    }
+    public Tensor Bias(params WeightPart[] parts) => Vector(Named(parts, ".bias"));
 
     /// <summary>A tensor of one dimension [1, length].</summary>
-    public Tensor Vector(int length, string name)
-    {
-        Tensor vector = backend.CreateTensor(1, length);
-        Keep(vector, (long)vector.Stride * sizeof(float), length);
-        checkpoint.Read(name, 0, vector.Row(0));
-        return vector;
-    }
+    public Tensor Vector(int length, string name) => Vector(new WeightPart(name, 0, length));
 
     public void Dispose()
     {
@@ -67,35 +55,17 @@ internal sealed class WeightLoader(
             weight.Dispose();
     }
 
-    private void ReadRows(
-        WeightPart[] parts, WeightColumns columns, int firstRow, int rowCount, Span<float> destination)
+    private Tensor Vector(params WeightPart[] parts)
     {
-        int partStart = 0;
-        foreach (WeightPart part in parts)
-        {
-            int from = Math.Max(firstRow, partStart);
-            int end = Math.Min(firstRow + rowCount, partStart + part.Rows);
-            if (from < end)
-            {
-                WeightPart rows = new(part.Name + ".weight", part.FirstRow + from - partStart, end - from);
-                int start = (from - firstRow) * columns.Count;
-                ReadPart(rows, columns, destination.Slice(start, rows.Rows * columns.Count));
-            }
-            partStart += part.Rows;
-        }
+        Tensor vector = backend.CreateTensor(1, RowsOf(parts));
+        HeldWeight held = new(null, vector, WeightColumns.All(1), parts);
+        Keep(held, vector, (long)vector.Stride * sizeof(float), vector.Columns);
+        held.Read(checkpoint, 0, vector.Columns, vector.Row(0));
+        return vector;
     }
 
-    private void ReadPart(WeightPart part, WeightColumns columns, Span<float> destination)
-    {
-        long first = ((long)part.FirstRow * columns.Total) + columns.First;
-        if (columns.Count == columns.Total)
-        {
-            checkpoint.Read(part.Name, first, destination);
-            return;
-        }
-        for (int row = 0; row < part.Rows; row++, first += columns.Total)
-            checkpoint.Read(part.Name, first, destination.Slice(row * columns.Count, columns.Count));
-    }
+    private static WeightPart[] Named(WeightPart[] parts, string suffix) =>
+        [.. parts.Select(part => part with { Name = part.Name + suffix })];
 
     private static int RowsOf(WeightPart[] parts)
     {
@@ -105,8 +75,9 @@ internal sealed class WeightLoader(
         return rows;
     }
 
-    private void Keep(IDisposable weight, long heldBytes, long elements)
+    private void Keep(HeldWeight held, IDisposable weight, long heldBytes, long elements)
     {
+        _held.Add(held);
         _loaded.Add(weight);
         HeldBytes += heldBytes;
         _readBytes += elements * sizeof(float);

@@ -21,6 +21,17 @@ internal sealed class VersionRuns
             _runs.Add((epoch, 1));
     }
 
-    public WeightVersionRun[] ToArray() =>
-        [.. _runs.Select(run => new WeightVersionRun(run.Epoch.Version, run.Tokens))];
+    /// <summary>Runs of versions; weights that were given back and read again have one name.</summary>
+    public WeightVersionRun[] ToArray()
+    {
+        List<WeightVersionRun> runs = [];
+        foreach ((WeightEpoch epoch, int tokens) in _runs)
+        {
+            if (runs.Count > 0 && runs[^1].Version == epoch.Version)
+                runs[^1] = new(epoch.Version, runs[^1].Tokens + tokens);
+            else
+                runs.Add(new(epoch.Version, tokens));
+        }
+        return [.. runs];
+    }
 }
