@@ -114,7 +114,7 @@ public sealed class WeightUpdateTests
         using WeightUpdate next = UpdateRig.Buckets(3);
         Assert.That((await model.UpdateWeightsAsync(next)).Version, Is.EqualTo("6"));
         Assert.That(model.UpdatesSince("default"), Is.EqualTo(2));
-        Assert.Throws<RequestException>(() => model.UpdatesSince("4"));
+        Assert.Throws<RolloutException>(() => model.UpdatesSince("4"));
     }
 
     [Test]

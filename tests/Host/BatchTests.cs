@@ -105,6 +105,27 @@ public sealed class BatchTests
     }
 
     [Test]
+    public async Task Retractions_are_counted_for_each_answer_and_change_none()
+    {
+        StringBuilder lines = new();
+        for (int i = 0; i < 8; i++)
+        {
+            int[] ids = [.. Enumerable.Repeat(5 + i, 5 + i)];
+            lines.Append($"{{{Ids(ids)},{Sampling("\"max_new_tokens\":200,\"ignore_eos\":true")}}}\n");
+        }
+        (_, JsonElement[] expected, _) = await PdEngineRun.BatchAsync(lines.ToString());
+        (int exitCode, JsonElement[] answers, string error) = await PdEngineRun.BatchAsync(lines.ToString(),
+            "--page-size", "16", "--sglang-max-total-tokens", "512", "--sglang-num-reserved-decode-tokens",
+            "0", "--sglang-schedule-conservativeness", "0.1");
+        Assert.That(exitCode, Is.Zero, error);
+        Assert.That(answers.Select(OutputIds), Is.EqualTo(expected.Select(OutputIds)));
+        int count = answers.Sum(
+            answer => answer.GetProperty("meta_info").GetProperty("total_retractions").GetInt32());
+        Assert.That(count, Is.GreaterThan(0));
+        Assert.That(error, Does.Contain($"; {count} retractions"));
+    }
+
+    [Test]
     public async Task Spoilt_lines_get_an_answer_or_an_error_each()
     {
         const int seed = 2;

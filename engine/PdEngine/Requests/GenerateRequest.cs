@@ -31,6 +31,12 @@ public sealed record GenerateRequest
     /// </summary>
     public bool ParseAddedTokens { get; init; } = true;
 
+    /// <summary>
+    /// Leading tokens of the prompt that count as such; the rest counts as output made before, for the
+    /// penalties and MinNewTokens, so that an aborted generation goes on as if it had not been. Null is all.
+    /// </summary>
+    public int? PromptLength { get; init; }
+
     /// <summary>How tokens are drawn and when to stop.</summary>
     public SamplingParams Sampling { get; init; } = new();
 

@@ -37,4 +37,20 @@ public sealed record PhaseTimings
     /// <summary>All of them: submission to end.</summary>
     public long TotalNs => PrefillQueueNs + PrefillForwardNs + TransferQueueNs + DecodeAllocWaitNs
         + DecodeTransferNs + DecodeForwardNs;
+
+    /// <summary>The same of two requests together.</summary>
+    public PhaseTimings Plus(PhaseTimings other)
+    {
+        ArgumentNullException.ThrowIfNull(other);
+        return new()
+        {
+            PrefillQueueNs = PrefillQueueNs + other.PrefillQueueNs,
+            PrefillForwardNs = PrefillForwardNs + other.PrefillForwardNs,
+            TransferQueueNs = TransferQueueNs + other.TransferQueueNs,
+            HandoffNs = HandoffNs + other.HandoffNs,
+            DecodeAllocWaitNs = DecodeAllocWaitNs + other.DecodeAllocWaitNs,
+            DecodeTransferNs = DecodeTransferNs + other.DecodeTransferNs,
+            DecodeForwardNs = DecodeForwardNs + other.DecodeForwardNs,
+        };
+    }
 }

@@ -12,10 +12,12 @@ internal sealed class RequestIntake(
 
     public Request Admit(GenerateRequest asked, RequestId id)
     {
-        int[] prompt = PromptOf(asked);
-        CheckPrompt(prompt);
+        int[] prompt = Encode(asked);
         SamplingParams sampling = asked.Sampling;
-        CheckSampling(sampling);
+        int promptLength = asked.PromptLength ?? prompt.Length;
+        if (promptLength < 0 || promptLength > prompt.Length)
+            throw new RequestException("prompt_length", $"{promptLength} is not in 0 to {prompt.Length}");
+        CheckSampling(sampling, prompt.Length - promptLength);
         if (prompt.Length >= contextTokens && sampling.MaxNewTokens > 0)
         {
             throw new RequestException(
@@ -43,7 +45,7 @@ internal sealed class RequestIntake(
             LogProbStart = !asked.ReturnLogProb ? null
                 : asked.LogProbStartLen == -1 ? prompt.Length - 1 : asked.LogProbStartLen,
             TopLogProbCount = asked.ReturnLogProb ? asked.TopLogProbsNum : 0,
-            PenaltyPromptCount = prompt.Length,
+            PenaltyPromptCount = promptLength,
             Priority = asked.Priority,
             RoutingKey = asked.RoutingKey,
             SessionId = asked.SessionId,
@@ -58,7 +60,7 @@ internal sealed class RequestIntake(
     {
         int[] prompt = tokens.ToArray();
         CheckPrompt(prompt);
-        CheckSampling(sampling);
+        CheckSampling(sampling, madeBefore: 0);
         if (promptLength < 0 || promptLength > prompt.Length)
             throw new RequestException("prompt_length", $"{promptLength} is not in 0 to {prompt.Length}");
         return new Request
@@ -81,6 +83,14 @@ internal sealed class RequestIntake(
         z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9UL;
         z = (z ^ (z >> 27)) * 0x94D049BB133111EBUL;
         return z ^ (z >> 31);
+    }
+
+    /// <summary>The tokens of a prompt, checked.</summary>
+    public int[] Encode(GenerateRequest asked)
+    {
+        int[] prompt = PromptOf(asked);
+        CheckPrompt(prompt);
+        return prompt;
     }
 
     private int[] PromptOf(GenerateRequest asked)
@@ -135,8 +145,9 @@ internal sealed class RequestIntake(
             CheckId("input_ids", token);
     }
 
-    private void CheckSampling(SamplingParams sampling)
+    private void CheckSampling(SamplingParams sampling, int madeBefore)
     {
+        int mostTokens = sampling.MaxNewTokens + madeBefore;
         Require(sampling.Temperature >= 0 && float.IsFinite(sampling.Temperature),
             "temperature", sampling.Temperature, "at least 0");
         Require(sampling.TopP is > 0 and <= 1, "top_p", sampling.TopP, "above 0 and at most 1");
@@ -149,8 +160,8 @@ internal sealed class RequestIntake(
         Require(sampling.PresencePenalty is >= -2 and <= 2,
             "presence_penalty", sampling.PresencePenalty, "in -2 to 2");
         Require(sampling.MaxNewTokens >= 0, "max_new_tokens", sampling.MaxNewTokens, "at least 0");
-        Require(sampling.MinNewTokens >= 0 && sampling.MinNewTokens <= Math.Max(sampling.MaxNewTokens, 0),
-            "min_new_tokens", sampling.MinNewTokens, $"in 0 to max_new_tokens ({sampling.MaxNewTokens})");
+        Require(sampling.MinNewTokens >= 0 && sampling.MinNewTokens <= mostTokens,
+            "min_new_tokens", sampling.MinNewTokens, $"in 0 to max_new_tokens ({mostTokens})");
         foreach (int token in sampling.StopTokenIds)
             CheckId("stop_token_ids", token);
         foreach ((int token, float bias) in sampling.LogitBias)

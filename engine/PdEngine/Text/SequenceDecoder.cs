@@ -73,7 +73,7 @@ internal sealed class SequenceDecoder : ISequenceObserver
 
     private static bool IsTrimmedStop(Sequence sequence, int token) =>
         !sequence.Request.Sampling.NoStopTrim
-        && sequence.OutputCount > sequence.Request.Sampling.MinNewTokens
+        && sequence.TokenCount - sequence.Request.PenaltyPromptCount > sequence.Request.Sampling.MinNewTokens
         && Array.BinarySearch(sequence.Request.StopTokenIds, token) >= 0;
 
     private string TakeSettled()

@@ -1,0 +1,118 @@
+namespace PdEngine;
+
+/// <summary>
+/// Takes one sample turn by turn to its end, or goes on with one that was aborted. Tokens go into the sample
+/// as they are made, so that an abort loses nothing.
+/// </summary>
+internal sealed class SampleRun(EngineModel model, RolloutOptions options, RolloutSample sample)
+{
+    private readonly Lock _gate = new();
+    private TokenStream? _stream;
+    private bool _aborts;
+
+    /// <summary>Ends the turn in progress, or the sample before its next one.</summary>
+    public void Abort()
+    {
+        TokenStream? running;
+        lock (_gate)
+        {
+            _aborts = true;
+            running = _stream;
+        }
+        running?.Abort();
+    }
+
+    public async Task RunAsync(CancellationToken cancellationToken)
+    {
+        bool continues = sample.Status == RolloutStatus.Aborted && sample.Turns.Count > 0;
+        while (true)
+        {
+            if (RoomTokens <= 0 || (!continues && sample.Turns.Count >= options.MaxTurns))
+            {
+                sample.Status = RolloutStatus.Truncated;
+                break;
+            }
+            if (!continues)
+                sample.BeginTurn();
+            continues = false;
+            Generation? turn = await RunTurnAsync().ConfigureAwait(false);
+            if (turn is null || turn.FinishReason == FinishReason.Abort)
+            {
+                sample.Status = RolloutStatus.Aborted;
+                break;
+            }
+            if (turn.FinishReason == FinishReason.Error)
+            {
+                sample.Status = RolloutStatus.Failed;
+                break;
+            }
+            if (await EndsAsync(turn, cancellationToken).ConfigureAwait(false))
+                break;
+        }
+        sample.Validate();
+    }
+
+    private int RoomTokens
+    {
+        get
+        {
+            int context = model.ContextTokens - sample.Tokens.Count;
+            return options.MaxResponseTokens is { } most
+                ? Math.Min(context, most - sample.ResponseLength)
+                : context;
+        }
+    }
+
+    /// <returns>Null where it was aborted before it began.</returns>
+    private async Task<Generation?> RunTurnAsync()
+    {
+        int start = sample.Turns[^1].Start.Value, before = sample.Tokens.Count, made = before - start;
+        int room = Math.Min(options.Sampling.MaxNewTokens - made, RoomTokens);
+        GenerateRequest request = new()
+        {
+            InputIds = sample.Tokens.ToArray(),
+            PromptLength = start,
+            Sampling = options.Sampling with
+            {
+                MaxNewTokens = room,
+                MinNewTokens = Math.Min(options.Sampling.MinNewTokens, room + made),
+                SamplingSeed = sample.Seed ?? options.Sampling.SamplingSeed,
+            },
+            ReturnLogProb = true,
+            SessionId = sample.SessionId,
+        };
+        TokenStream stream;
+        lock (_gate)
+        {
+            if (_aborts)
+                return null;
+            stream = model.Stream(request);
+            _stream = stream;
+        }
+        await foreach (TokenChunk chunk in stream.ConfigureAwait(false))
+            sample.AddDrawn([.. chunk.TokenIds], [.. chunk.LogProbs]);
+        Generation turn = await stream.Completion.ConfigureAwait(false);
+        lock (_gate)
+            _stream = null;
+        sample.EndTurn(turn, before);
+        return turn;
+    }
+
+    /// <summary>Asks the environment, and takes up what it answers.</summary>
+    private async ValueTask<bool> EndsAsync(Generation turn, CancellationToken cancellationToken)
+    {
+        bool isCut = turn.FinishReason == FinishReason.Length;
+        sample.Status = isCut ? RolloutStatus.Truncated : RolloutStatus.Completed;
+        if (options.Environment is not { } environment)
+            return true;
+        RolloutTurn answer = await environment(sample, cancellationToken).ConfigureAwait(false);
+        sample.Reward = answer.Reward ?? sample.Reward;
+        if (answer.Observation is not { } observation || isCut)
+            return true;
+        if (observation.Count == 0)
+            throw new RolloutException("an environment that goes on must give at least one token");
+        sample.Status = RolloutStatus.Pending;
+        sample.AddObservation(observation);
+        return false;
+    }
+}
