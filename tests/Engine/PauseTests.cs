@@ -103,7 +103,7 @@ public sealed class PauseTests
         [ValueSource(typeof(PdRig), nameof(PdRig.Backends))] string backend, [Values] KvDomainKind domain)
     {
         await using Engine engine = await Engine.StartAsync(UpdateRig.Options(backend, domain));
-        GenerateRequest request = UpdateRig.Request(7, newTokens: 400);
+        GenerateRequest request = UpdateRig.Request(7, newTokens: backend == "reference" ? 400 : 1900);
         TokenStream stream = engine.Stream(request);
         await foreach (TokenChunk _ in stream)
             break;

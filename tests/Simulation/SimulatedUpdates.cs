@@ -5,7 +5,7 @@ namespace PdEngine.Tests;
 /// <summary>The caller who updates the weights of a service, and pauses it, at any moment of a run.</summary>
 internal sealed class SimulatedUpdates(
     SimulationSetup setup, SimulatedCluster cluster, List<SimulatedCall> live,
-    SimulationTally tally, Action abortAll)
+    SimulationTally tally, Action<SimulatedCall> abort)
 {
     private Task _running = Task.CompletedTask;
     private bool _isHeld;
@@ -51,6 +51,16 @@ internal sealed class SimulatedUpdates(
     /// <summary>The next version.</summary>
     public WeightEpoch Next() => new(Swap.Current.Number + 1, $"{Swap.Current.Number + 1}", null);
 
+    /// <summary>Some come just too late for it.</summary>
+    private void AbortMost()
+    {
+        foreach (SimulatedCall call in live)
+        {
+            if (!setup.Chance(8))
+                abort(call);
+        }
+    }
+
     private async Task UpdateAsync(PauseMode mode)
     {
         await PauseAsync(mode).ConfigureAwait(false);
@@ -82,7 +92,7 @@ internal sealed class SimulatedUpdates(
     {
         foreach (SimulatedCall call in live)
             tally.CountPause(mode, call.Sequence!.Phase);
-        Task paused = Swap.PauseAsync(mode, abortAll);
+        Task paused = Swap.PauseAsync(mode, AbortMost);
         Planter?.AfterPause();
         await paused.ConfigureAwait(false);
         foreach (WorkerSlot slot in cluster.Slots)

@@ -36,7 +36,7 @@ internal sealed class Simulation
         _watch = new(_setup, _cluster, tally);
         if (bug != PlantedBug.None)
             _cluster.Plant(_planter = new(bug, _cluster, _live));
-        _updates = new(_setup, _cluster, _live, tally, () => _live.ForEach(Abort))
+        _updates = new(_setup, _cluster, _live, tally, Abort)
         {
             Planter = _planter?.Updates, OnPaused = BeginAgain,
         };

@@ -207,7 +207,8 @@ internal sealed class Worker : IDisposable
     public void Yield(PauseMode mode)
     {
         Check.That(IsPaused);
-        if (mode == PauseMode.Retract)
+        // Those that came too late to be aborted must not go on with K and V of before either.
+        if (mode != PauseMode.InPlace)
             _retraction.RetractAll();
     }
 
