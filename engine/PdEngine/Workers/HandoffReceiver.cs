@@ -63,6 +63,24 @@ internal sealed class HandoffReceiver(KvSpace space, TimeProvider clock)
         return true;
     }
 
+    /// <summary>
+    /// The weights change under prompts that are still being computed: a prefix of the old ones, taken from
+    /// the cache here, may reach further than what the source computed with them. They are reserved anew,
+    /// without the cache.
+    /// </summary>
+    public void ReserveAnew()
+    {
+        foreach (Incoming incoming in _incoming)
+        {
+            if (incoming.IsComplete || !incoming.IsReserved)
+                continue;
+            space.Release(incoming.Hold);
+            incoming.IsReserved = false;
+            incoming.PulledBlocks = 0;
+            incoming.PulledLayers = 0;
+        }
+    }
+
     /// <summary>Drops every hand-off.</summary>
     public void DropAll()
     {

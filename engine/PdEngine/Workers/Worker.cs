@@ -217,6 +217,7 @@ internal sealed class Worker : IDisposable
     {
         Check.That(IsPaused);
         _retraction.RetractScoring();
+        _receiver.ReserveAnew();
         _runner.Use(epoch);
         Epoch = epoch;
         _inbox.EndOutdated();
