@@ -25,7 +25,7 @@ internal static class BenchReport
         console.Write(table);
     }
 
-    /// <summary>The limits in a cell; float32 FMA beside them where the row's arithmetic is another.</summary>
+    /// <summary>The limits in a cell, with float32 FMA where the row's arithmetic is another.</summary>
     public static string LimitsOf(LimitReading limits)
     {
         string fma = limits.FlopsPerSecond == limits.FmaFlopsPerSecond

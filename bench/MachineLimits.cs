@@ -24,7 +24,12 @@ internal sealed unsafe class MachineLimits : IDisposable
     public LimitReading Read(Arithmetic arithmetic)
     {
         double fma = Measure((int)Arithmetic.Fma)!.Value;
-        double own = arithmetic == Arithmetic.Fma ? fma : Measure((int)arithmetic) ?? fma;
+        double own = arithmetic switch
+        {
+            Arithmetic.Fma => fma,
+            Arithmetic.AmxInt8Tiles => 2 * Measure((int)Arithmetic.AmxTiles) ?? fma,
+            _ => Measure((int)arithmetic) ?? fma,
+        };
         return new(own, fma, Measure(ReadPastCaches)!.Value);
     }
 
@@ -39,9 +44,7 @@ internal sealed unsafe class MachineLimits : IDisposable
     {
         double rate;
         NativeStatus status = CpuNative.pd_cpu_probe(_team.Address, what, _probeMilliseconds, &rate);
-        // A library without this probe calls it a bad argument.
-        bool isUnknown = what == (int)Arithmetic.Bf16Dots && status == NativeStatus.InvalidArgument;
-        if (status == NativeStatus.Unsupported || isUnknown)
+        if (status == NativeStatus.Unsupported)
             return null;
         NativeCalls.ThrowIfFailed(status);
         return rate;

@@ -43,7 +43,7 @@ internal unsafe struct MatMulArgs
     public float* Y;
     public void* Scratch;
     public long Rows, N, K, XStride, YStride;
-    public int Isa, Segments;
+    public int Isa, Segments, Epilogue, Reserved;
 }
 
 [StructLayout(LayoutKind.Sequential)]
@@ -81,11 +81,10 @@ internal unsafe struct EmbedInt8Args
 internal unsafe struct RmsNormArgs
 {
     public nint Team;
-    public float* Residual;
-    public float* Delta;
+    public float* X;
     public float* Weight;
     public float* Y;
-    public long Rows, Columns, ResidualStride, DeltaStride, YStride;
+    public long Rows, Columns, XStride, YStride;
     public float Epsilon;
     public int Isa;
 }

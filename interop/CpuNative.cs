@@ -77,7 +77,7 @@ internal static unsafe partial class CpuNative
     internal static partial NativeStatus pd_cpu_embed_int8(EmbedInt8Args* args);
 
     [LibraryImport(Library)]
-    internal static partial NativeStatus pd_cpu_add_rms_norm(RmsNormArgs* args);
+    internal static partial NativeStatus pd_cpu_rms_norm(RmsNormArgs* args);
 
     [LibraryImport(Library)]
     internal static partial NativeStatus pd_cpu_swiglu(SwiGluArgs* args);

@@ -15,12 +15,11 @@ internal sealed class OurModel : IDisposable
         Isa = CpuIsaSupport.Resolve(isa);
         Threads = threads;
         Dtype = dtype;
-        if (dtype == WeightDtype.Int8)
-            throw new BackendException("int8 weights: this build has no kernels for them; use bf16.");
         _backend = Backends.Open(BackendKind.Cpu, Isa, threads);
         try
         {
-            _weights = ModelWeights.Load(checkpoint, _backend);
+            _weights = ModelWeights.Load(
+                checkpoint, _backend, quantization: WeightDtypes.QuantizationOf(dtype));
         }
         catch
         {

@@ -26,23 +26,32 @@ internal sealed class TimedBackend(IBackend inner, OpClock clock) : IBackend
         clock.Time("embed", 0, 1.5 * OpWork.Bytes(output), () => inner.Embed(table, ids, output));
     }
 
-    public void AddRmsNorm(Tensor residual, Tensor? delta, Tensor weight, float epsilon, Tensor output) =>
+    public void RmsNorm(Tensor input, Tensor weight, float epsilon, Tensor output) =>
         clock.Time(
-            "rms_norm", 0, OpWork.Bytes(output) * (delta is null ? 2 : 4),
-            () => inner.AddRmsNorm(residual, delta, weight, epsilon, output));
+            "rms_norm", 0, OpWork.Bytes(output) * 2, () => inner.RmsNorm(input, weight, epsilon, output));
 
     public void MatMul(Tensor input, Matrix weight, Tensor? bias, Tensor output) =>
         clock.Time(
             $"matmul {weight.Rows}x{weight.Columns}", OpWork.MatMulFlops(input.Rows, weight), weight.Bytes,
             () => inner.MatMul(input, weight, bias, output));
 
-    public void SumPartials(
-        ReadOnlySpan<Tensor> partials, Tensor? bias, Tensor output, int firstColumn, int columnCount)
+    public void MatMulAdd(Tensor input, Matrix weight, Tensor? bias, Tensor residual) =>
+        clock.Time(
+            $"matmul {weight.Rows}x{weight.Columns}", OpWork.MatMulFlops(input.Rows, weight), weight.Bytes,
+            () => inner.MatMulAdd(input, weight, bias, residual));
+
+    public void MatMulSwiGlu(Tensor input, Matrix weight, Tensor? bias, Tensor output) =>
+        clock.Time(
+            $"matmul {weight.Rows}x{weight.Columns}", OpWork.MatMulFlops(input.Rows, weight), weight.Bytes,
+            () => inner.MatMulSwiGlu(input, weight, bias, output));
+
+    public void AddPartials(
+        ReadOnlySpan<Tensor> partials, Tensor? bias, Tensor residual, int firstColumn, int columnCount)
     {
         Tensor[] parts = partials.ToArray();
         clock.Time(
-            "sum", 0, (parts.Length + 1) * OpWork.Bytes(output),
-            () => inner.SumPartials(parts, bias, output, firstColumn, columnCount));
+            "sum", 0, (parts.Length + 2) * OpWork.Bytes(residual),
+            () => inner.AddPartials(parts, bias, residual, firstColumn, columnCount));
     }
 
     public void RotateAndAppend(
@@ -59,9 +68,6 @@ internal sealed class TimedBackend(IBackend inner, OpClock clock) : IBackend
         clock.Time(
             "attention", OpWork.AttentionFlops(shape, batch), OpWork.AttentionBytes(shape, batch),
             () => inner.Attend(qkv, shape, store, layer, window, batch, output));
-
-    public void SwiGlu(Tensor gateUp, Tensor output) =>
-        clock.Time("swiglu", 0, 3 * OpWork.Bytes(output), () => inner.SwiGlu(gateUp, output));
 
     public void GatherRows(Tensor input, ReadOnlySpan<int> rows, Tensor output)
     {

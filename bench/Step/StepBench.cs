@@ -83,7 +83,8 @@ internal sealed class StepBench(StepSettings settings)
         };
         ISequenceObserver observer = variant == StepVariant.Streamed
             ? new SequenceDecoder(
-                null, request.Sampling, new TokenStream(request.Id, _ => { }), TimeProvider.System, "", _ => { })
+                null, request.Sampling, new TokenStream(request.Id, _ => { }), TimeProvider.System, "",
+                _ => { })
             : new Nobody();
         return new Sequence(request, observer, TimeProvider.System.GetTimestamp());
     }

@@ -7,9 +7,19 @@
 
 namespace {
 
+// A long slice of fewer units than this times the threads is cut by split too.
+constexpr int32_t kFewUnits = 4;
+// Short slices of at most so many rows a head may take several heads in a unit, while so many units are left
+// to a thread.
+constexpr int32_t kTogetherRows = 6;
+constexpr int32_t kPlentyUnits = 8;
+static_assert(kTogetherRows * pd::kMaxBands <= pd::kUnitRows);
+
 int64_t round_up(int64_t value, int64_t step) { return (value + step - 1) / step * step; }
 
-// The cut of one slice, its first unit and the like being those of the sums so far, which it moves on.
+bool is_long(const pd_slice& slice) { return slice.query_count > pd::kApartQueries; }
+
+// The cut of one slice, its first merge and the like being those of the sums so far, which it moves on.
 pd::AttendSlice cut(const pd_attend_args& args, const pd_slice& slice, pd::AttendSlice& sums) {
   const int64_t rows = int64_t(slice.query_count) * (args.heads / args.kv_heads);
   const int32_t oldest = args.window > 0 && slice.start >= args.window ? slice.start - args.window + 1 : 0;
@@ -18,14 +28,56 @@ pd::AttendSlice cut(const pd_attend_args& args, const pd_slice& slice, pd::Atten
   made.row_blocks = int32_t((rows + pd::kUnitRows - 1) / pd::kUnitRows);
   made.first_split = oldest / pd::kSplitKeys;
   made.split_count = last / pd::kSplitKeys + 1 - made.first_split;
-  made.apart = made.split_count > 1 && slice.query_count <= pd::kApartQueries;
   const int64_t whole = int64_t(args.kv_heads) * made.row_blocks;
-  sums.first_unit += made.apart ? whole * made.split_count : whole;
-  if (made.apart) {
-    sums.first_merge += whole;
-    sums.first_partial += args.kv_heads * rows * made.split_count;
-  }
+  const bool few = !is_long(slice) || whole < kFewUnits * pd::team_size(args.team);
+  made.apart = made.split_count > 1 && few;
+  made.heads = 1;
+  made.passes = made.apart ? 1 : (made.split_count + pd::kPassSplits - 1) / pd::kPassSplits;
+  if (made.apart) sums.first_merge += whole;
+  if (made.apart || made.passes > 1)
+    sums.first_partial += args.kv_heads * rows * (made.apart ? made.split_count : 1);
   return made;
+}
+
+int64_t units_of(const pd_attend_args& args, const pd::AttendSlice& slice) {
+  return int64_t(args.kv_heads / slice.heads) * slice.row_blocks * (slice.apart ? slice.split_count : 1);
+}
+
+// KV heads that a unit of this slice takes together, of `most`.
+int32_t heads_together(const pd_attend_args& args, const pd_slice& slice, int64_t most) {
+  const int64_t rows = int64_t(slice.query_count) * (args.heads / args.kv_heads);
+  if (rows > kTogetherRows) return 1;
+  int32_t heads = pd::kMaxBands;
+  while (heads > 1 && (heads > most || args.kv_heads % heads != 0)) heads--;
+  return heads;
+}
+
+// Decode waits for memory, which gives more where it is read in long runs: units take several heads, so long
+// as there are plenty of units.
+void join_heads(pd::AttendWork& work) {
+  const pd_attend_args& args = *work.args;
+  int64_t units = 0;
+  for (int32_t i = 0; i < args.slice_count; i++)
+    if (!is_long(args.slices[i])) units += units_of(args, work.slices[i]);
+  const int64_t most = units / (kPlentyUnits * work.threads_at_work);
+  for (int32_t i = 0; i < args.slice_count; i++)
+    work.slices[i].heads = heads_together(args, args.slices[i], most);
+}
+
+// Numbers the units of a pass; returns how many there are.
+int64_t number_units(pd::AttendWork& work) {
+  const pd_attend_args& args = *work.args;
+  int64_t counts[2] = {};
+  for (int32_t i = 0; i <= args.slice_count; i++) {
+    pd::AttendSlice& slice = work.slices[i];
+    slice.first_long = counts[0];
+    slice.first_short = counts[1];
+    if (i == args.slice_count || work.pass >= slice.passes) continue;
+    counts[is_long(args.slices[i]) ? 0 : 1] += units_of(args, slice);
+  }
+  work.long_units = counts[0];
+  work.units = counts[0] + counts[1];
+  return work.units;
 }
 
 pd_status check(const pd_attend_args* args) {
@@ -75,6 +127,17 @@ int32_t last_not_above(const pd::AttendWork& work, int64_t wanted, int64_t pd::A
   return low;
 }
 
+struct Kernels {
+  void (*unit)(const pd::AttendWork& work, int64_t unit, int32_t slot);
+  void (*merge)(const pd::AttendWork& work, int64_t merge, int32_t slot);
+};
+
+Kernels kernels_for(int32_t isa) {
+  if (isa == PD_ISA_AVX512_BF16) return {pd::attend_unit_avx512bf16, pd::attend_merge_avx512bf16};
+  if (pd::uses_avx512(isa)) return {pd::attend_unit_avx512, pd::attend_merge_avx512};
+  return {pd::attend_unit_avx2, pd::attend_merge_avx2};
+}
+
 }  // namespace
 
 namespace pd {
@@ -85,7 +148,8 @@ AttendArea attend_area(int32_t head_dim, int32_t padded_dim) {
   area.scores = round_up(int64_t(kUnitRows) * head_dim, 16);
   area.sums = area.scores + kBandSlots * kTileKeys;
   area.total = area.sums + kUnitRows * padded_dim;
-  area.stats = area.total + kUnitRows * padded_dim;
+  area.lanes = area.total + kUnitRows * padded_dim;
+  area.stats = area.lanes + kUnitRows * 16;
   area.k_tile = area.stats + 4 * kMaxBands * kBandSlots;
   area.v_tile = area.k_tile + kTileKeys * padded_dim / 2;
   area.bytes = (area.v_tile + kTileKeys * padded_dim / 2) * int64_t(sizeof(float));
@@ -93,7 +157,13 @@ AttendArea attend_area(int32_t head_dim, int32_t padded_dim) {
 }
 
 int32_t slice_of_unit(const AttendWork& work, int64_t unit) {
-  return last_not_above(work, unit, &AttendSlice::first_unit);
+  if (unit < work.long_units) return last_not_above(work, unit, &AttendSlice::first_long);
+  return last_not_above(work, unit - work.long_units, &AttendSlice::first_short);
+}
+
+int64_t unit_in_slice(const AttendWork& work, int32_t slice, int64_t unit) {
+  return unit < work.long_units ? unit - work.slices[slice].first_long
+                                : unit - work.long_units - work.slices[slice].first_short;
 }
 
 int32_t slice_of_merge(const AttendWork& work, int64_t merge) {
@@ -118,6 +188,7 @@ pd_status pd_cpu_attend(const pd_attend_args* args) {
 
   pd::AttendWork work;
   work.args = args;
+  work.threads_at_work = pd::team_size(args->team);
   work.group = args->heads / args->kv_heads;
   work.padded_dim = int32_t(round_up(args->head_dim, 16));
   work.places = pd::kv_places(args->head_dim, args->page_size);
@@ -129,10 +200,14 @@ pd_status pd_cpu_attend(const pd_attend_args* args) {
   for (int32_t i = 0; i < args->slice_count; i++) work.slices[i] = cut(*args, args->slices[i], sums);
   work.slices[args->slice_count] = sums;
 
-  const bool wide = pd::uses_avx512(args->isa);
-  const auto unit = wide ? pd::attend_unit_avx512 : pd::attend_unit_avx2;
-  const auto merge = wide ? pd::attend_merge_avx512 : pd::attend_merge_avx2;
-  pd::parallel(args->team, sums.first_unit, [&](int64_t tile, int32_t slot) { unit(work, tile, slot); });
-  pd::parallel(args->team, sums.first_merge, [&](int64_t tile, int32_t slot) { merge(work, tile, slot); });
+  join_heads(work);
+  const Kernels kernels = kernels_for(args->isa);
+  for (work.pass = 0;; work.pass++) {
+    const int64_t units = number_units(work);
+    if (units == 0) break;
+    pd::parallel(args->team, units, [&](int64_t unit, int32_t slot) { kernels.unit(work, unit, slot); });
+  }
+  pd::parallel(args->team, sums.first_merge,
+               [&](int64_t merge, int32_t slot) { kernels.merge(work, merge, slot); });
   return PD_OK;
 }

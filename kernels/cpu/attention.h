@@ -1,10 +1,10 @@
 // Attention over paged K and V: what the C ABI side (attention.cpp) and the instruction sets share.
 //
 // Order of the arithmetic, the same for a query alone and for a query in any chunk: keys go in splits of 512
-// positions counted from position 0, inside a split in tiles of 64. A score is one FMA chain over the dims; a
-// tile updates (largest score, sum, weighted values) once; p v is one FMA chain over the keys the query sees,
-// in ascending order. A split starts empty; splits merge left to right. A key that a query does not see is
-// never multiplied: its slot may hold anything.
+// positions counted from position 0, inside a split in tiles of 64. A score is one chain over the dims; a
+// tile updates (largest score, sum, weighted values) once; p v is one chain over the keys the query sees, in
+// ascending order. A split starts empty; splits merge left to right. A key that a query does not see is
+// never multiplied, or multiplied as zero by zero: its slot may hold anything.
 #pragma once
 #include "pd_cpu.h"
 
@@ -16,6 +16,8 @@ constexpr int32_t kSplitKeys = 512;
 constexpr int32_t kUnitRows = 48;
 // Slices of at most this many queries are cut by split too: decode has few rows and many keys.
 constexpr int32_t kApartQueries = 16;
+// A unit goes over at most this many splits, so that none is long; the next ones are another pass's.
+constexpr int32_t kPassSplits = 8;
 // Rows per band are at most 12; their running values are kept 16 apart. 8 bands of 6 rows are the most.
 constexpr int32_t kBandSlots = 16;
 constexpr int32_t kMaxBands = 8;
@@ -40,10 +42,15 @@ struct KvPlaces {
 KvPlaces kv_places(int32_t head_dim, int32_t page_size);
 
 struct AttendSlice {
-  int64_t first_unit, first_merge, first_partial;  // of this slice; the entry after the last holds the totals
-  int32_t row_blocks;                              // of kUnitRows rows
-  int32_t first_split, split_count;                // splits that some query of the slice sees
-  bool apart;                                      // a unit is one split; a merge follows
+  // Of this slice in its pass; the entry after the last holds the totals. Short slices' units come after all
+  // of the long ones', to fill what is left when these run out.
+  int64_t first_long, first_short;
+  int64_t first_merge, first_partial;
+  int32_t row_blocks;                // of kUnitRows rows
+  int32_t first_split, split_count;  // splits that some query of the slice sees
+  int32_t passes;
+  int32_t heads;                     // KV heads of a unit, side by side in memory
+  bool apart;                        // a unit is one split; a merge follows
 };
 
 struct AttendWork {
@@ -52,6 +59,8 @@ struct AttendWork {
   uint8_t* threads;  // scratch of the team's threads
   float* partials;   // rows of kPartialHead + padded_dim floats
   int64_t thread_bytes;
+  int64_t units, long_units;  // of this pass
+  int32_t pass, threads_at_work;
   int32_t group;       // query heads per KV head
   int32_t padded_dim;  // head_dim rounded up to 16
   KvPlaces places;
@@ -59,18 +68,21 @@ struct AttendWork {
 
 // One thread's scratch, in floats from its start unless said otherwise.
 struct AttendArea {
-  int64_t queries, scores, sums, total, stats, k_tile, v_tile, bytes;
+  int64_t queries, scores, sums, total, lanes, stats, k_tile, v_tile, bytes;
 };
 AttendArea attend_area(int32_t head_dim, int32_t padded_dim);
 
-// Index of the last slice whose first unit, or merge, is not above.
 int32_t slice_of_unit(const AttendWork& work, int64_t unit);
 int32_t slice_of_merge(const AttendWork& work, int64_t merge);
+// A unit's number among those of its slice.
+int64_t unit_in_slice(const AttendWork& work, int32_t slice, int64_t unit);
 
 void attend_unit_avx2(const AttendWork& work, int64_t unit, int32_t slot);
 void attend_unit_avx512(const AttendWork& work, int64_t unit, int32_t slot);
+void attend_unit_avx512bf16(const AttendWork& work, int64_t unit, int32_t slot);
 void attend_merge_avx2(const AttendWork& work, int64_t merge, int32_t slot);
 void attend_merge_avx512(const AttendWork& work, int64_t merge, int32_t slot);
+void attend_merge_avx512bf16(const AttendWork& work, int64_t merge, int32_t slot);
 
 // Tokens [first, end) of the batch.
 void append_tokens_avx2(const pd_append_args& args, const KvPlaces& places, int32_t first, int32_t end);

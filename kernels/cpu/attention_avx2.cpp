@@ -10,10 +10,14 @@ using pd::kSplitKeys;
 using pd::kTileKeys;
 constexpr float kInfinity = __builtin_inff();
 
+#include "attention_ahead.h"
 #include "attention_gather.h"
 #include "attention_lanes_avx2.h"
+#include "attention_power.h"
+#include "attention_rows.h"
 #include "attention_tile.h"
 #include "attention_unit.h"
+#include "attention_band_fma.h"
 
 }  // namespace
 

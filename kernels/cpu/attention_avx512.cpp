@@ -11,10 +11,14 @@ using pd::kTileKeys;
 constexpr float kInfinity = __builtin_inff();
 
 #define PD_WIDE_BANDS
+#include "attention_ahead.h"
 #include "attention_gather.h"
 #include "attention_lanes_avx512.h"
+#include "attention_power.h"
+#include "attention_rows.h"
 #include "attention_tile.h"
 #include "attention_unit.h"
+#include "attention_band_fma.h"
 
 }  // namespace
 

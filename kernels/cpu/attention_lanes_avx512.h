@@ -1,4 +1,5 @@
-// Sixteen float lanes as one AVX-512 register. Included by *_avx512.cpp only, inside its anonymous namespace.
+// Sixteen float lanes as one AVX-512 register. Included by *_avx512.cpp and *_avx512bf16.cpp
+// only, inside their anonymous namespaces.
 using Vec = __m512;
 using Raw = __m512i;  // 32 bf16: 16 pairs
 

@@ -5,40 +5,20 @@
 // each pair is the low half of its 32 bits. A band of rows keeps R x groups accumulators in registers: every
 // load of K or V serves R rows, every spread of q or p serves `groups` registers.
 
-// 2^x for x <= 0, within 1 ulp: 2^x = 2^n * (1 + f * poly(f)), |f| <= 1/2. -infinity and all below -127 give
-// 0, and 2^0 is exactly 1.
-inline Vec power(Vec x) {
-  const Vec clamped = larger(spread(-127.0f), x);
-  const Vec n = nearest(clamped);
-  const Vec f = sub(clamped, n);
-  Vec p = spread(0.00015353360504377633f);
-  p = fma(p, f, spread(0.0013398875016719103f));
-  p = fma(p, f, spread(0.00961843691766262f));
-  p = fma(p, f, spread(0.055503323674201965f));
-  p = fma(p, f, spread(0.24022647738456726f));
-  p = fma(p, f, spread(0.6931471824645996f));
-  p = fma(p, f, spread(1.0f));
-  return mul(p, power_of_two(n));
+// Scores become weights relative to `top`; returns lanes of their sum.
+inline Vec weigh_row(float* s, Vec top, Vec sum) {
+  Vec p[4];
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; i++) {
+    p[i] = power(sub(load(s + 16 * i), top));
+    store(s + 16 * i, p[i]);
+  }
+  return add(sum, add(add(p[0], p[1]), add(p[2], p[3])));
 }
 
-inline float first_lane(__m128 x) { return _mm_cvtss_f32(x); }
-// Lane sums pair up 8 apart, then 4, 2 and 1.
-inline float sum_of(Vec x) {
-  const __m256 eight = _mm256_add_ps(low_lanes(x), high_lanes(x));
-  const __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
-  const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
-  return first_lane(_mm_add_ss(two, _mm_movehdup_ps(two)));
-}
-inline float largest_of(Vec x) {
-  const __m256 eight = _mm256_max_ps(low_lanes(x), high_lanes(x));
-  const __m128 four = _mm_max_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
-  const __m128 two = _mm_max_ps(four, _mm_movehl_ps(four, four));
-  return first_lane(_mm_max_ss(two, _mm_movehdup_ps(two)));
-}
-
-// scores[R][64], groups [0, G) of 16 keys at k; q is [dims][R]. Lines as far from `ahead` are prefetched.
+// scores[R][64], groups [0, G) of 16 keys at k; q is [dims][R].
 template <int R, int G>
-void score_groups(const float* q, const uint16_t* k, int64_t pairs, float* scores, const char* ahead) {
+void score_groups(const float* q, const uint16_t* k, int64_t pairs, float* scores, Ahead ahead) {
   Vec sums[R][G];
 #pragma GCC unroll 16
   for (int r = 0; r < R; r++)
@@ -50,7 +30,7 @@ void score_groups(const float* q, const uint16_t* k, int64_t pairs, float* score
 #pragma GCC unroll 4
     for (int g = 0; g < G; g++) {
       raw[g] = load_raw(k + (g * pairs + j) * 32);
-      if (R <= 6) _mm_prefetch(ahead + (g * pairs + j) * 64, _MM_HINT_T0);
+      if (R <= 6) ahead.fetch(g, j);
     }
 #pragma GCC unroll 2
     for (int half = 0; half < 2; half++) {
@@ -73,16 +53,16 @@ void score_groups(const float* q, const uint16_t* k, int64_t pairs, float* score
 // Scores of the keys [first, end) of a tile, and of others that share their registers.
 template <int R>
 void score_tile(const float* q, const uint16_t* k, int64_t pairs, float* scores, int first, int end,
-                const char* ahead) {
+                Ahead ahead) {
   constexpr int G = groups_for(R);
   for (int g = first / (16 * G) * G; g * 16 < end; g += G)
-    score_groups<R, G>(q, k + g * pairs * 32, pairs, scores + g * 16, ahead + g * pairs * 64);
+    score_groups<R, G>(q, k + g * pairs * 32, pairs, scores + g * 16, ahead.past(g));
 }
 
 // sums[R][G groups of 16 dims] += p[R][keys first to end] * v, key after key.
 template <int R, int G>
 void add_groups(const float* p, const uint16_t* v, float* sums, int64_t stride, int first, int end,
-                const char* ahead) {
+                Ahead ahead) {
   Vec s[R][G];
 #pragma GCC unroll 16
   for (int r = 0; r < R; r++)
@@ -108,7 +88,7 @@ void add_groups(const float* p, const uint16_t* v, float* sums, int64_t stride, 
 #pragma GCC unroll 4
     for (int g = 0; g < G; g++) {
       raw[g] = load_raw(v + g * kTileKeys * 16 + key * 16);
-      if (R <= 6) _mm_prefetch(ahead + (g * kTileKeys + key) * 32, _MM_HINT_T0);
+      if (R <= 6) ahead.fetch(g, key / 2);
     }
 #pragma GCC unroll 4
     for (int g = 0; g < G; g++) values[g] = first_of(raw[g]);
@@ -130,12 +110,12 @@ void add_groups(const float* p, const uint16_t* v, float* sums, int64_t stride, 
 
 template <int R>
 void add_tile(const float* p, const uint16_t* v, float* sums, int64_t stride, int first, int end,
-              const char* ahead) {
+              Ahead ahead) {
   constexpr int G = groups_for(R);
   const int groups = int(stride / 16);
   int g = 0;
   const auto at = [&](auto kernel) {
-    kernel(p, v + g * kTileKeys * 16, sums + g * 16, stride, first, end, ahead + g * kTileKeys * 32);
+    kernel(p, v + g * kTileKeys * 16, sums + g * 16, stride, first, end, ahead.past(g));
   };
   for (; g + G <= groups; g += G) at(add_groups<R, G>);
   if (G == 4 && g + 2 <= groups) {
@@ -145,8 +125,8 @@ void add_tile(const float* p, const uint16_t* v, float* sums, int64_t stride, in
   if (g < groups) at(add_groups<R, 1>);
 }
 
-using ScoreTile = void (*)(const float*, const uint16_t*, int64_t, float*, int, int, const char*);
-using AddTile = void (*)(const float*, const uint16_t*, float*, int64_t, int, int, const char*);
+using ScoreTile = void (*)(const float*, const uint16_t*, int64_t, float*, int, int, Ahead);
+using AddTile = void (*)(const float*, const uint16_t*, float*, int64_t, int, int, Ahead);
 
 struct BandKernels {
   ScoreTile score;

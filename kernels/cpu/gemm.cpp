@@ -5,6 +5,7 @@
 
 #include <atomic>
 
+#include "gemm_epilogue.h"
 #include "isa.h"
 #include "last_error.h"
 #include "team.h"
@@ -46,10 +47,10 @@ constexpr int64_t kJobsPerThread = 8;
 constexpr int64_t kJobProducts = int64_t(1) << 26;
 // Activations packed by one job, in elements.
 constexpr int64_t kPackElements = int64_t(8) << 10;
+// Sums that an epilogue takes at once: 32 KiB of a thread's stack, and at least 32 rows by 32 columns.
+constexpr int64_t kFinishFloats = int64_t(8) << 10;
 constexpr int64_t kMaxWalks = 64;
 constexpr int kSpinTurns = 4000;
-// Lines of the first weights that a thread fetches while it waits for activations.
-constexpr int64_t kFirstLines = 24;
 
 int64_t padded_rows(const pd::GemmKernels& kernels, int64_t rows) {
   return kernels.even_rows ? rows : divide_up(rows, 16) * 16;
@@ -57,15 +58,20 @@ int64_t padded_rows(const pd::GemmKernels& kernels, int64_t rows) {
 
 struct Plan {
   const pd::GemmKernels* kernels;
+  const pd::GemmEpilogues* epilogues;
   int64_t row_bytes;   // of a packed row
   int64_t unit_bytes;  // of a packed unit of weights
   int64_t block_rows;  // rows packed at once; whole tiles
   int64_t units;
+  int64_t stride_units;  // units go in whole strides: gate and up of a column stay together
 
-  explicit Plan(const pd_matmul_args& args) : kernels(&kernels_of(args.isa)) {
+  explicit Plan(const pd_matmul_args& args)
+      : kernels(&kernels_of(args.isa)),
+        epilogues(pd::uses_avx512(args.isa) ? &pd::kEpiloguesAvx512 : &pd::kEpiloguesAvx2) {
     const int64_t tile_rows = kernels->tile_rows, columns = kernels->unit_columns;
     row_bytes = kernels->row_bytes(args.k, args.segments);
     units = divide_up(args.n, columns);
+    stride_units = args.epilogue == PD_EPILOGUE_SWIGLU ? pd::kUnitColumns / columns : 1;
     unit_bytes = pd_cpu_packed_bytes(args.isa, pd::kUnitColumns, args.k) / (pd::kUnitColumns / columns);
     block_rows = most(kBlockBytes / row_bytes / (2 * tile_rows), 4) * 2 * tile_rows;
   }
@@ -90,9 +96,16 @@ struct RowTiles {
 // end of his own helps the others.
 struct alignas(64) Walk {
   std::atomic<int64_t> next{0};  // group
-  int64_t first, units, groups;
+  int64_t first, strides, stride_units, groups;
 
-  int64_t start(int64_t group) const { return first + group * units / groups; }
+  int64_t start(int64_t group) const { return (first + group * strides / groups) * stride_units; }
+};
+
+// A row tile's place in its stop.
+struct Turn {
+  const uint8_t* next;
+  int32_t index, count;
+  bool cold;
 };
 
 // One block of rows. Its jobs are packing, then multiplying: the counter of jobs hands packing out first, so
@@ -114,7 +127,7 @@ class Product {
   void run() {
     pd::parallel(args_.team, pack_jobs_ + jobs_, [&](int64_t job, int32_t slot) {
       if (job < pack_jobs_) return pack(job);
-      await_packed(slot);
+      await_packed();
       if (few_)
         walk(slot);
       else
@@ -124,24 +137,26 @@ class Product {
 
  private:
   void cut_few() {
-    const int64_t walks = least(least(pd::team_size(args_.team), kMaxWalks), plan_.units);
-    const int64_t widest = plan_.kernels->group_units(int32_t(tiles_.start(1)));
-    const int64_t products = tiles_.rows * widest * plan_.kernels->unit_columns * args_.k;
-    walk_count_ = walks;
-    const int64_t even_share = divide_up(plan_.units, walks * widest * kJobsPerThread);
+    const int64_t strides = plan_.units / plan_.stride_units;
+    const int64_t widest = most(plan_.kernels->group_units(int32_t(tiles_.start(1))) / plan_.stride_units, 1);
+    const int64_t group_units = widest * plan_.stride_units;
+    walk_count_ = least(least(pd::team_size(args_.team), kMaxWalks), strides);
+    const int64_t products = tiles_.rows * group_units * plan_.kernels->unit_columns * args_.k;
+    const int64_t even_share = divide_up(strides, walk_count_ * widest * kJobsPerThread);
     run_groups_ = most(least(even_share, kJobProducts / products), 1);
-    jobs_ = 0;
-    for (int64_t i = 0; i < walks; i++) {
+    for (int64_t i = 0; i < walk_count_; i++) {
       Walk& walk = walks_[i];
-      walk.first = i * plan_.units / walks;
-      walk.units = (i + 1) * plan_.units / walks - walk.first;
-      walk.groups = divide_up(walk.units, widest);
+      walk.first = i * strides / walk_count_;
+      walk.strides = (i + 1) * strides / walk_count_ - walk.first;
+      walk.stride_units = plan_.stride_units;
+      walk.groups = divide_up(walk.strides, widest);
       jobs_ += divide_up(walk.groups, run_groups_);
     }
   }
 
   void cut_many() {
-    blocks_ = divide_up(plan_.units, most(kJobWeightBytes / plan_.unit_bytes, 1));
+    const int64_t strides = plan_.units / plan_.stride_units;
+    blocks_ = least(divide_up(plan_.units, most(kJobWeightBytes / plan_.unit_bytes, 1)), strides);
     const int64_t block_units = divide_up(plan_.units, blocks_);
     const int64_t tile_products = tiles_.tile_rows * block_units * plan_.kernels->unit_columns * args_.k;
     const int64_t even_share = divide_up(tiles_.count * blocks_, kJobs);
@@ -161,17 +176,10 @@ class Product {
     packed_.fetch_add(1, std::memory_order_release);
   }
 
-  void await_packed(int32_t slot) {
-    if (packed_.load(std::memory_order_acquire) == pack_jobs_) return;
-    if (few_) {
-      const Walk& own = walks_[slot % walk_count_];
-      const auto* w = static_cast<const uint8_t*>(args_.w) + own.first * plan_.unit_bytes;
-      for (int64_t unit = 0; unit < own.start(1) - own.first; unit++)
-        for (int64_t line = 0; line < kFirstLines; line++)
-          _mm_prefetch(reinterpret_cast<const char*>(w + unit * plan_.unit_bytes + line * 64), _MM_HINT_T0);
-    }
-    for (int turns = 0; packed_.load(std::memory_order_acquire) != pack_jobs_; turns++)
-      turns < kSpinTurns ? _mm_pause() : void(sched_yield());
+  bool is_packed() const { return packed_.load(std::memory_order_acquire) == pack_jobs_; }
+
+  void await_packed() const {
+    for (int turns = 0; !is_packed(); turns++) turns < kSpinTurns ? _mm_pause() : void(sched_yield());
   }
 
   // As many jobs as there are runs of groups: each finds one.
@@ -181,30 +189,34 @@ class Product {
       if (walk.next.load(std::memory_order_relaxed) >= walk.groups) continue;
       const int64_t first = walk.next.fetch_add(run_groups_, std::memory_order_relaxed);
       if (first >= walk.groups) continue;
-      for (int64_t group = first; group < least(first + run_groups_, walk.groups); group++) stop(walk, group);
+      const bool follows = i == 0 && first > 0;
+      for (int64_t group = first; group < least(first + run_groups_, walk.groups); group++)
+        stop(walk, group, !follows && group == first);
       return;
     }
   }
 
-  void stop(const Walk& walk, int64_t group) {
+  void stop(const Walk& walk, int64_t group, bool cold) {
     const int64_t unit = walk.start(group), end = walk.start(group + 1);
     const uint8_t* next = group + 1 < walk.groups ? weights(end) : nullptr;
     for (int64_t tile = 0; tile < tiles_.count; tile++)
-      run(tile, unit, end - unit, next, int32_t(tile), int32_t(tiles_.count));
+      run(tile, unit, end - unit, {next, int32_t(tile), int32_t(tiles_.count), cold});
   }
 
   void multiply_block(int64_t job) {
     const int64_t block = job / chunks_, chunk = job % chunks_;
-    const int64_t unit = block * plan_.units / blocks_, end = (block + 1) * plan_.units / blocks_;
+    const int64_t strides = plan_.units / plan_.stride_units;
+    const int64_t unit = block * strides / blocks_ * plan_.stride_units;
+    const int64_t end = (block + 1) * strides / blocks_ * plan_.stride_units;
     for (int64_t tile = chunk * tiles_.count / chunks_; tile < (chunk + 1) * tiles_.count / chunks_; tile++)
-      run(tile, unit, end - unit, nullptr, 0, 1);
+      run(tile, unit, end - unit, {nullptr, 0, 1, false});
   }
 
   const uint8_t* weights(int64_t unit) const {
     return static_cast<const uint8_t*>(args_.w) + unit * plan_.unit_bytes;
   }
 
-  void run(int64_t tile, int64_t unit, int64_t units, const uint8_t* next, int32_t turn, int32_t turns) {
+  void run(int64_t tile, int64_t unit, int64_t units, const Turn& turn) const {
     const int64_t row = tiles_.start(tile), unit_columns = plan_.kernels->unit_columns;
     const int64_t column = unit * unit_columns;
     pd::GemmTile it;
@@ -212,16 +224,58 @@ class Product {
     it.w = weights(unit);
     it.y = args_.y + (first_row_ + row) * args_.y_stride + column;
     it.bias = args_.bias ? args_.bias + column : nullptr;
-    it.next = next;
+    it.next = turn.next;
     it.k = args_.k;
     it.y_stride = args_.y_stride;
     it.rows = int32_t(tiles_.start(tile + 1) - row);
     it.units = int32_t(units);
     it.segments = args_.segments;
     it.last_columns = int32_t(least(args_.n - (unit + units - 1) * unit_columns, unit_columns));
-    it.turn = turn;
-    it.turns = turns;
-    plan_.kernels->multiply(it);
+    it.turn = turn.index;
+    it.turns = turn.count;
+    it.cold = turn.cold;
+    if (args_.epilogue == PD_EPILOGUE_STORE)
+      plan_.kernels->multiply(it);
+    else
+      multiply_and_finish(it, unit);
+  }
+
+  // Some units at a time: their sums go to the stack.
+  void multiply_and_finish(const pd::GemmTile& all, int64_t first_unit) const {
+    const int64_t columns = plan_.kernels->unit_columns, stride = plan_.stride_units;
+    const int64_t most_units = most(kFinishFloats / (all.rows * columns) / stride * stride, stride);
+    alignas(64) float sums[kFinishFloats];
+    for (int64_t unit = 0; unit < all.units; unit += most_units) {
+      const int64_t units = least(all.units - unit, most_units);
+      pd::GemmTile it = all;
+      it.w += unit * plan_.unit_bytes;
+      if (it.next) it.next += unit * plan_.unit_bytes;
+      if (it.bias) it.bias += unit * columns;
+      it.units = int32_t(units);
+      if (unit + units < all.units) it.last_columns = int32_t(columns);
+      it.y = sums;
+      it.y_stride = units * columns;
+      if (args_.epilogue == PD_EPILOGUE_ADD)
+        fetch(it, all.y + unit * columns);
+      plan_.kernels->multiply(it);
+      finish(it, all.y - first_unit * columns, (first_unit + unit) * columns);
+    }
+  }
+
+  // What is added to comes from the other core's cache or L3 while the tile is multiplied.
+  void fetch(const pd::GemmTile& it, const float* y) const {
+    const int64_t columns = it.units * plan_.kernels->unit_columns;
+    for (int64_t row = 0; row < it.rows; row++, y += args_.y_stride)
+      for (int64_t i = 0; i < columns; i += 16) __builtin_prefetch(y + i, 1);
+  }
+
+  // row: of y, from its first column on.
+  void finish(const pd::GemmTile& it, float* row, int64_t column) const {
+    const int64_t columns = (it.units - 1) * plan_.kernels->unit_columns + it.last_columns;
+    if (args_.epilogue == PD_EPILOGUE_ADD)
+      plan_.epilogues->add(it.y, it.y_stride, it.rows, columns, row + column, args_.y_stride);
+    else
+      plan_.epilogues->swiglu(it.y, it.y_stride, it.rows, columns / 2, row + column / 2, args_.y_stride);
   }
 
   const pd_matmul_args& args_;
@@ -246,7 +300,9 @@ int64_t pd_cpu_matmul_scratch_bytes(const pd_matmul_args* args) {
 
 pd_status pd_cpu_matmul(const pd_matmul_args* args) {
   if (pd_status status = pd::require_isa(args->isa)) return status;
-  if (args->rows < 0 || args->n < 1 || args->k < 1 || args->x_stride < args->k || args->y_stride < args->n)
+  const bool swiglu = args->epilogue == PD_EPILOGUE_SWIGLU;
+  const int64_t outputs = swiglu ? args->n / 2 : args->n;
+  if (args->rows < 0 || args->n < 1 || args->k < 1 || args->x_stride < args->k || args->y_stride < outputs)
     return pd::fail(PD_INVALID_ARGUMENT, "a product of %lld rows by [%lld, %lld] with strides %lld and %lld",
                     static_cast<long long>(args->rows), static_cast<long long>(args->n),
                     static_cast<long long>(args->k), static_cast<long long>(args->x_stride),
@@ -254,6 +310,10 @@ pd_status pd_cpu_matmul(const pd_matmul_args* args) {
   if ((args->segments != 1 && args->segments != 2 && args->segments != 4) || args->k % args->segments != 0)
     return pd::fail(PD_INVALID_ARGUMENT, "%lld inputs do not fall into %d equal segments",
                     static_cast<long long>(args->k), args->segments);
+  if (args->epilogue < PD_EPILOGUE_STORE || args->epilogue > PD_EPILOGUE_SWIGLU ||
+      (swiglu && args->n % pd::kUnitColumns != 0))
+    return pd::fail(PD_INVALID_ARGUMENT, "there is no epilogue %d of %lld outputs", args->epilogue,
+                    static_cast<long long>(args->n));
   const Plan plan(*args);
   for (int64_t row = 0; row < args->rows; row += plan.block_rows)
     Product(*args, plan, row, least(args->rows - row, plan.block_rows)).run();

@@ -24,12 +24,13 @@ struct GemmTile {
   float* y;           // first row, first column
   const float* bias;  // of the first column, or null
   // Units that this thread will read next, as many and in the same order, or null: to be fetched during this
-  // stop's tiles, of which this is number `turn` of `turns`.
+  // stop's tiles, of which this is number `turn` of `turns`. A cold stop's own units were not.
   const uint8_t* next;
   int64_t k, y_stride;
   int32_t rows, units, segments;
   int32_t last_columns;  // real columns of the last unit, 1 to unit_columns
   int32_t turn, turns;
+  bool cold;
 };
 
 // One instruction set's product.

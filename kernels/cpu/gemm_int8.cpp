@@ -2,6 +2,7 @@
 
 #include <cpuid.h>
 
+#include "gemm_epilogue.h"
 #include "isa.h"
 #include "last_error.h"
 #include "team.h"
@@ -34,8 +35,8 @@ constexpr int64_t kJobWeightBytes = int64_t(384) << 10;
 constexpr int64_t kStreams = 8;
 // Units of a job that pass over several row tiles: only its first one is not fetched ahead.
 constexpr int64_t kUnitsPerPass = 8;
-// Rows from which a job's weights are worth keeping in L2 while the rows pass; below it units pass over rows.
-constexpr int64_t kManyTiles = 9;
+// Packed rows up to which they stay in L2 while units pass over them; with more, rows pass over weights.
+constexpr int64_t kPassBytes = int64_t(512) << 10;
 // Jobs of an op with many rows: enough to share evenly, few enough to load their weights once each.
 constexpr int64_t kJobs = 64;
 constexpr int64_t kLeastTilesPerJob = 4;
@@ -43,6 +44,8 @@ constexpr int64_t kLeastTilesPerJob = 4;
 constexpr int64_t kJobProducts = int64_t(1) << 28;
 // Activations packed by one job.
 constexpr int64_t kPackBytes = int64_t(64) << 10;
+// Sums that an epilogue takes at once: 32 KiB of a thread's stack.
+constexpr int64_t kFinishFloats = int64_t(8) << 10;
 
 // How an op is cut: by its shape alone.
 struct Plan {
@@ -99,7 +102,7 @@ struct Block {
   }
 
   void multiply() const {
-    if (tiles.count < kManyTiles)
+    if (tiles.rows * plan.row_bytes <= kPassBytes)
       pass_units();
     else
       pass_rows();
@@ -154,7 +157,33 @@ struct Block {
       it.ahead = static_cast<const uint8_t*>(args.w) + next * plan.unit_bytes +
                  tile * it.ahead_step * (args.segments * plan.shape.run() / plan.shape.order.group);
     }
-    plan.kernels->multiply(it);
+    if (args.epilogue == PD_EPILOGUE_STORE)
+      plan.kernels->multiply(it);
+    else
+      multiply_and_finish(it, args.y + (first_row + row) * args.y_stride, column);
+  }
+
+  // Some units at a time: their sums go to the stack. y: of the tile's rows, from the first column on.
+  void multiply_and_finish(const Int8Tile& all, float* y, int64_t column) const {
+    const auto& epilogues = pd::uses_avx512(args.isa) ? pd::kEpiloguesAvx512 : pd::kEpiloguesAvx2;
+    const int64_t most_units = most(kFinishFloats / (all.rows * kInt8Columns), 1);
+    alignas(64) float sums[kFinishFloats];
+    Int8Tile it = all;
+    it.y = sums;
+    for (int64_t unit = 0; unit < all.units; unit += most_units, column += most_units * kInt8Columns) {
+      it.units = int32_t(least(all.units - unit, most_units));
+      it.last_columns = unit + it.units == all.units ? all.last_columns : int32_t(kInt8Columns);
+      it.y_stride = it.units * kInt8Columns;
+      plan.kernels->multiply(it);
+      const int64_t columns = (it.units - 1) * kInt8Columns + it.last_columns;
+      if (args.epilogue == PD_EPILOGUE_ADD)
+        epilogues.add(sums, it.y_stride, it.rows, columns, y + column, args.y_stride);
+      else
+        epilogues.swiglu(sums, it.y_stride, it.rows, columns / 2, y + column / 2, args.y_stride);
+      it.w += it.units * plan.unit_bytes;
+      if (it.bias) it.bias += it.units * kInt8Columns;
+      it.ahead = nullptr;
+    }
   }
 };
 
@@ -186,11 +215,17 @@ int64_t pd_cpu_matmul_int8_scratch_bytes(const pd_matmul_args* args) {
 
 pd_status pd_cpu_matmul_int8(const pd_matmul_args* args) {
   if (pd_status status = pd::require_isa(args->isa)) return status;
-  if (args->rows < 0 || args->n < 1 || args->k < 1 || args->x_stride < args->k || args->y_stride < args->n)
+  const bool swiglu = args->epilogue == PD_EPILOGUE_SWIGLU;
+  const int64_t outputs = swiglu ? args->n / 2 : args->n;
+  if (args->rows < 0 || args->n < 1 || args->k < 1 || args->x_stride < args->k || args->y_stride < outputs)
     return pd::fail(PD_INVALID_ARGUMENT, "a product of %lld rows by [%lld, %lld] with strides %lld and %lld",
                     static_cast<long long>(args->rows), static_cast<long long>(args->n),
                     static_cast<long long>(args->k), static_cast<long long>(args->x_stride),
                     static_cast<long long>(args->y_stride));
+  if (args->epilogue < PD_EPILOGUE_STORE || args->epilogue > PD_EPILOGUE_SWIGLU ||
+      (swiglu && args->n % kInt8Columns != 0))
+    return pd::fail(PD_INVALID_ARGUMENT, "there is no epilogue %d of %lld outputs", args->epilogue,
+                    static_cast<long long>(args->n));
   if (pd_status status = pd::check_int8_segments(args->k, args->segments)) return status;
   const Plan plan = plan_of(*args);
   for (int64_t row = 0; row < args->rows; row += plan.block_rows) {

@@ -74,7 +74,7 @@ template <class V, int R, int P, int S, int H>
   const uint8_t* a = t.a + segment * words * R * 4;
   const uint8_t* b = unit + segment * run * kInt8Columns + lane * V::kGroup;
   constexpr int64_t kLine = kInt8Columns * V::kGroup;
-  // One unit is one read stream too few: another pass then fetches what comes next.
+  // One unit alone may fetch what comes next instead: memory is then read while the rows are computed.
   constexpr bool kFetches = P * S == 1;
   const uint8_t* next = kFetches && t.ahead ? t.ahead + segment * words * t.ahead_step : b + kInt8Ahead;
   const int64_t next_step = kFetches && t.ahead ? t.ahead_step : kLine;

@@ -18,8 +18,9 @@ namespace {
 using pd::GemmTile;
 
 constexpr int64_t kLine = 64;
-// Lines that a stream fetches ahead of its reader.
-constexpr int64_t kAhead = 24;
+
+// Lines that each of so many streams fetches ahead of its reader: a few hundred nanoseconds of memory.
+constexpr int64_t ahead_of(int streams) { return streams >= 6 ? 24 : streams >= 3 ? 48 : 80; }
 
 #define PD_UNROLL _Pragma("GCC unroll 32")
 
@@ -66,22 +67,29 @@ template <class V, int R, int P, int H>
   }
 }
 
-// What to fetch while a group is multiplied, as distances from the line at hand. With one row tile a stream
-// runs ahead of itself and, near its end, into the thread's next group; with several, each tile fetches some
-// of the next group's streams, so that reading and arithmetic overlap throughout.
-template <int P>
+// What to fetch while a group is multiplied. With one turn, streams run ahead of themselves and, near their
+// end, into the thread's next group. With several, each fetches its share of the next group at a pace of a
+// part of a line a step, so that reading and arithmetic overlap throughout; the first turn of a cold stop has
+// enough to do with its own group.
 struct Fetch {
-  int64_t distance[P], last_distance[P];
+  const uint8_t *first, *first_after;  // for the unit's first line; and, from line `turning` on
+  int64_t turning, pace;
 
-  Fetch(const GemmTile& t, int64_t lines) {
-    const int64_t next = t.next ? t.next - t.w : 0;
-    PD_UNROLL for (int p = 0; p < P; p++) {
-      if (t.turns == 1) {
-        distance[p] = kAhead * kLine;
-        last_distance[p] = t.next ? next - (lines - kAhead) * kLine : kAhead * kLine;
-      } else {
-        distance[p] = last_distance[p] = p % t.turns == t.turn ? next : 0;
-      }
+  Fetch(const GemmTile& t, int64_t unit_bytes, int32_t turn, int32_t turns, int64_t ahead, const uint8_t* w) {
+    const uint8_t* next = t.next ? w + (t.next - t.w) : nullptr;
+    const int64_t lines = unit_bytes / kLine;
+    const bool alone = turns == 1;
+    turning = lines;
+    pace = kLine;
+    first = w + ahead * kLine;
+    if (t.cold && !alone) turn--, turns--;
+    if (turn < 0) return;
+    if (!alone) {
+      pace = next ? kLine / turns : 0;
+      first = next ? next + lines * turn / turns * kLine : w;
+    } else if (next) {
+      turning = lines > ahead ? lines - ahead : 0;
+      first_after = next - turning * kLine;
     }
   }
 };
@@ -89,27 +97,21 @@ struct Fetch {
 // The segment's chains.
 template <class V, int R, int P, int H>
 [[gnu::always_inline]] inline void run_chains(const GemmTile& t, const uint8_t* w, const Steps& steps,
-                                              int64_t unit_bytes, const Fetch<P>& fetch,
-                                              Sums<V, R, P, H>& x) {
+                                              int64_t unit_bytes, const Fetch& fetch, Sums<V, R, P, H>& x) {
   PD_UNROLL for (int i = 0; i < x.kCount; i++) x.at[i] = V::zero();
   const float* a = static_cast<const float*>(t.a) + steps.first_packed * R;
-  const uint8_t* b = w + steps.first_line * kLine;
-  const uint8_t* const end = b + steps.count * kLine;
-  const uint8_t* const turn = w + unit_bytes - kAhead * kLine;
-  const int64_t* distance = fetch.distance;
-  while (b < end) {
-    const uint8_t* stop = end;
-    if (b < turn)
-      stop = turn < end ? turn : end;
-    else
-      distance = fetch.last_distance;
-    int64_t ahead[P];
-    PD_UNROLL for (int p = 0; p < P; p++) ahead[p] = distance[p] + p * unit_bytes;
-    for (; b < stop; a += R, b += kLine) {
+  const int64_t end = steps.first_line + steps.count;
+  for (int64_t line = steps.first_line; line < end;) {
+    const bool before = line < fetch.turning;
+    const int64_t stop = before && fetch.turning < end ? fetch.turning : end;
+    const uint8_t* ahead = (before ? fetch.first : fetch.first_after) + line * fetch.pace;
+    const uint8_t* const b_end = w + stop * kLine;
+    for (const uint8_t* b = w + line * kLine; b < b_end; a += R, b += kLine, ahead += fetch.pace) {
       PD_UNROLL for (int p = 0; p < P; p++)
-        _mm_prefetch(reinterpret_cast<const char*>(b + ahead[p]), _MM_HINT_T0);
+        _mm_prefetch(reinterpret_cast<const char*>(ahead + p * unit_bytes), _MM_HINT_T0);
       take_step<V, R, P, H>(a, b, unit_bytes, x);
     }
+    line = stop;
   }
 }
 
@@ -125,7 +127,8 @@ template <class V, int R, int P, int H>
                                       const float* bias) {
   const int64_t unit_bytes = V::unit_bytes(t.k);
   const uint8_t* w = t.w + unit * unit_bytes + part * V::kBytes;
-  const Fetch<P> fetch(t, unit_bytes / kLine);
+  constexpr int kTurns = V::kParts / H;
+  const Fetch fetch(t, unit_bytes, t.turn * kTurns + part / H, t.turns * kTurns, ahead_of(P), w);
   Sums<V, R, P, H> x, held[2];
   for (int32_t s = 0; s < t.segments; s++) {
     run_chains<V, R, P, H>(t, w, V::steps(t.k, t.segments, s), unit_bytes, fetch, x);

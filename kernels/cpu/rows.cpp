@@ -29,16 +29,15 @@ pd_status refuse(int64_t rows, int64_t columns) {
 
 }  // namespace
 
-pd_status pd_cpu_add_rms_norm(const pd_rms_norm_args* args) {
+pd_status pd_cpu_rms_norm(const pd_rms_norm_args* args) {
   if (pd_status status = pd::require_isa(args->isa)) return status;
-  if (args->rows < 0 || args->columns < 1 || args->residual_stride < args->columns ||
-      args->y_stride < args->columns || (args->delta && args->delta_stride < args->columns))
+  if (args->rows < 0 || args->columns < 1 || args->x_stride < args->columns ||
+      args->y_stride < args->columns)
     return refuse(args->rows, args->columns);
   const pd::RowKernels& kernels = kernels_of(args->isa);
   each_row(args->team, args->rows, args->columns, [&](int64_t row) {
-    kernels.add_rms_norm(args->residual + row * args->residual_stride,
-                         args->delta ? args->delta + row * args->delta_stride : nullptr, args->weight,
-                         args->y + row * args->y_stride, args->columns, args->epsilon);
+    kernels.rms_norm(args->x + row * args->x_stride, args->weight, args->y + row * args->y_stride,
+                     args->columns, args->epsilon);
   });
   return PD_OK;
 }
@@ -68,7 +67,8 @@ pd_status pd_cpu_sum(const pd_sum_args* args) {
     const float* partials[PD_MAX_PARTIALS] = {};
     for (int32_t i = 0; i < args->partial_count; i++)
       partials[i] = args->partials[i] + row * args->partial_stride;
-    kernels.sum(partials, args->partial_count, args->bias, args->y + row * args->y_stride, args->columns);
+    kernels.add_partials(partials, args->partial_count, args->bias, args->y + row * args->y_stride,
+                         args->columns);
   });
   return PD_OK;
 }

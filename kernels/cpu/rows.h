@@ -5,13 +5,13 @@
 namespace pd {
 
 struct RowKernels {
-  // residual += delta (or null); y = residual / rms(residual) * weight
-  void (*add_rms_norm)(float* residual, const float* delta, const float* weight, float* y, int64_t columns,
-                       float epsilon);
+  // y = x / rms(x) * weight
+  void (*rms_norm)(const float* x, const float* weight, float* y, int64_t columns, float epsilon);
   // y = gate / (1 + e^-gate) * up
   void (*swiglu)(const float* gate, const float* up, float* y, int64_t columns);
-  // y = p0 + p1, or (p0 + p1) + (p2 + p3), + bias (or null)
-  void (*sum)(const float* const* partials, int32_t count, const float* bias, float* y, int64_t columns);
+  // y += p0 + p1, or (p0 + p1) + (p2 + p3), + bias (or null)
+  void (*add_partials)(const float* const* partials, int32_t count, const float* bias, float* y,
+                       int64_t columns);
 };
 
 extern const RowKernels kRowsAvx2;

@@ -18,4 +18,4 @@ struct Vector {
 
 }  // namespace
 
-const pd::RowKernels pd::kRowsAvx2 = {add_rms_norm<Vector>, swiglu<Vector>, sum_partials<Vector>};
+const pd::RowKernels pd::kRowsAvx2 = {rms_norm<Vector>, swiglu<Vector>, add_partials<Vector>};

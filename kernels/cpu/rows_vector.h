@@ -11,35 +11,27 @@ constexpr int64_t kLanes = 32;
 
 // The sum of squares runs in 32 lanes, lane j over columns j, j + 32, ..., which are then halved pairwise.
 template <class V>
-void add_rms_norm(float* residual, const float* delta, const float* weight, float* y, int64_t columns,
-                  float epsilon) {
+void rms_norm(const float* x, const float* weight, float* y, int64_t columns, float epsilon) {
   constexpr int64_t kVectors = kLanes / V::kWidth;
   typename V::F sums[kVectors];
   for (int64_t v = 0; v < kVectors; v++) sums[v] = V::zero();
   int64_t i = 0;
   for (; i + kLanes <= columns; i += kLanes)
     for (int64_t v = 0; v < kVectors; v++) {
-      const int64_t at = i + v * V::kWidth;
-      typename V::F x = V::load(residual + at);
-      if (delta) {
-        x = V::add(x, V::load(delta + at));
-        V::store(residual + at, x);
-      }
-      sums[v] = V::fma(x, x, sums[v]);
+      const typename V::F value = V::load(x + i + v * V::kWidth);
+      sums[v] = V::fma(value, value, sums[v]);
     }
   float lanes[kLanes];
   for (int64_t v = 0; v < kVectors; v++) V::store(lanes + v * V::kWidth, sums[v]);
-  for (int64_t lane = 0; i + lane < columns; lane++) {
-    if (delta) residual[i + lane] += delta[i + lane];
-    lanes[lane] = __builtin_fmaf(residual[i + lane], residual[i + lane], lanes[lane]);
-  }
+  for (int64_t lane = 0; i + lane < columns; lane++)
+    lanes[lane] = __builtin_fmaf(x[i + lane], x[i + lane], lanes[lane]);
   for (int64_t half = kLanes / 2; half > 0; half /= 2)
     for (int64_t lane = 0; lane < half; lane++) lanes[lane] += lanes[lane + half];
   const float scale = 1.0f / __builtin_sqrtf(lanes[0] / float(columns) + epsilon);
   const typename V::F scales = V::broadcast(scale);
   for (i = 0; i + V::kWidth <= columns; i += V::kWidth)
-    V::store(y + i, V::multiply(V::multiply(V::load(residual + i), scales), V::load(weight + i)));
-  for (; i < columns; i++) y[i] = residual[i] * scale * weight[i];
+    V::store(y + i, V::multiply(V::multiply(V::load(x + i), scales), V::load(weight + i)));
+  for (; i < columns; i++) y[i] = x[i] * scale * weight[i];
 }
 
 template <class V>
@@ -61,18 +53,18 @@ void swiglu(const float* gate, const float* up, float* y, int64_t columns) {
 }
 
 template <class V>
-void sum_partials(const float* const* partials, int32_t count, const float* bias, float* y, int64_t columns) {
+void add_partials(const float* const* partials, int32_t count, const float* bias, float* y, int64_t columns) {
   const float *p0 = partials[0], *p1 = partials[1], *p2 = partials[2], *p3 = partials[3];
   int64_t i = 0;
   for (; i + V::kWidth <= columns; i += V::kWidth) {
     typename V::F x = V::add(V::load(p0 + i), V::load(p1 + i));
     if (count == 4) x = V::add(x, V::add(V::load(p2 + i), V::load(p3 + i)));
-    V::store(y + i, bias ? V::add(x, V::load(bias + i)) : x);
+    V::store(y + i, V::add(V::load(y + i), bias ? V::add(x, V::load(bias + i)) : x));
   }
   for (; i < columns; i++) {
     float x = p0[i] + p1[i];
     if (count == 4) x = x + (p2[i] + p3[i]);
-    y[i] = bias ? x + bias[i] : x;
+    y[i] += bias ? x + bias[i] : x;
   }
 }
 

@@ -2,8 +2,8 @@
 // the text of a failure is in pd_last_error(). All float data is float32 unless said otherwise; offsets and
 // strides are in elements unless the name says bytes.
 //
-// Determinism: an op's tiles are fixed by its shape alone. Threads take tiles, never parts of a sum, so each
-// output is one fixed chain of operations whatever the thread count or the other rows.
+// Determinism: threads take whole outputs, never parts of a sum, so each output is one fixed chain of
+// operations whatever the thread count or the other rows.
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
@@ -93,16 +93,25 @@ typedef struct {
 } pd_unpack_args;  // the rows as they were rounded; single-threaded
 PD_API pd_status pd_cpu_unpack(const pd_unpack_args* args);
 
+// What becomes of a product's sums, each complete with its bias:
+//   PD_EPILOGUE_STORE   y = sum
+//   PD_EPILOGUE_ADD     y = y + sum, for the residual
+//   PD_EPILOGUE_SWIGLU  y [rows, n / 2] = silu(gate) * up, with the bits of pd_cpu_swiglu for the same
+//                       sums. w, and bias with it, is packed from rows in this order: gate rows 0 to 15, up
+//                       rows 0 to 15, gate rows 16 to 31, and so on; n is a multiple of 32.
+enum { PD_EPILOGUE_STORE = 0, PD_EPILOGUE_ADD = 1, PD_EPILOGUE_SWIGLU = 2 };
 typedef struct {
   pd_team* team;
   const float* x;     // [rows, k]
   const void* w;      // packed [n, k]
   const float* bias;  // [n], or null; added last
-  float* y;           // [rows, n]
+  float* y;           // [rows, n], or as the epilogue says
   void* scratch;      // pd_cpu_matmul_scratch_bytes, 64-byte aligned
   int64_t rows, n, k, x_stride, y_stride;
   int32_t isa;
   int32_t segments;  // 1, 2 or 4 equal runs of k, each its own chain, then (s0+s1)+(s2+s3)
+  int32_t epilogue;
+  int32_t reserved;
 } pd_matmul_args;
 PD_API int64_t pd_cpu_matmul_scratch_bytes(const pd_matmul_args* args);
 PD_API pd_status pd_cpu_matmul(const pd_matmul_args* args);  // y = x w^T + bias
@@ -149,15 +158,14 @@ PD_API pd_status pd_cpu_embed_int8(const pd_embed_int8_args* args);  // y[i] = r
 // ---- Rows
 typedef struct {
   pd_team* team;
-  float* residual;      // [rows, columns]; += delta
-  const float* delta;   // or null
+  const float* x;       // [rows, columns]
   const float* weight;  // [columns]
-  float* y;             // [rows, columns]
-  int64_t rows, columns, residual_stride, delta_stride, y_stride;
+  float* y;             // [rows, columns] = x / rms(x) * weight
+  int64_t rows, columns, x_stride, y_stride;
   float epsilon;
   int32_t isa;
 } pd_rms_norm_args;
-PD_API pd_status pd_cpu_add_rms_norm(const pd_rms_norm_args* args);
+PD_API pd_status pd_cpu_rms_norm(const pd_rms_norm_args* args);
 
 typedef struct {
   pd_team* team;
@@ -174,7 +182,7 @@ typedef struct {
   pd_team* team;
   const float* partials[PD_MAX_PARTIALS];  // each [rows, columns], rows partial_stride apart
   const float* bias;                       // [columns], or null; added last
-  float* y;                                // [rows, columns] = (p0+p1)+(p2+p3) + bias
+  float* y;                                // [rows, columns] += (p0+p1)+(p2+p3) + bias
   int64_t rows, columns, partial_stride, y_stride;
   int32_t partial_count;  // 2 or 4
   int32_t isa;

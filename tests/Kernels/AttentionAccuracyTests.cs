@@ -7,7 +7,7 @@ public sealed class AttentionAccuracyTests
 
     [Test]
     public void A_ragged_batch_agrees_with_the_definition(
-        [Values(AttentionIsa.Avx2, AttentionIsa.Avx512)] int isa,
+        [Values(AttentionIsa.Avx2, AttentionIsa.Avx512, AttentionIsa.Avx512Bf16)] int isa,
         [Values(0, 1, 7, 64, 100)] int window)
     {
         AttentionIsa.Require(isa);
@@ -16,9 +16,9 @@ public sealed class AttentionAccuracyTests
 
     [Test]
     public void Every_head_width_and_group_agrees_with_the_definition(
-        [Values(AttentionIsa.Avx2, AttentionIsa.Avx512)] int isa,
+        [Values(AttentionIsa.Avx2, AttentionIsa.Avx512, AttentionIsa.Avx512Bf16)] int isa,
         [Values(2, 8, 16, 20, 32, 64, 80, 96, 128, 256)] int headDim,
-        [Values(1, 2, 3, 4, 7)] int group)
+        [Values(1, 2, 3, 4, 7, 8)] int group)
     {
         AttentionIsa.Require(isa);
         AttentionSetup setup = new(isa, 2 * group, 2, headDim, 64, Threads: 2);
@@ -38,7 +38,7 @@ public sealed class AttentionAccuracyTests
 
     [Test]
     public void More_query_heads_than_a_unit_has_rows_agree_with_the_definition(
-        [Values(AttentionIsa.Avx2, AttentionIsa.Avx512)] int isa)
+        [Values(AttentionIsa.Avx2, AttentionIsa.Avx512, AttentionIsa.Avx512Bf16)] int isa)
     {
         AttentionIsa.Require(isa);
         AttentionSetup setup = new(isa, 64, 1, 16, 64, Threads: 3);
@@ -51,7 +51,8 @@ public sealed class AttentionAccuracyTests
 
     [Test]
     public void Adversarial_scores_agree_with_the_definition(
-        [Values(AttentionIsa.Avx2, AttentionIsa.Avx512)] int isa, [Values(16, 64)] int pageSize)
+        [Values(AttentionIsa.Avx2, AttentionIsa.Avx512, AttentionIsa.Avx512Bf16)] int isa,
+        [Values(16, 64)] int pageSize)
     {
         AttentionIsa.Require(isa);
         AttentionSetup setup = new(isa, 4, 2, 64, pageSize);

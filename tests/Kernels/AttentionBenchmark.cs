@@ -12,7 +12,8 @@ public sealed unsafe class AttentionBenchmark
 
     [Test]
     public void Prefill(
-        [Values(AttentionIsa.Avx2, AttentionIsa.Avx512)] int isa, [Values(16, 64)] int pageSize,
+        [Values(AttentionIsa.Avx2, AttentionIsa.Avx512, AttentionIsa.Avx512Bf16)] int isa,
+        [Values(16, 64)] int pageSize,
         [Values(512, 4096)] int tokens)
     {
         AttentionSetup setup = new(isa, 16, 8, 128, pageSize, Threads: Environment.ProcessorCount);
@@ -25,7 +26,8 @@ public sealed unsafe class AttentionBenchmark
 
     [Test]
     public void Decode(
-        [Values(AttentionIsa.Avx2, AttentionIsa.Avx512)] int isa, [Values(16, 64)] int pageSize,
+        [Values(AttentionIsa.Avx2, AttentionIsa.Avx512, AttentionIsa.Avx512Bf16)] int isa,
+        [Values(16, 64)] int pageSize,
         [Values(512, 4096)] int context)
     {
         AttentionSetup setup = new(isa, 16, 8, 128, pageSize, Threads: Environment.ProcessorCount);

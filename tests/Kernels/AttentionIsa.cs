@@ -7,6 +7,7 @@ internal static class AttentionIsa
     public const int Avx512 = (int)CpuIsa.Avx512;
     public const int Amx = (int)CpuIsa.Amx;
     public const int AmxEmulated = (int)CpuIsa.AmxEmulated;
+    public const int Avx512Bf16 = (int)CpuIsa.Avx512Bf16;
 
     /// <summary>Skips the test where this machine lacks the instruction set.</summary>
     public static void Require(int isa)

@@ -43,27 +43,33 @@ internal static class AttentionOracle
         }
     }
 
-    /// <summary>One row; returns what float32 chains over the head and the keys may be off by.</summary>
+    /// <summary>
+    /// One row; returns what float32 chains over the head and the keys may be off by. Sets of bf16 products
+    /// round the scaled queries, as is done here too, and the weights, which adds to what they may be off by.
+    /// </summary>
     private static double Row(
         AttentionSetup setup, AttentionSequence sequence, int position, int head, double[] row)
     {
         int oldest = setup.Oldest(position), count = position + 1 - oldest, dims = setup.HeadDim;
         int column = head / setup.Group * dims;
-        ReadOnlySpan<float> query = sequence.Queries.AsSpan(
-            (position * setup.QueryColumns) + (head * dims), dims);
+        bool rounds = setup.Isa == AttentionIsa.Avx512Bf16;
+        double[] query = Query(
+            sequence.Queries.AsSpan((position * setup.QueryColumns) + (head * dims), dims), setup.Scale,
+            rounds);
         double[] weights = new double[count];
         double largest = double.NegativeInfinity, magnitude = 0, sum = 0, widest = 0;
+        double weighted = 0;
         for (int i = 0; i < count; i++)
         {
             ReadOnlySpan<float> key = sequence.Keys.AsSpan(((oldest + i) * setup.KvColumns) + column, dims);
             double score = 0, parts = 0;
             for (int d = 0; d < dims; d++)
             {
-                score += (double)query[d] * key[d];
-                parts += Math.Abs((double)query[d] * key[d]);
+                score += query[d] * key[d];
+                parts += Math.Abs(query[d] * key[d]);
             }
-            weights[i] = score * setup.Scale;
-            magnitude = Math.Max(magnitude, parts * setup.Scale);
+            weights[i] = score;
+            magnitude = Math.Max(magnitude, parts);
             largest = Math.Max(largest, weights[i]);
         }
         Array.Clear(row);
@@ -73,14 +79,31 @@ internal static class AttentionOracle
             sum += weight;
             int at = ((oldest + i) * setup.KvColumns) + column;
             ReadOnlySpan<float> value = sequence.Values.AsSpan(at, dims);
+            double widestHere = 0;
             for (int d = 0; d < dims; d++)
             {
                 row[d] += weight * value[d];
-                widest = Math.Max(widest, Math.Abs(value[d]));
+                widestHere = Math.Max(widestHere, Math.Abs(value[d]));
             }
+            widest = Math.Max(widest, widestHere);
+            weighted += weight * widestHere;
         }
         for (int d = 0; d < dims; d++)
             row[d] /= sum;
-        return widest * (2e-6 + (1e-6 * magnitude));
+        return (widest * (2e-6 + (1e-6 * magnitude))) + (rounds ? weighted / sum / 256 : 0);
+    }
+
+    /// <summary>A query times the scale, in units of e.</summary>
+    private static double[] Query(ReadOnlySpan<float> query, float scale, bool rounds)
+    {
+        double[] scaled = new double[query.Length];
+        for (int d = 0; d < scaled.Length; d++)
+        {
+            scaled[d] = (double)query[d] * scale;
+            if (rounds)
+                scaled[d] = Math.Log(2) * AttentionSequence.FromBFloat16(
+                    AttentionSequence.ToBFloat16(query[d] * (scale * 1.44269504f)));
+        }
+        return scaled;
     }
 }

@@ -112,9 +112,10 @@ public sealed class CpuBackendTests
         {
             long before = GC.GetAllocatedBytesForCurrentThread();
             backend.Embed(table, ids, hidden);
-            backend.AddRmsNorm(hidden, normed, weight, 1e-5f, normed);
+            backend.RmsNorm(hidden, weight, 1e-5f, normed);
             backend.MatMul(normed, table, null, output);
-            backend.SwiGlu(output, gated);
+            backend.MatMulAdd(normed, table, null, output);
+            backend.MatMulSwiGlu(normed, table, null, gated);
             backend.GatherRows(hidden, rows, gathered);
             allocated = GC.GetAllocatedBytesForCurrentThread() - before;
         }

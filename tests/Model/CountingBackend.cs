@@ -37,8 +37,7 @@ internal sealed class CountingBackend : IBackend
 
     public void Embed(Matrix table, ReadOnlySpan<int> tokenIds, Tensor output) => OpCount++;
 
-    public void AddRmsNorm(Tensor residual, Tensor? delta, Tensor weight, float epsilon, Tensor output) =>
-        OpCount++;
+    public void RmsNorm(Tensor input, Tensor weight, float epsilon, Tensor output) => OpCount++;
 
     public void MatMul(Tensor input, Matrix weight, Tensor? bias, Tensor output)
     {
@@ -47,8 +46,12 @@ internal sealed class CountingBackend : IBackend
             MostLogitsRows = Math.Max(MostLogitsRows, output.Rows);
     }
 
-    public void SumPartials(
-        ReadOnlySpan<Tensor> partials, Tensor? bias, Tensor output, int firstColumn, int columnCount) =>
+    public void MatMulAdd(Tensor input, Matrix weight, Tensor? bias, Tensor residual) => OpCount++;
+
+    public void MatMulSwiGlu(Tensor input, Matrix weight, Tensor? bias, Tensor output) => OpCount++;
+
+    public void AddPartials(
+        ReadOnlySpan<Tensor> partials, Tensor? bias, Tensor residual, int firstColumn, int columnCount) =>
         OpCount++;
 
     public void RotateAndAppend(
@@ -58,8 +61,6 @@ internal sealed class CountingBackend : IBackend
     public void Attend(
         Tensor qkv, AttentionShape shape, KvStore store, int layer, int window, AttentionBatch batch,
         Tensor output) => OpCount++;
-
-    public void SwiGlu(Tensor gateUp, Tensor output) => OpCount++;
 
     public void GatherRows(Tensor input, ReadOnlySpan<int> rows, Tensor output) => OpCount++;
 

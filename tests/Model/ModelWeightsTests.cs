@@ -15,10 +15,10 @@ public sealed class ModelWeightsTests
         AssertRow(layer.Qkv, 119, attention + "q_proj.weight", 119);
         AssertRow(layer.Qkv, 120, attention + "k_proj.weight", 0);
         AssertRow(layer.Qkv, 239, attention + "v_proj.weight", 59);
-        AssertRow(layer.GateUp, 49, mlp + "gate_proj.weight", 49);
-        AssertRow(layer.GateUp, 51, mlp + "up_proj.weight", 1);
+        AssertRow(layer.GateUp, 97, mlp + "gate_proj.weight", 49);
+        AssertRow(layer.GateUp, 17, mlp + "up_proj.weight", 1);
         Assert.That(layer.QkvBias!.Row(0)[180], Is.EqualTo(checkpoint.Element(attention + "v_proj.bias", 0)));
-        Assert.That(layer.GateUpBias!.Row(0)[99], Is.EqualTo(checkpoint.Element(mlp + "up_proj.bias", 49)));
+        Assert.That(layer.GateUpBias!.Row(0)[113], Is.EqualTo(checkpoint.Element(mlp + "up_proj.bias", 49)));
         Assert.That(layer.DownBias!.Row(0)[35], Is.EqualTo(checkpoint.Element(mlp + "down_proj.bias", 35)));
 
         void AssertRow(Matrix matrix, int row, string name, int sourceRow) => Assert.That(

@@ -41,10 +41,10 @@ internal sealed class ProbedBackend(IBackend inner) : IBackend
         inner.Embed(table, tokenIds, output);
     }
 
-    public void AddRmsNorm(Tensor residual, Tensor? delta, Tensor weight, float epsilon, Tensor output)
+    public void RmsNorm(Tensor input, Tensor weight, float epsilon, Tensor output)
     {
         Count();
-        inner.AddRmsNorm(residual, delta, weight, epsilon, output);
+        inner.RmsNorm(input, weight, epsilon, output);
     }
 
     public void MatMul(Tensor input, Matrix weight, Tensor? bias, Tensor output)
@@ -53,11 +53,23 @@ internal sealed class ProbedBackend(IBackend inner) : IBackend
         inner.MatMul(input, weight, bias, output);
     }
 
-    public void SumPartials(
-        ReadOnlySpan<Tensor> partials, Tensor? bias, Tensor output, int firstColumn, int columnCount)
+    public void MatMulAdd(Tensor input, Matrix weight, Tensor? bias, Tensor residual)
     {
         Count();
-        inner.SumPartials(partials, bias, output, firstColumn, columnCount);
+        inner.MatMulAdd(input, weight, bias, residual);
+    }
+
+    public void MatMulSwiGlu(Tensor input, Matrix weight, Tensor? bias, Tensor output)
+    {
+        Count();
+        inner.MatMulSwiGlu(input, weight, bias, output);
+    }
+
+    public void AddPartials(
+        ReadOnlySpan<Tensor> partials, Tensor? bias, Tensor residual, int firstColumn, int columnCount)
+    {
+        Count();
+        inner.AddPartials(partials, bias, residual, firstColumn, columnCount);
     }
 
     public void RotateAndAppend(
@@ -74,12 +86,6 @@ internal sealed class ProbedBackend(IBackend inner) : IBackend
     {
         Count();
         inner.Attend(qkv, shape, store, layer, window, batch, output);
-    }
-
-    public void SwiGlu(Tensor gateUp, Tensor output)
-    {
-        Count();
-        inner.SwiGlu(gateUp, output);
     }
 
     public void GatherRows(Tensor input, ReadOnlySpan<int> rows, Tensor output)

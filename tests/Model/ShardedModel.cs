@@ -3,13 +3,14 @@ namespace PdEngine.Tests;
 /// <summary>A model cut among ranks, each with a backend of one thread.</summary>
 internal sealed class ShardedModel : IDisposable
 {
-    private ShardedModel(string backend, ICheckpoint checkpoint, int size)
+    private ShardedModel(string backend, ICheckpoint checkpoint, int size, Quantization quantization)
     {
         Backends = [.. Enumerable.Range(0, size).Select(_ => new ProbedBackend(Open(backend)))];
         Shards = new ModelWeights[size];
         for (int rank = 0; rank < size; rank++)
             Shards[rank] = ModelWeights.Load(
-                checkpoint, Backends[rank], null, new WeightShard(rank, size), rank == 0 ? null : Shards[0]);
+                checkpoint, Backends[rank], null, new WeightShard(rank, size), rank == 0 ? null : Shards[0],
+                quantization);
     }
 
     public ProbedBackend[] Backends { get; }
@@ -21,10 +22,11 @@ internal sealed class ShardedModel : IDisposable
     public ModelConfig Config => Shards[0].Config;
 
     /// <summary>The test is skipped where the named backend cannot run.</summary>
-    public static ShardedModel Load(string backend, ICheckpoint checkpoint, int size)
+    public static ShardedModel Load(
+        string backend, ICheckpoint checkpoint, int size, Quantization quantization = Quantization.None)
     {
         TestBackends.Require(backend);
-        return new(backend, checkpoint, size);
+        return new(backend, checkpoint, size, quantization);
     }
 
     /// <summary>The layout of all its KV heads.</summary>

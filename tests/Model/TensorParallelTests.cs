@@ -98,15 +98,16 @@ public sealed class TensorParallelTests
             () => ModelWeights.Load(checkpoint, backend, null, new WeightShard(0, size)));
     }
 
-    private static void AssertSizesAgree(
-        string backend, ICheckpoint checkpoint, KvDomainKind domain, int[] pageSizes)
+    internal static void AssertSizesAgree(
+        string backend, ICheckpoint checkpoint, KvDomainKind domain, int[] pageSizes,
+        Quantization quantization = Quantization.None)
     {
         float[][]? expected = null;
         int[] sizes = [.. Sizes.Where(size => TensorParallel.IsPossible(checkpoint.Config, size))];
         Assert.That(sizes, Has.Length.GreaterThan(1));
         foreach (int size in sizes)
         {
-            using ShardedModel model = ShardedModel.Load(backend, checkpoint, size);
+            using ShardedModel model = ShardedModel.Load(backend, checkpoint, size, quantization);
             foreach (int pageSize in pageSizes)
             {
                 float[][] logits = Run(model, domain, pageSize);

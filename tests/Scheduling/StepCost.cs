@@ -40,8 +40,8 @@ public sealed class StepCost
         long bytes = (GC.GetAllocatedBytesForCurrentThread() - before) / Steps;
         Array.Sort(times);
         TestContext.Progress.WriteLine(
-            $"batch {batch}, text {hasText}: median {times[Steps / 2]:F1} us, 99% {times[Steps * 99 / 100]:F1}"
-            + $" us, {bytes} bytes a step");
+            $"batch {batch}, text {hasText}: median {times[Steps / 2]:F1} us, "
+            + $"99% {times[Steps * 99 / 100]:F1} us, {bytes} bytes a step");
     }
 
     private static Sequence NewSequence(int index, Tokenizer? text)
@@ -56,8 +56,8 @@ public sealed class StepCost
             Sampling = new() { MaxNewTokens = 6000, Temperature = 1, TopP = 0.95f },
         };
         TokenStream stream = new(request.Id, _ => { });
-        return new Sequence(
-            request, new SequenceDecoder(text, request.Sampling, stream, TimeProvider.System, "", _ => { }), 1);
+        SequenceDecoder observer = new(text, request.Sampling, stream, TimeProvider.System, "", _ => { });
+        return new Sequence(request, observer, 1);
     }
 
     /// <summary>Computes nothing: each draw is the same token.</summary>

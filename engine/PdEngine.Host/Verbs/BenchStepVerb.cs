@@ -26,7 +26,8 @@ internal sealed class BenchStepVerb
     {
         BenchStepVerb verb = new();
         Command step = new(
-            "step", "The C# work of a decode step alone: schedule, batch, apply, with a model that takes no time.");
+            "step",
+            "The C# work of a decode step alone: schedule, batch, apply, with a model that takes no time.");
         step.Options.Add(verb._batches);
         step.Options.Add(verb._quick);
         verb._output.AddTo(step);
@@ -39,8 +40,8 @@ internal sealed class BenchStepVerb
         IReadOnlyList<int> batches =
             BenchFlags.Numbers(_batches.Name, parsed.GetValue(_batches)!, 1, MostBatch);
         _output.CheckJson(parsed);
-        StepBench bench = new(
-            parsed.GetValue(_quick) ? new StepSettings(Context: 96, Steps: 20, Rounds: 2) : new StepSettings());
+        bool isQuick = parsed.GetValue(_quick);
+        StepBench bench = new(isQuick ? new StepSettings(Context: 96, Steps: 20, Rounds: 2) : new());
         List<StepRow> rows = [];
         foreach (StepVariant variant in StepVariants.All)
         {

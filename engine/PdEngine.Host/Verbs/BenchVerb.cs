@@ -8,6 +8,7 @@ internal static class BenchVerb
     public static Command Create() =>
         new("bench", "Benchmarks, each beside the machine's limits and a peer.")
         {
-            BenchModelVerb.Create(), BenchStepVerb.Create(), BenchPdVerb.Create(),
+            BenchKernelsVerb.Create(), BenchModelVerb.Create(), BenchStepVerb.Create(),
+            BenchForeignVerb.Create(), BenchPdVerb.Create(), BenchPriceVerb.Create(),
         };
 }

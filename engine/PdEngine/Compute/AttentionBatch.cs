@@ -39,6 +39,20 @@ internal sealed class AttentionBatch
         BlockCount = 0;
     }
 
+    /// <summary>Fails unless a kernel may trust these indices with its memory.</summary>
+    public void CheckFits(KvStore store, int tokenCount)
+    {
+        foreach (AttentionSlice slice in Slices)
+        {
+            Check.That(slice.FirstToken >= 0 && slice.QueryCount > 0 && slice.Start >= 0);
+            Check.That(slice.FirstToken + slice.QueryCount <= tokenCount);
+            int blockCount = store.Layout.BlocksFor(slice.Start + slice.QueryCount);
+            Check.That(slice.FirstBlock >= 0 && slice.FirstBlock + blockCount <= BlockCount);
+        }
+        foreach (int block in Blocks)
+            Check.That((uint)block < (uint)store.BlockCount);
+    }
+
     public void Add(int firstToken, int start, int queryCount, ReadOnlySpan<int> blocks)
     {
         if (SliceCount == _slices.Length)

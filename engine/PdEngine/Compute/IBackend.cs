@@ -32,10 +32,8 @@ internal interface IBackend : IDisposable
     /// <summary>output[i] = row tokenIds[i] of the table.</summary>
     void Embed(Matrix table, ReadOnlySpan<int> tokenIds, Tensor output);
 
-    /// <summary>
-    /// residual += delta (where given); output = residual / rms(residual) * weight, row by row.
-    /// </summary>
-    void AddRmsNorm(Tensor residual, Tensor? delta, Tensor weight, float epsilon, Tensor output);
+    /// <summary>output = input / rms(input) * weight, row by row.</summary>
+    void RmsNorm(Tensor input, Tensor weight, float epsilon, Tensor output);
 
     /// <summary>output = input Wᵀ + bias.</summary>
     /// <param name="input">[rows, W.Columns].</param>
@@ -44,17 +42,31 @@ internal interface IBackend : IDisposable
     /// <param name="output">[rows, W.Rows].</param>
     void MatMul(Tensor input, Matrix weight, Tensor? bias, Tensor output);
 
+    /// <summary>residual += input Wᵀ + bias: the bits of <see cref="MatMul"/>, then one addition.</summary>
+    /// <param name="input">[rows, W.Columns].</param>
+    /// <param name="weight">[W.Rows, W.Columns].</param>
+    /// <param name="bias">[1, W.Rows], or null.</param>
+    /// <param name="residual">[rows, W.Rows].</param>
+    void MatMulAdd(Tensor input, Matrix weight, Tensor? bias, Tensor residual);
+
+    /// <summary>output = silu(gate) * up, where input Wᵀ + bias is both.</summary>
+    /// <param name="input">[rows, W.Columns].</param>
+    /// <param name="weight">Rows of gate and up in the order of <see cref="GatedRows"/>.</param>
+    /// <param name="bias">[1, W.Rows] in the same order, or null.</param>
+    /// <param name="output">[rows, inner]; not a view.</param>
+    void MatMulSwiGlu(Tensor input, Matrix weight, Tensor? bias, Tensor output);
+
     /// <summary>
-    /// Columns [first, first + count) of output = (p0+p1)+(p2+p3) + bias: one product whose segments several
-    /// devices made, in the order in which <see cref="MatMul"/> adds them when it makes them all.
+    /// Columns [first, first + count) of residual += (p0+p1)+(p2+p3) + bias: one product whose segments
+    /// several devices made, in the order in which <see cref="MatMulAdd"/> adds them when it makes them all.
     /// </summary>
     /// <param name="partials">2 or 4, each [rows, columns]; may be written by other threads before.</param>
     /// <param name="bias">[1, columns], or null.</param>
-    /// <param name="output">[rows, columns].</param>
+    /// <param name="residual">[rows, columns].</param>
     /// <param name="firstColumn">First column.</param>
     /// <param name="columnCount">How many; 0 does nothing.</param>
-    void SumPartials(
-        ReadOnlySpan<Tensor> partials, Tensor? bias, Tensor output, int firstColumn, int columnCount);
+    void AddPartials(
+        ReadOnlySpan<Tensor> partials, Tensor? bias, Tensor residual, int firstColumn, int columnCount);
 
     /// <summary>
     /// Normalises each q and k head (where weights are given), turns q in place and k by RoPE, and writes k
@@ -84,11 +96,6 @@ internal interface IBackend : IDisposable
     void Attend(
         Tensor qkv, AttentionShape shape, KvStore store, int layer, int window, AttentionBatch batch,
         Tensor output);
-
-    /// <summary>output = silu(gate) * up, where a row of gateUp is gate, then up.</summary>
-    /// <param name="gateUp">[rows, 2 * inter].</param>
-    /// <param name="output">[rows, inter].</param>
-    void SwiGlu(Tensor gateUp, Tensor output);
 
     /// <summary>output[i] = input[rows[i]].</summary>
     void GatherRows(Tensor input, ReadOnlySpan<int> rows, Tensor output);

@@ -35,6 +35,16 @@ internal sealed class SampleBatch
 
     public ReadOnlySpan<int> Suppressed => _suppressed.AsSpan(0, _suppressedCount);
 
+    /// <summary>Fails unless rows [first, first + count) can be drawn from these logits.</summary>
+    public void CheckFits(Tensor logits, int firstLogitsRow, int first, int count)
+    {
+        foreach (ref readonly SampleRow row in Rows.Slice(first, count))
+        {
+            Check.That((uint)(row.LogitsRow - firstLogitsRow) < (uint)logits.Rows);
+            Check.That(row.Target < logits.Columns);
+        }
+    }
+
     public void Clear()
     {
         RowCount = 0;

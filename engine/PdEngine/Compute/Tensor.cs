@@ -8,7 +8,6 @@ internal sealed class Tensor : IDisposable
 {
     private readonly HostBuffer _buffer;
     private readonly int _firstColumn;
-    private readonly bool _isView;
 
     /// <summary>Host memory for a tensor.</summary>
     public Tensor(int rowCapacity, int columns)
@@ -29,10 +28,13 @@ internal sealed class Tensor : IDisposable
         Rows = whole.Rows;
         _buffer = whole._buffer;
         _firstColumn = whole._firstColumn + firstColumn;
-        _isView = true;
+        IsView = true;
     }
 
     public int RowCapacity { get; }
+
+    /// <summary>Another tensor has its memory.</summary>
+    public bool IsView { get; }
 
     public int Rows { get; private set; }
 
@@ -89,7 +91,7 @@ internal sealed class Tensor : IDisposable
 
     public void Dispose()
     {
-        if (!_isView)
+        if (!IsView)
             _buffer.Dispose();
     }
 }

@@ -4,7 +4,9 @@ namespace PdEngine;
 /// <param name="Matrix">Rows of several weights, one under the other; or null.</param>
 /// <param name="Vector">Elements of several biases, end to end; or null.</param>
 /// <param name="Columns">Of each weight; of a vector, one.</param>
-/// <param name="Parts">Which rows of which tensors, by their whole names.</param>
+/// <param name="Parts">
+/// Which rows of which tensors, by their whole names; zeros where there is no name.
+/// </param>
 internal sealed record HeldWeight(Matrix? Matrix, Tensor? Vector, WeightColumns Columns, WeightPart[] Parts)
 {
     /// <summary>Takes the values of a checkpoint in, in place.</summary>
@@ -45,6 +47,11 @@ internal sealed record HeldWeight(Matrix? Matrix, Tensor? Vector, WeightColumns 
 
     private void ReadPart(ICheckpoint checkpoint, WeightPart part, Span<float> destination)
     {
+        if (part.Name.Length == 0)
+        {
+            destination.Clear();
+            return;
+        }
         long first = ((long)part.FirstRow * Columns.Total) + Columns.First;
         if (Columns.Count == Columns.Total)
         {

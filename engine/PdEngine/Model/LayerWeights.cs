@@ -27,7 +27,7 @@ internal sealed class LayerWeights
 
     public required Tensor PostAttentionNorm { get; init; }
 
-    /// <summary>Rows of gate, then up, of the rank's part.</summary>
+    /// <summary>Rows of gate and up of the rank's part, in the order of <see cref="GatedRows"/>.</summary>
     public required Matrix GateUp { get; init; }
 
     public required Tensor? GateUpBias { get; init; }
@@ -51,8 +51,8 @@ internal sealed class LayerWeights
         WeightColumns queries = new(config.HeadCount * config.HeadDim, firstQuery, queryRows);
         WeightColumns inners = new(config.IntermediateSize, firstInner, inner);
         WeightPart[] qkv = QkvParts(config, shard, attention);
-        WeightPart[] gateUp =
-            [new(mlp + "gate_proj", firstInner, inner), new(mlp + "up_proj", firstInner, inner)];
+        WeightPart gate = new(mlp + "gate_proj", firstInner, inner);
+        WeightPart up = new(mlp + "up_proj", firstInner, inner);
         WeightPart output = new(attention + "o_proj", 0, hidden);
         WeightPart down = new(mlp + "down_proj", 0, hidden);
         return new()
@@ -65,8 +65,8 @@ internal sealed class LayerWeights
             Output = loader.Matrix(queries, TensorParallel.OutputSegments(config) / ranks, output),
             OutputBias = config.OutputBias ? loader.Bias(output) : null,
             PostAttentionNorm = loader.Vector(hidden, prefix + "post_attention_layernorm.weight"),
-            GateUp = loader.Matrix(wide, 1, gateUp),
-            GateUpBias = config.MlpBias ? loader.Bias(gateUp) : null,
+            GateUp = loader.GatedMatrix(wide, gate, up),
+            GateUpBias = config.MlpBias ? loader.GatedBias(gate, up) : null,
             Down = loader.Matrix(inners, TensorParallel.DownSegments(config) / ranks, down),
             DownBias = config.MlpBias ? loader.Bias(down) : null,
         };

@@ -10,7 +10,7 @@ internal sealed class ModelWeights : IDisposable
     /// Whether quantised weights have a quantised head. A head that the embedding shares is then looked up
     /// in int8 too: one table of a byte an element instead of two tables of three.
     /// </summary>
-    private const bool QuantisesHead = true;
+    public const bool QuantisesHead = true;
 
     private readonly IReadOnlyList<IDisposable> _owned;
     private readonly IReadOnlyList<HeldWeight> _ownHeld;
@@ -79,10 +79,11 @@ internal sealed class ModelWeights : IDisposable
     /// copies; they must outlive these.
     /// </param>
     /// <param name="quantization">How the weights of products are held; that of the tables too.</param>
+    /// <param name="quantisesHead">Whether the head is among them.</param>
     public static ModelWeights Load(
         ICheckpoint checkpoint, IBackend backend, IProgress<long>? progress = null,
         WeightShard? shard = null, ModelWeights? tables = null,
-        Quantization quantization = Quantization.None)
+        Quantization quantization = Quantization.None, bool quantisesHead = QuantisesHead)
     {
         MatrixElement element = quantization == Quantization.W8A8Int8
             ? MatrixElement.Int8
@@ -94,7 +95,7 @@ internal sealed class ModelWeights : IDisposable
         try
         {
             (Matrix, Matrix) both = tables is null
-                ? LoadTables(loader, config, QuantisesHead ? element : MatrixElement.Native)
+                ? LoadTables(loader, config, quantisesHead ? element : MatrixElement.Native)
                 : (tables.Embedding, tables._wholeHead);
             LayerWeights[] layers = new LayerWeights[config.LayerCount];
             for (int layer = 0; layer < layers.Length; layer++)

@@ -1,7 +1,7 @@
 namespace PdEngine;
 
 /// <summary>
-/// What the ranks of one worker share in a step: partial products and their sum, logits, and a place to meet.
+/// What the ranks of one worker share in a step: the residual, partial products, logits, and a place to meet.
 /// </summary>
 internal sealed class RankGroup : IDisposable
 {
@@ -11,7 +11,7 @@ internal sealed class RankGroup : IDisposable
     private readonly IReadOnlyList<IBackend> _backends;
     private readonly RankBarrier _barrier;
     private readonly Tensor[] _partials;
-    private readonly Tensor _sums;
+    private readonly Tensor _residual;
     private readonly Tensor _logits;
 
     /// <param name="backends">One per rank; not owned.</param>
@@ -24,15 +24,15 @@ internal sealed class RankGroup : IDisposable
         _partials = new Tensor[backends.Count];
         for (int rank = 0; rank < _partials.Length; rank++)
             _partials[rank] = backends[rank].CreateTensor(tokenCapacity, config.HiddenSize);
-        _sums = backends[0].CreateTensor(tokenCapacity, config.HiddenSize);
+        _residual = backends[0].CreateTensor(tokenCapacity, config.HiddenSize);
         _logits = backends[0].CreateTensor(Transformer.LogitsRowCapacity, config.VocabularySize);
     }
 
     /// <summary>Where a rank puts its part of a product [tokens, hidden].</summary>
     public Tensor Partial(int rank) => _partials[rank];
 
-    /// <summary>The sums as one rank sees them [tokens, hidden].</summary>
-    public Tensor ViewSums() => _sums.View(0, _sums.Columns);
+    /// <summary>The residual as one rank sees it [tokens, hidden].</summary>
+    public Tensor ViewResidual() => _residual.View(0, _residual.Columns);
 
     /// <summary>Logits as one rank sees them [rows, vocabulary].</summary>
     public Tensor ViewLogits() => _logits.View(0, _logits.Columns);
@@ -42,16 +42,17 @@ internal sealed class RankGroup : IDisposable
     public void Meet() => _barrier.Meet();
 
     /// <summary>
-    /// Adds up the partial products of all ranks, and a bias; each rank sums some of the columns.
+    /// Adds the partial products of all ranks, and a bias, to the residual; each rank some of the columns.
     /// </summary>
     /// <param name="rank">The caller's.</param>
     /// <param name="bias">[1, hidden], or null.</param>
-    /// <param name="sums">The caller's view; whole on return.</param>
-    public void Sum(int rank, Tensor? bias, Tensor sums)
+    /// <param name="residual">The caller's view; whole on return.</param>
+    public void Add(int rank, Tensor? bias, Tensor residual)
     {
-        (int first, int count) = new WeightShard(rank, _partials.Length).PartOf(sums.Columns, SumUnitColumns);
+        WeightShard shard = new(rank, _partials.Length);
+        (int first, int count) = shard.PartOf(residual.Columns, SumUnitColumns);
         Meet();
-        _backends[rank].SumPartials(_partials, bias, sums, first, count);
+        _backends[rank].AddPartials(_partials, bias, residual, first, count);
         Meet();
     }
 
@@ -65,7 +66,7 @@ internal sealed class RankGroup : IDisposable
     {
         foreach (Tensor partial in _partials)
             partial.Dispose();
-        _sums.Dispose();
+        _residual.Dispose();
         _logits.Dispose();
     }
 }

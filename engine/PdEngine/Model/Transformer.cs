@@ -20,14 +20,11 @@ internal sealed class Transformer : IDisposable
     private readonly RopeTable _rope;
     private readonly Tensor _residual;
     private readonly Tensor _normed;
-    private readonly Tensor _delta;
-    private readonly Tensor _partial;
+    private readonly Tensor? _partial;
     private readonly Tensor _qkv;
     private readonly Tensor _attended;
-    private readonly Tensor _gateUp;
     private readonly Tensor _activated;
     private readonly Tensor _wantedResidual;
-    private readonly Tensor _wantedDelta;
     private readonly Tensor _wantedNormed;
     private readonly Tensor _logits;
     private readonly Tensor _ownLogits;
@@ -54,17 +51,14 @@ internal sealed class Transformer : IDisposable
         _rope = new(config.Rope.InverseFrequencies, config.Rope.AttentionFactor);
         Check.That(_rope.PairCount * 2 == config.HeadDim);
         TokenCapacity = tokenCapacity;
-        _residual = backend.CreateTensor(tokenCapacity, config.HiddenSize);
+        _residual = group?.ViewResidual() ?? backend.CreateTensor(tokenCapacity, config.HiddenSize);
         _normed = backend.CreateTensor(tokenCapacity, config.HiddenSize);
-        _delta = group?.ViewSums() ?? backend.CreateTensor(tokenCapacity, config.HiddenSize);
         _qkv = backend.CreateTensor(tokenCapacity, _shape.QkvColumns);
         _attended = backend.CreateTensor(tokenCapacity, _shape.QueryColumns);
-        _gateUp = backend.CreateTensor(tokenCapacity, weights.Layers[0].GateUp.Rows);
         _activated = backend.CreateTensor(tokenCapacity, weights.Layers[0].Down.Columns);
-        _partial = group?.Partial(weights.Shard.Rank) ?? _delta;
-        _perToken = [_residual, _normed, _delta, _partial, _qkv, _attended, _gateUp, _activated];
+        _partial = group?.Partial(weights.Shard.Rank);
+        _perToken = [_residual, _normed, _qkv, _attended, _activated, .. Own(_partial)];
         _wantedResidual = backend.CreateTensor(LogitsRowCapacity, config.HiddenSize);
-        _wantedDelta = backend.CreateTensor(LogitsRowCapacity, config.HiddenSize);
         _wantedNormed = backend.CreateTensor(LogitsRowCapacity, config.HiddenSize);
         _logits = group?.ViewLogits() ?? backend.CreateTensor(LogitsRowCapacity, config.VocabularySize);
         _ownLogits = _logits.View(weights.FirstHeadRow, weights.Head?.Rows ?? 0);
@@ -88,13 +82,12 @@ internal sealed class Transformer : IDisposable
         foreach (Tensor tensor in _perToken)
             tensor.SetRows(tokenIds.Length);
         Tensor rope = _rope.Require(PositionCount(batch));
+        // Ranks that share a residual all write the same bytes.
         _backend.Embed(_weights.Embedding, tokenIds, _residual);
-        Tensor? delta = null;
         for (int layer = 0; layer < _weights.Layers.Count; layer++)
         {
-            Attend(_weights.Layers[layer], layer, delta, rope, batch);
+            Attend(_weights.Layers[layer], layer, rope, batch);
             FeedForward(_weights.Layers[layer]);
-            delta = _delta;
         }
     }
 
@@ -105,14 +98,12 @@ internal sealed class Transformer : IDisposable
     public Tensor Logits(ReadOnlySpan<int> tokens)
     {
         _wantedResidual.SetRows(tokens.Length);
-        _wantedDelta.SetRows(tokens.Length);
         _wantedNormed.SetRows(tokens.Length);
         _logits.SetRows(tokens.Length);
         _ownLogits.SetRows(tokens.Length);
         _backend.GatherRows(_residual, tokens, _wantedResidual);
-        _backend.GatherRows(_delta, tokens, _wantedDelta);
-        _backend.AddRmsNorm(
-            _wantedResidual, _wantedDelta, _weights.FinalNorm, _weights.Config.RmsNormEpsilon, _wantedNormed);
+        _backend.RmsNorm(
+            _wantedResidual, _weights.FinalNorm, _weights.Config.RmsNormEpsilon, _wantedNormed);
         if (_weights.Head is not null)
             _backend.MatMul(_wantedNormed, _weights.Head, null, _ownLogits);
         _group?.Meet();
@@ -125,37 +116,43 @@ internal sealed class Transformer : IDisposable
         foreach (Tensor tensor in _perToken)
             tensor.Dispose();
         _wantedResidual.Dispose();
-        _wantedDelta.Dispose();
         _wantedNormed.Dispose();
         _logits.Dispose();
     }
 
-    private void Attend(LayerWeights weights, int layer, Tensor? delta, Tensor rope, AttentionBatch batch)
+    private void Attend(LayerWeights weights, int layer, Tensor rope, AttentionBatch batch)
     {
         float epsilon = _weights.Config.RmsNormEpsilon;
-        _backend.AddRmsNorm(_residual, delta, weights.InputNorm, epsilon, _normed);
+        _backend.RmsNorm(_residual, weights.InputNorm, epsilon, _normed);
         _backend.MatMul(_normed, weights.Qkv, weights.QkvBias, _qkv);
         _backend.RotateAndAppend(
             _qkv, _shape, rope, weights.QueryNorm, weights.KeyNorm, epsilon, _store, layer, batch);
         _backend.Attend(_qkv, _shape, _store, layer, _weights.Config.SlidingWindows[layer], batch, _attended);
-        MultiplyAcrossRanks(_attended, weights.Output, weights.OutputBias);
+        AddAcrossRanks(_attended, weights.Output, weights.OutputBias);
     }
 
     private void FeedForward(LayerWeights weights)
     {
-        _backend.AddRmsNorm(
-            _residual, _delta, weights.PostAttentionNorm, _weights.Config.RmsNormEpsilon, _normed);
-        _backend.MatMul(_normed, weights.GateUp, weights.GateUpBias, _gateUp);
-        _backend.SwiGlu(_gateUp, _activated);
-        MultiplyAcrossRanks(_activated, weights.Down, weights.DownBias);
+        _backend.RmsNorm(_residual, weights.PostAttentionNorm, _weights.Config.RmsNormEpsilon, _normed);
+        _backend.MatMulSwiGlu(_normed, weights.GateUp, weights.GateUpBias, _activated);
+        AddAcrossRanks(_activated, weights.Down, weights.DownBias);
     }
 
-    /// <summary>Delta = input Wᵀ + bias, where each rank has some of the input features.</summary>
-    private void MultiplyAcrossRanks(Tensor input, Matrix weight, Tensor? bias)
+    /// <summary>
+    /// Residual += input Wᵀ + bias, where each rank has some of the input features.
+    /// </summary>
+    private void AddAcrossRanks(Tensor input, Matrix weight, Tensor? bias)
     {
-        _backend.MatMul(input, weight, _group is null ? bias : null, _partial);
-        _group?.Sum(_weights.Shard.Rank, bias, _delta);
+        if (_group is null || _partial is null)
+        {
+            _backend.MatMulAdd(input, weight, bias, _residual);
+            return;
+        }
+        _backend.MatMul(input, weight, null, _partial);
+        _group.Add(_weights.Shard.Rank, bias, _residual);
     }
+
+    private static Tensor[] Own(Tensor? partial) => partial is null ? [] : [partial];
 
     private static int PositionCount(AttentionBatch batch)
     {

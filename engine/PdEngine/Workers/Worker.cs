@@ -189,13 +189,11 @@ internal sealed class Worker : IDisposable
     /// <summary>Waits for the next command, or a little for others to give blocks back.</summary>
     public void Wait()
     {
-        if (!IsPaused && (_scheduler.HasWork || _receiver.AwaitsBlocks))
-        {
-            _mailbox.Wait(TimeSpan.FromMilliseconds(1));
-            return;
-        }
         _runner.Rest();
-        _mailbox.Wait();
+        if (!IsPaused && (_scheduler.HasWork || _receiver.AwaitsBlocks))
+            _mailbox.Wait(TimeSpan.FromMilliseconds(1));
+        else
+            _mailbox.Wait();
     }
 
     /// <summary>Schedules nothing from now on, but goes on draining its mailbox.</summary>

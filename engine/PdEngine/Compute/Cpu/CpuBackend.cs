@@ -82,63 +82,42 @@ internal sealed unsafe class CpuBackend : IBackend
         }
     }
 
-    public void AddRmsNorm(Tensor residual, Tensor? delta, Tensor weight, float epsilon, Tensor output)
+    public void RmsNorm(Tensor input, Tensor weight, float epsilon, Tensor output)
     {
-        Check.That(output.Rows == residual.Rows && output.Columns == residual.Columns);
-        Check.That(weight.Columns == residual.Columns);
-        Check.That(delta is null || (delta.Rows == residual.Rows && delta.Columns == residual.Columns));
+        Check.That(output.Rows == input.Rows && output.Columns == input.Columns);
+        Check.That(weight.Columns == input.Columns);
         RmsNormArgs args = new()
         {
             Team = _team.Address,
-            Residual = (float*)residual.Address,
-            Delta = AddressOrNull(delta),
+            X = (float*)input.Address,
             Weight = (float*)weight.Address,
             Y = (float*)output.Address,
-            Rows = residual.Rows,
-            Columns = residual.Columns,
-            ResidualStride = residual.Stride,
-            DeltaStride = delta?.Stride ?? 0,
+            Rows = input.Rows,
+            Columns = input.Columns,
+            XStride = input.Stride,
             YStride = output.Stride,
             Epsilon = epsilon,
             Isa = (int)_isa,
         };
-        Run(CpuNative.pd_cpu_add_rms_norm(&args));
+        Run(CpuNative.pd_cpu_rms_norm(&args));
     }
 
-    public void MatMul(Tensor input, Matrix weight, Tensor? bias, Tensor output)
+    public void MatMul(Tensor input, Matrix weight, Tensor? bias, Tensor output) =>
+        Multiply(input, weight, bias, output, MatMulEpilogue.Store);
+
+    public void MatMulAdd(Tensor input, Matrix weight, Tensor? bias, Tensor residual) =>
+        Multiply(input, weight, bias, residual, MatMulEpilogue.Add);
+
+    public void MatMulSwiGlu(Tensor input, Matrix weight, Tensor? bias, Tensor output)
     {
-        CpuMatrix own = Own(weight);
-        Check.That(input.Columns == weight.Columns && output.Columns == weight.Rows);
-        Check.That(output.Rows == input.Rows && (bias is null || bias.Columns == weight.Rows));
-        MatMulArgs args = new()
-        {
-            Team = _team.Address,
-            X = (float*)input.Address,
-            W = (void*)own.Address,
-            Bias = AddressOrNull(bias),
-            Y = (float*)output.Address,
-            Rows = input.Rows,
-            N = weight.Rows,
-            K = weight.Columns,
-            XStride = input.Stride,
-            YStride = output.Stride,
-            Isa = (int)_isa,
-            Segments = weight.SegmentCount,
-        };
-        if (own.Element == MatrixElement.Int8)
-        {
-            args.Scratch = _scratch.Require(CpuNative.pd_cpu_matmul_int8_scratch_bytes(&args));
-            Run(CpuNative.pd_cpu_matmul_int8(&args));
-            return;
-        }
-        args.Scratch = _scratch.Require(CpuNative.pd_cpu_matmul_scratch_bytes(&args));
-        Run(CpuNative.pd_cpu_matmul(&args));
+        GatedRows.CheckFits(input, weight, bias, output);
+        Multiply(input, weight, bias, output, MatMulEpilogue.SwiGlu);
     }
 
-    public void SumPartials(
-        ReadOnlySpan<Tensor> partials, Tensor? bias, Tensor output, int firstColumn, int columnCount)
+    public void AddPartials(
+        ReadOnlySpan<Tensor> partials, Tensor? bias, Tensor residual, int firstColumn, int columnCount)
     {
-        output.CheckSum(partials, bias, firstColumn, columnCount);
+        residual.CheckSum(partials, bias, firstColumn, columnCount);
         if (columnCount == 0)
             return;
         SumArgs args = new()
@@ -147,11 +126,11 @@ internal sealed unsafe class CpuBackend : IBackend
             Partial0 = (float*)partials[0].Address + firstColumn,
             Partial1 = (float*)partials[1].Address + firstColumn,
             Bias = bias is null ? null : (float*)bias.Address + firstColumn,
-            Y = (float*)output.Address + firstColumn,
-            Rows = output.Rows,
+            Y = (float*)residual.Address + firstColumn,
+            Rows = residual.Rows,
             Columns = columnCount,
             PartialStride = partials[0].Stride,
-            YStride = output.Stride,
+            YStride = residual.Stride,
             PartialCount = partials.Length,
             Isa = (int)_isa,
         };
@@ -171,7 +150,7 @@ internal sealed unsafe class CpuBackend : IBackend
         Check.That(qkv.Columns == shape.QkvColumns && rope.Columns == shape.HeadDim);
         Check.That(queryNorm is null || queryNorm.Columns == shape.HeadDim);
         Check.That(keyNorm is null || keyNorm.Columns == shape.HeadDim);
-        CheckBatch(batch, store, qkv.Rows);
+        batch.CheckFits(store, qkv.Rows);
         fixed (AttentionSlice* slices = batch.Slices)
         fixed (int* blockIds = batch.Blocks)
         {
@@ -210,7 +189,7 @@ internal sealed unsafe class CpuBackend : IBackend
         CpuKvStore blocks = Fitting(store, shape);
         Check.That(qkv.Columns == shape.QkvColumns && output.Columns == shape.QueryColumns);
         Check.That(output.Rows == qkv.Rows && window >= 0);
-        CheckBatch(batch, store, qkv.Rows);
+        batch.CheckFits(store, qkv.Rows);
         fixed (AttentionSlice* slices = batch.Slices)
         fixed (int* blockIds = batch.Blocks)
         {
@@ -243,6 +222,10 @@ internal sealed unsafe class CpuBackend : IBackend
         }
     }
 
+    /// <summary>
+    /// output = silu(gate) * up, where a row of gateUp is gate, then up: the bits of
+    /// <see cref="MatMulSwiGlu"/>.
+    /// </summary>
     public void SwiGlu(Tensor gateUp, Tensor output)
     {
         Check.That(gateUp.Rows == output.Rows && gateUp.Columns == output.Columns * 2);
@@ -268,7 +251,7 @@ internal sealed unsafe class CpuBackend : IBackend
         Check.That(first >= 0 && count >= 0 && first + count <= samples.RowCount);
         if (count == 0)
             return;
-        CheckSamples(logits, firstLogitsRow, samples.Rows.Slice(first, count));
+        samples.CheckFits(logits, firstLogitsRow, first, count);
         fixed (SampleRow* rows = samples.Rows)
         fixed (int* history = samples.History)
         fixed (int* biasIds = samples.BiasIds)
@@ -307,35 +290,45 @@ internal sealed unsafe class CpuBackend : IBackend
         _scratch.Dispose();
     }
 
+    private void Multiply(
+        Tensor input, Matrix weight, Tensor? bias, Tensor output, MatMulEpilogue epilogue)
+    {
+        CpuMatrix own = Own(weight);
+        bool gates = epilogue == MatMulEpilogue.SwiGlu;
+        Check.That(input.Columns == weight.Columns && (gates || output.Columns == weight.Rows));
+        Check.That(output.Rows == input.Rows && (bias is null || bias.Columns == weight.Rows));
+        MatMulArgs args = new()
+        {
+            Team = _team.Address,
+            X = (float*)input.Address,
+            W = (void*)own.Address,
+            Bias = AddressOrNull(bias),
+            Y = (float*)output.Address,
+            Rows = input.Rows,
+            N = weight.Rows,
+            K = weight.Columns,
+            XStride = input.Stride,
+            YStride = output.Stride,
+            Isa = (int)_isa,
+            Segments = weight.SegmentCount,
+            Epilogue = (int)epilogue,
+        };
+        if (own.Element == MatrixElement.Int8)
+        {
+            args.Scratch = _scratch.Require(CpuNative.pd_cpu_matmul_int8_scratch_bytes(&args));
+            Run(CpuNative.pd_cpu_matmul_int8(&args));
+            return;
+        }
+        args.Scratch = _scratch.Require(CpuNative.pd_cpu_matmul_scratch_bytes(&args));
+        Run(CpuNative.pd_cpu_matmul(&args));
+    }
+
     private static float* AddressOrNull(Tensor? tensor) => tensor is null ? null : (float*)tensor.Address;
 
     private static CpuKvStore Fitting(KvStore store, AttentionShape shape)
     {
         shape.CheckFits(store.Layout);
         return (CpuKvStore)store;
-    }
-
-    // The kernels trust these indices with their memory.
-    private static void CheckBatch(AttentionBatch batch, KvStore store, int tokenCount)
-    {
-        foreach (AttentionSlice slice in batch.Slices)
-        {
-            Check.That(slice.FirstToken >= 0 && slice.QueryCount > 0 && slice.Start >= 0);
-            Check.That(slice.FirstToken + slice.QueryCount <= tokenCount);
-            int blockCount = store.Layout.BlocksFor(slice.Start + slice.QueryCount);
-            Check.That(slice.FirstBlock >= 0 && slice.FirstBlock + blockCount <= batch.BlockCount);
-        }
-        foreach (int block in batch.Blocks)
-            Check.That((uint)block < (uint)store.BlockCount);
-    }
-
-    private static void CheckSamples(Tensor logits, int firstLogitsRow, ReadOnlySpan<SampleRow> rows)
-    {
-        foreach (ref readonly SampleRow row in rows)
-        {
-            Check.That((uint)(row.LogitsRow - firstLogitsRow) < (uint)logits.Rows);
-            Check.That(row.Target < logits.Columns);
-        }
     }
 
     private static T Make<T>(Func<T> make)

@@ -18,6 +18,8 @@ internal sealed class ReferenceBackend(int threadCount) : IBackend
     private const int LoadElements = 1 << 20;
 
     private readonly ParallelOptions _parallel = new() { MaxDegreeOfParallelism = Math.Max(1, threadCount) };
+    private Tensor? _added;
+    private Tensor? _gated;
 
     public string Name => "reference";
 
@@ -91,22 +93,12 @@ internal sealed class ReferenceBackend(int threadCount) : IBackend
             rows.RowRange(tokenIds[index], 1).CopyTo(output.Row(index));
     }
 
-    public void AddRmsNorm(Tensor residual, Tensor? delta, Tensor weight, float epsilon, Tensor output)
+    public void RmsNorm(Tensor input, Tensor weight, float epsilon, Tensor output)
     {
-        Check.That(output.Rows == residual.Rows && output.Columns == residual.Columns);
-        Check.That(weight.Columns == residual.Columns);
-        Check.That(delta is null || (delta.Rows == residual.Rows && delta.Columns == residual.Columns));
-        for (int row = 0; row < residual.Rows; row++)
-        {
-            Span<float> sum = residual.Row(row);
-            if (delta is not null)
-            {
-                ReadOnlySpan<float> added = delta.Row(row);
-                for (int index = 0; index < sum.Length; index++)
-                    sum[index] += added[index];
-            }
-            ReferenceRows.Normalise(sum, weight.Row(0), epsilon, output.Row(row));
-        }
+        Check.That(output.Rows == input.Rows && output.Columns == input.Columns);
+        Check.That(weight.Columns == input.Columns);
+        for (int row = 0; row < input.Rows; row++)
+            ReferenceRows.Normalise(input.Row(row), weight.Row(0), epsilon, output.Row(row));
     }
 
     public void MatMul(Tensor input, Matrix weight, Tensor? bias, Tensor output)
@@ -128,19 +120,53 @@ internal sealed class ReferenceBackend(int threadCount) : IBackend
             ReferenceMatMul.Panel(product, panel);
     }
 
-    public void SumPartials(
-        ReadOnlySpan<Tensor> partials, Tensor? bias, Tensor output, int firstColumn, int columnCount)
+    public void MatMulAdd(Tensor input, Matrix weight, Tensor? bias, Tensor residual)
     {
-        output.CheckSum(partials, bias, firstColumn, columnCount);
+        Check.That(residual.Rows == input.Rows && residual.Columns == weight.Rows);
+        Tensor product = Product(ref _added, input.Rows, weight.Rows);
+        MatMul(input, weight, bias, product);
+        for (int row = 0; row < residual.Rows; row++)
+        {
+            Span<float> sums = residual.Row(row);
+            ReadOnlySpan<float> added = product.Row(row);
+            for (int column = 0; column < sums.Length; column++)
+                sums[column] += added[column];
+        }
+    }
+
+    public void MatMulSwiGlu(Tensor input, Matrix weight, Tensor? bias, Tensor output)
+    {
+        GatedRows.CheckFits(input, weight, bias, output);
+        Tensor product = Product(ref _gated, input.Rows, weight.Rows);
+        MatMul(input, weight, bias, product);
         for (int row = 0; row < output.Rows; row++)
         {
-            Span<float> sums = output.Row(row);
+            ReadOnlySpan<float> both = product.Row(row);
+            Span<float> activated = output.Row(row);
+            for (int column = 0; column < activated.Length; column += GatedRows.RunRows)
+            {
+                int count = Math.Min(GatedRows.RunRows, activated.Length - column);
+                int gate = GatedRows.IndexOf(column);
+                ReferenceRows.SwiGlu(
+                    both.Slice(gate, count), both.Slice(gate + GatedRows.RunRows, count),
+                    activated.Slice(column, count));
+            }
+        }
+    }
+
+    public void AddPartials(
+        ReadOnlySpan<Tensor> partials, Tensor? bias, Tensor residual, int firstColumn, int columnCount)
+    {
+        residual.CheckSum(partials, bias, firstColumn, columnCount);
+        for (int row = 0; row < residual.Rows; row++)
+        {
+            Span<float> sums = residual.Row(row);
             for (int column = firstColumn; column < firstColumn + columnCount; column++)
             {
                 float sum = partials[0].Row(row)[column] + partials[1].Row(row)[column];
                 if (partials.Length == 4)
                     sum += partials[2].Row(row)[column] + partials[3].Row(row)[column];
-                sums[column] = bias is null ? sum : sum + bias.Row(0)[column];
+                sums[column] += bias is null ? sum : sum + bias.Row(0)[column];
             }
         }
     }
@@ -190,16 +216,6 @@ internal sealed class ReferenceBackend(int threadCount) : IBackend
             ReferenceAttention.Token(operands, token);
     }
 
-    public void SwiGlu(Tensor gateUp, Tensor output)
-    {
-        Check.That(gateUp.Rows == output.Rows && gateUp.Columns == output.Columns * 2);
-        for (int row = 0; row < gateUp.Rows; row++)
-        {
-            ReadOnlySpan<float> both = gateUp.Row(row);
-            ReferenceRows.SwiGlu(both[..output.Columns], both[output.Columns..], output.Row(row));
-        }
-    }
-
     public void GatherRows(Tensor input, ReadOnlySpan<int> rows, Tensor output) =>
         output.CopyRows(input, rows);
 
@@ -212,6 +228,20 @@ internal sealed class ReferenceBackend(int threadCount) : IBackend
 
     public void Dispose()
     {
+        _added?.Dispose();
+        _gated?.Dispose();
+    }
+
+    /// <summary>Working memory of one use, made anew only where it does not fit.</summary>
+    private static Tensor Product(ref Tensor? memory, int rows, int columns)
+    {
+        if (memory is null || memory.Columns != columns || memory.RowCapacity < rows)
+        {
+            memory?.Dispose();
+            memory = new(rows, columns);
+        }
+        memory.SetRows(rows);
+        return memory;
     }
 
     private bool IsWorthThreads(long work) => _parallel.MaxDegreeOfParallelism > 1 && work >= ParallelWork;

@@ -1,7 +1,7 @@
 namespace PdEngine.Tests;
 
 /// <summary>Segments that ranks make apart add up to what one product makes of them.</summary>
-public sealed class SumPartialsTests
+public sealed class AddPartialsTests
 {
     private const int Inputs = 184;
     private const int Outputs = 53;
@@ -20,16 +20,17 @@ public sealed class SumPartialsTests
         using Tensor? bias = hasBias ? TestTensors.Filled(backend, 1, Outputs, biases) : null;
         using Tensor input = TestTensors.Filled(backend, rows, Inputs, inputs);
         using Matrix whole = TestTensors.Matrix(backend, Outputs, Inputs, 4, weights);
-        using Tensor expected = backend.CreateTensor(rows, Outputs);
-        backend.MatMul(input, whole, bias, expected);
+        float[] before = TestTensors.Values(random, rows * Outputs);
+        using Tensor expected = TestTensors.Filled(backend, rows, Outputs, before);
+        backend.MatMulAdd(input, whole, bias, expected);
         Tensor[] partials = new Tensor[ranks];
         for (int rank = 0; rank < ranks; rank++)
             partials[rank] = Partial(backend, input, weights, rank, ranks);
-        using Tensor sum = backend.CreateTensor(rows, Outputs);
+        using Tensor sum = TestTensors.Filled(backend, rows, Outputs, before);
         foreach (int rank in new[] { 1, 0, 3, 2 }.Where(rank => rank < ranks))
         {
             (int first, int count) = new WeightShard(rank, ranks).PartOf(Outputs, 16);
-            backend.SumPartials(partials, bias, sum, first, count);
+            backend.AddPartials(partials, bias, sum, first, count);
         }
         TestTensors.AssertSameBits(TestTensors.Copy(sum), TestTensors.Copy(expected));
         foreach (Tensor partial in partials)
