@@ -39,8 +39,8 @@ public sealed class UpdateLoadTests
         Generation[] all = [.. ended];
         foreach (Generation one in all)
             AssertVersions(one, mode);
-        Assert.That(all.Count(one => one.WeightVersions.Count > 1), Is.GreaterThan(0).Or.EqualTo(
-            mode == PauseMode.Abort ? 0 : -1));
+        if (mode != PauseMode.Abort)
+            Assert.That(all.Count(one => one.WeightVersions.Count > 1), Is.GreaterThan(0));
         await AssertLogProbsAsync(backend, all);
         TestContext.Out.WriteLine(
             $"{all.Length} generations, {all.Count(one => one.HasMixedKv)} with mixed K and V, "
@@ -60,8 +60,6 @@ public sealed class UpdateLoadTests
         Assert.That(one.HasMixedKv, Is.False.Or.EqualTo(mode == PauseMode.InPlace));
         if (one.OutputIds.Count > 0)
             Assert.That(one.WeightVersion, Is.EqualTo(one.WeightVersions[^1].Version));
-        if (mode == PauseMode.Abort)
-            Assert.That(versions, Has.Length.LessThanOrEqualTo(1));
     }
 
     /// <summary>Each token has the log-prob that its own version gives it after the same tokens.</summary>

@@ -49,7 +49,8 @@ internal sealed class SimulatedCall(Request request) : ISequenceObserver
 
     public string? OnToken(Sequence sequence)
     {
-        NoteOrigin(sequence);
+        if (CurrentEpoch is not null)
+            NoteOrigin(sequence);
         _tokenCalls++;
         Check.That(_finishCalls == 0 && sequence == Sequence && _tokenCalls == sequence.OutputCount);
         Planter?.OnToken(sequence);
@@ -59,7 +60,7 @@ internal sealed class SimulatedCall(Request request) : ISequenceObserver
 
     private void NoteOrigin(Sequence sequence)
     {
-        int epoch = CurrentEpoch?.Invoke() ?? 0;
+        int epoch = CurrentEpoch!();
         Check.That(sequence.Versions.Last!.Number == epoch);
         NoteComputed(epoch);
         Check.That(_kvEpochs.Count == sequence.TokenCount - 1);
