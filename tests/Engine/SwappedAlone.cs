@@ -3,6 +3,8 @@ namespace PdEngine.Tests;
 /// <summary>One worker stepped by the test, whose weights are swapped after a given token.</summary>
 internal sealed class SwappedAlone : IDisposable
 {
+    private const int BlockCount = 128;
+
     private readonly IBackend _backend;
     private readonly WeightSet[] _weights;
 
@@ -20,10 +22,10 @@ internal sealed class SwappedAlone : IDisposable
             .Admit(asked, new RequestId(1));
         KvLayout layout = KvLayout.GroupedQuery(
             config.LayerCount, PdRig.Page, config.KvHeadCount, config.HeadDim, _backend.KvElement);
-        using KvStore store = _backend.CreateKvStore(layout, 64);
+        using KvStore store = _backend.CreateKvStore(layout, BlockCount);
         using TensorParallelRunner runner = new(
             [_backend], _weights[0].Shards(1), KvMemory.InHost(store, 1), 512);
-        KvDomain domain = new(64, PdRig.Page);
+        KvDomain domain = new(BlockCount, PdRig.Page);
         SchedulerOptions options = new() { ContextTokens = config.MaxPositions };
         using Worker worker = new(
             "alone", options, new KvSpace(domain, null, usesCache: true), runner, TimeProvider.System);
