@@ -115,8 +115,8 @@ public sealed class Engine : IAsyncDisposable
 
     private void EndAndRelease()
     {
-        foreach (EngineModel model in _models)
-            model.StopAgeing();
+        foreach (IDisposable model in _models)
+            model.Dispose();
         _parts.Dispose();
     }
 

@@ -6,7 +6,7 @@ namespace PdEngine;
 /// One model service of an engine: a checkpoint, its workers, and the router in front of them. Every member
 /// is thread-safe.
 /// </summary>
-public sealed partial class EngineModel
+public sealed partial class EngineModel : IDisposable
 {
     /// <summary>How often requests are held against their timeout.</summary>
     private static readonly TimeSpan AgeingPeriod = TimeSpan.FromSeconds(1);
@@ -240,8 +240,10 @@ public sealed partial class EngineModel
         InputIds = prompt.InputIds, Text = prompt.Text, Messages = prompt.Messages,
     });
 
-    internal void StopAgeing()
+    /// <summary>The engine's: lets an update in progress finish, and takes no more requests.</summary>
+    void IDisposable.Dispose()
     {
+        _updates.Dispose();
         _ager?.Dispose();
         _door.EndAll();
     }

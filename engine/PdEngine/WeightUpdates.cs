@@ -11,12 +11,13 @@ internal sealed class WeightUpdates(
     private readonly SemaphoreSlim _turn = new(1, 1);
     private bool _isHeld;
     private bool _isOnLoan;
+    private bool _isDisposed;
 
     private WeightSwap Swap => parts.Swap;
 
     public async Task PauseAsync(PauseMode mode)
     {
-        await _turn.WaitAsync().ConfigureAwait(false);
+        await EnterAsync(CancellationToken.None).ConfigureAwait(false);
         try
         {
             _isHeld = true;
@@ -30,7 +31,7 @@ internal sealed class WeightUpdates(
 
     public async Task ContinueAsync()
     {
-        await _turn.WaitAsync().ConfigureAwait(false);
+        await EnterAsync(CancellationToken.None).ConfigureAwait(false);
         try
         {
             _isHeld = false;
@@ -52,7 +53,7 @@ internal sealed class WeightUpdates(
                 $"service '{parts.Name}' is frozen (update_weights: false in the plan); only services that "
                 + "take updates can be pushed to");
         }
-        await _turn.WaitAsync(cancellationToken).ConfigureAwait(false);
+        await EnterAsync(cancellationToken).ConfigureAwait(false);
         try
         {
             return await ApplyAsync(update, options, cancellationToken).ConfigureAwait(false);
@@ -65,7 +66,7 @@ internal sealed class WeightUpdates(
 
     public async Task ReleaseMemoryAsync(LoanedMemory what)
     {
-        await _turn.WaitAsync().ConfigureAwait(false);
+        await EnterAsync(CancellationToken.None).ConfigureAwait(false);
         try
         {
             WeightSet weights = Swap.Current.Weights!;
@@ -89,7 +90,7 @@ internal sealed class WeightUpdates(
 
     public async Task ResumeMemoryAsync()
     {
-        await _turn.WaitAsync().ConfigureAwait(false);
+        await EnterAsync(CancellationToken.None).ConfigureAwait(false);
         try
         {
             if (Swap.Current.Weights!.IsAway)
@@ -104,7 +105,22 @@ internal sealed class WeightUpdates(
         }
     }
 
-    public void Dispose() => _turn.Dispose();
+    /// <summary>Lets what is going on finish; everything after it is refused.</summary>
+    public void Dispose()
+    {
+        _turn.Wait();
+        _isDisposed = true;
+        _turn.Release();
+    }
+
+    private async Task EnterAsync(CancellationToken cancellationToken)
+    {
+        await _turn.WaitAsync(cancellationToken).ConfigureAwait(false);
+        if (!_isDisposed)
+            return;
+        _turn.Release();
+        throw new ObjectDisposedException(nameof(Engine));
+    }
 
     /// <summary>The service and each of its workers use them; does anyone else?</summary>
     private bool IsShared(WeightSet weights) => weights.UserCount > 1 + parts.Router.Slots.Count;
