@@ -10,7 +10,7 @@ namespace PdEngine.Examples;
 /// </summary>
 /// <remarks>
 /// With P = softmax(s Q Kᵀ), dP = dO Vᵀ and dS = s P (dP - rowsum(P dP)): dQ = dS K, dK = dSᵀ Q and
-/// dV = Pᵀ dO. Scores are made 16 keys at a time from transposed K and V; nothing is summed across lanes but
+/// dV = Pᵀ dO. Scores are made 16 keys at a time from transposed K and V; no lanes are summed but
 /// the row sums of the softmax.
 /// </remarks>
 /// <param name="layout">Of the model.</param>
