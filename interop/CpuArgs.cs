@@ -25,6 +25,15 @@ internal unsafe struct PackArgs
 }
 
 [StructLayout(LayoutKind.Sequential)]
+internal unsafe struct UnpackArgs
+{
+    public void* Packed;
+    public float* Rows;
+    public long N, K, FirstRow, RowCount;
+    public int Isa, Reserved;
+}
+
+[StructLayout(LayoutKind.Sequential)]
 internal unsafe struct MatMulArgs
 {
     public nint Team;

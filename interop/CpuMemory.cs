@@ -27,6 +27,9 @@ internal sealed unsafe class CpuMemory : SafeHandle
         return memory;
     }
 
+    /// <summary>Gives the pages back; the address stays, and reads as zeros until it is written.</summary>
+    internal void Vacate() => NativeCalls.ThrowIfFailed(CpuNative.pd_cpu_vacate((void*)handle, Bytes));
+
     protected override bool ReleaseHandle()
     {
         CpuNative.pd_cpu_unmap((void*)handle, Bytes);

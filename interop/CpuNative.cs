@@ -41,10 +41,16 @@ internal static unsafe partial class CpuNative
     internal static partial void pd_cpu_unmap(void* memory, long bytes);
 
     [LibraryImport(Library)]
+    internal static partial NativeStatus pd_cpu_vacate(void* memory, long bytes);
+
+    [LibraryImport(Library)]
     internal static partial long pd_cpu_packed_bytes(int isa, long n, long k);
 
     [LibraryImport(Library)]
     internal static partial NativeStatus pd_cpu_pack(PackArgs* args);
+
+    [LibraryImport(Library)]
+    internal static partial NativeStatus pd_cpu_unpack(UnpackArgs* args);
 
     [LibraryImport(Library)]
     internal static partial long pd_cpu_matmul_scratch_bytes(MatMulArgs* args);

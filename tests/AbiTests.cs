@@ -11,6 +11,7 @@ public sealed class AbiTests
         ("pd_core_run", Unsafe.SizeOf<CoreRun>()),
         ("pd_crew_args", Unsafe.SizeOf<CrewArgs>()),
         ("pd_pack_args", Unsafe.SizeOf<PackArgs>()),
+        ("pd_unpack_args", Unsafe.SizeOf<UnpackArgs>()),
         ("pd_matmul_args", Unsafe.SizeOf<MatMulArgs>()),
         ("pd_embed_args", Unsafe.SizeOf<EmbedArgs>()),
         ("pd_pack_int8_args", Unsafe.SizeOf<PackInt8Args>()),

@@ -18,6 +18,8 @@ internal sealed class TimedBackend(IBackend inner, OpClock clock) : IBackend
         int rows, int columns, int segmentCount, MatrixElement element, MatrixReader reader) =>
         inner.LoadMatrix(rows, columns, segmentCount, element, reader);
 
+    public void ReloadMatrix(Matrix matrix, MatrixReader reader) => inner.ReloadMatrix(matrix, reader);
+
     public void Embed(Matrix table, ReadOnlySpan<int> tokenIds, Tensor output)
     {
         int[] ids = tokenIds.ToArray();

@@ -25,6 +25,10 @@ internal sealed class InstantRunner : IModelRunner
     {
     }
 
+    public void Use(WeightEpoch epoch)
+    {
+    }
+
     public void Rest()
     {
     }

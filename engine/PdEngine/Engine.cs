@@ -88,7 +88,8 @@ public sealed class Engine : IAsyncDisposable
         IReadOnlyList<GenerateRequest> requests, CancellationToken cancellationToken = default) =>
         _models[0].GenerateAsync(requests, cancellationToken);
 
-    /// <inheritdoc cref="EngineModel.ScoreAsync"/>
+    /// <inheritdoc
+    /// cref="EngineModel.ScoreAsync(ReadOnlyMemory{int}, int, SamplingParams, CancellationToken)"/>
     public Task<IReadOnlyList<TokenLogProb>> ScoreAsync(
         ReadOnlyMemory<int> tokens, int promptLength, SamplingParams sampling,
         CancellationToken cancellationToken = default) =>
@@ -114,8 +115,8 @@ public sealed class Engine : IAsyncDisposable
 
     private void EndAndRelease()
     {
-        foreach (EngineModel model in _models)
-            model.StopAgeing();
+        foreach (IDisposable model in _models)
+            model.Dispose();
         _parts.Dispose();
     }
 

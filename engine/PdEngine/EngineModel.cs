@@ -6,7 +6,7 @@ namespace PdEngine;
 /// One model service of an engine: a checkpoint, its workers, and the router in front of them. Every member
 /// is thread-safe.
 /// </summary>
-public sealed class EngineModel
+public sealed partial class EngineModel : IDisposable
 {
     /// <summary>How often requests are held against their timeout.</summary>
     private static readonly TimeSpan AgeingPeriod = TimeSpan.FromSeconds(1);
@@ -17,6 +17,8 @@ public sealed class EngineModel
     private readonly Func<bool> _isDisposed;
     private readonly ConcurrentDictionary<RequestId, Sequence> _live = new();
     private readonly ITimer? _ager;
+    private readonly VersionDoor _door;
+    private readonly WeightUpdates _updates;
     private long _requestCount;
 
     internal EngineModel(ModelParts parts, EngineOptions options, Func<bool> isDisposed)
@@ -24,6 +26,8 @@ public sealed class EngineModel
         _parts = parts;
         _clock = options.Clock;
         _isDisposed = isDisposed;
+        _door = new(parts.Versions, parts.Router.Submit, _clock);
+        _updates = new(parts, _clock, AbortRunning, _door.Open);
         if (parts.RequestTimeout != Timeout.InfiniteTimeSpan)
             _ager = _clock.CreateTimer(_ => EndOverdue(), null, AgeingPeriod, AgeingPeriod);
         _intake = new(parts.Config, parts.Tokenizer, parts.Template, parts.ContextTokens, options.Seed);
@@ -47,11 +51,11 @@ public sealed class EngineModel
     /// <summary>What computes, for example <c>cpu/avx512</c>.</summary>
     public string BackendName => _parts.BackendName;
 
+    /// <summary>Name of the weights that tokens are made with now.</summary>
+    public string WeightVersion => _parts.Versions.Current;
+
     /// <summary>Counters as of the last step.</summary>
     public EngineMetrics Metrics => _parts.Metrics();
-
-    /// <summary>Name of the weights of now.</summary>
-    public string WeightVersion => _parts.WeightVersion;
 
     /// <summary>Submits a request and returns its output as it is made.</summary>
     /// <exception cref="RequestException">The request is not valid; the message names the field.</exception>
@@ -121,8 +125,63 @@ public sealed class EngineModel
         ArgumentNullException.ThrowIfNull(sampling);
         cancellationToken.ThrowIfCancellationRequested();
         TokenStream stream = Submit(_intake.AdmitScore(tokens, promptLength, sampling, NextId()));
-        Generation scored = await FinishAsync(stream, cancellationToken).ConfigureAwait(false);
-        return scored.Error is { } error ? throw error : scored.InputLogProbs;
+        return await ScoresOfAsync(stream, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>
+    /// The same, by weights of one version: where the service has others, or takes others meanwhile, it
+    /// throws.
+    /// </summary>
+    /// <param name="tokens">Prompt and response [tokens].</param>
+    /// <param name="promptLength">How many of them count as prompt for the penalties.</param>
+    /// <param name="sampling">The parameters of the generation.</param>
+    /// <param name="version">
+    /// What made the tokens, for example <see cref="Generation.WeightVersion"/>.
+    /// </param>
+    /// <param name="cancellationToken">Aborts the request; the task is then cancelled.</param>
+    /// <exception cref="WeightVersionMismatchException">The weights are of another version.</exception>
+    /// <inheritdoc cref="ScoreAsync(ReadOnlyMemory{int}, int, SamplingParams, CancellationToken)"/>
+    public async Task<IReadOnlyList<TokenLogProb>> ScoreAsync(
+        ReadOnlyMemory<int> tokens, int promptLength, SamplingParams sampling, string version,
+        CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(sampling);
+        ArgumentNullException.ThrowIfNull(version);
+        cancellationToken.ThrowIfCancellationRequested();
+        if (WeightVersion is { } present && present != version)
+            throw new WeightVersionMismatchException(version, present);
+        Request request = _intake.AdmitScore(tokens, promptLength, sampling, NextId());
+        TokenStream stream = Submit(request with { ExactWeightVersion = version });
+        return await ScoresOfAsync(stream, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>
+    /// Scores what a generation made, by the very values that it reported: that holds where all its tokens,
+    /// and the K and V that they came from, are of the present weights; else it throws.
+    /// </summary>
+    /// <param name="generation">What to score.</param>
+    /// <param name="sampling">Its parameters.</param>
+    /// <param name="cancellationToken">Aborts the request; the task is then cancelled.</param>
+    /// <exception cref="WeightVersionMismatchException">Some are of other weights.</exception>
+    /// <inheritdoc cref="ScoreAsync(ReadOnlyMemory{int}, int, SamplingParams, CancellationToken)"/>
+    public Task<IReadOnlyList<TokenLogProb>> ScoreAsync(
+        Generation generation, SamplingParams sampling, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(generation);
+        string present = WeightVersion;
+        if (generation.HasMixedKv)
+        {
+            throw new WeightVersionMismatchException(
+                "The generation's K and V are of several versions: no weights give its log-probs again. "
+                + "Score its tokens by the present ones instead.", generation.WeightVersion, present);
+        }
+        foreach (WeightVersionRun run in generation.WeightVersions)
+        {
+            if (run.Version != present)
+                throw new WeightVersionMismatchException(run.Version, present);
+        }
+        int[] tokens = [.. generation.PromptIds.Span, .. generation.OutputIds];
+        return ScoreAsync(tokens, generation.PromptIds.Length, sampling, present, cancellationToken);
     }
 
     /// <summary>
@@ -175,19 +234,19 @@ public sealed class EngineModel
     /// <summary>Who holds KV blocks now.</summary>
     public KvLeakReport LeakReport() => _parts.LeakReport(_live.Count);
 
-    /// <summary>How often the weights were updated since a version of them was current.</summary>
-    /// <exception cref="RolloutException">There was no such version.</exception>
-    public int UpdatesSince(string version) => version == WeightVersion
-        ? 0
-        : throw new RolloutException($"service '{Name}' never had weights of version '{version}'");
-
     /// <summary>The tokens that a prompt is sent as.</summary>
     internal int[] Encode(RolloutPrompt prompt) => _intake.Encode(new GenerateRequest
     {
         InputIds = prompt.InputIds, Text = prompt.Text, Messages = prompt.Messages,
     });
 
-    internal void StopAgeing() => _ager?.Dispose();
+    /// <summary>The engine's: lets an update in progress finish, and takes no more requests.</summary>
+    void IDisposable.Dispose()
+    {
+        _updates.Dispose();
+        _ager?.Dispose();
+        _door.EndAll();
+    }
 
     private void Ended(Generation generation)
     {
@@ -209,10 +268,32 @@ public sealed class EngineModel
         }
     }
 
+    private void AbortRunning()
+    {
+        foreach (Sequence sequence in _live.Values)
+        {
+            if (!_door.Holds(sequence))
+                Abort(sequence);
+        }
+    }
+
+    private static async Task<IReadOnlyList<TokenLogProb>> ScoresOfAsync(
+        TokenStream stream, CancellationToken cancellationToken)
+    {
+        Generation scored = await FinishAsync(stream, cancellationToken).ConfigureAwait(false);
+        if (scored.Error is { } error)
+            throw error;
+        if (scored.FinishReason == FinishReason.Abort)
+            throw new OperationCanceledException("The scoring was aborted before its end.");
+        return scored.InputLogProbs;
+    }
+
     /// <summary>The mark reaches the sequence wherever it is; the command wakes whoever has it.</summary>
     private void Abort(Sequence sequence)
     {
         sequence.AbortRequested = true;
+        if (_door.TryEnd(sequence))
+            return;
         foreach (WorkerSlot slot in _parts.Router.Slots)
             slot.Worker.TryPost(new WorkerCommand.Abort(sequence));
     }
@@ -229,12 +310,14 @@ public sealed class EngineModel
         ObjectDisposedException.ThrowIf(_isDisposed(), this);
         TokenStream stream = new(request.Id, Abort, _parts.StreamInterval);
         SequenceDecoder observer = new(
-            _parts.Tokenizer, request.Sampling, stream, _clock, _parts.WeightVersion, Ended);
+            _parts.Tokenizer, request.Sampling, stream, _clock, WeightVersion, Ended);
         Sequence sequence = new(request, observer, _clock.GetTimestamp());
         _live[request.Id] = sequence;
         try
         {
-            _parts.Router.Submit(sequence);
+            _parts.Router.ThrowIfNeverFits(request);
+            if (!_door.TryHold(sequence))
+                _parts.Router.Submit(sequence);
         }
         catch
         {

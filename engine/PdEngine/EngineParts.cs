@@ -72,6 +72,7 @@ internal sealed class EngineParts : IDisposable
                 parts._models.Add(new ModelParts(
                     options, plan, model, devices.Devices, parts._weights, freeBytes));
             }
+            parts._weights.Seal();
             parts._models.ForEach(model => model.Start());
             return parts;
         }

@@ -100,6 +100,20 @@ internal sealed class KvPools : IDisposable
         return (holders, evictable, quarantined);
     }
 
+    /// <summary>Gives the memory of every block back, none of which may be in use but by caches.</summary>
+    public void Vacate()
+    {
+        foreach ((KvDomain domain, KvMemory memory) in _workers.Values)
+        {
+            lock (domain.Gate)
+            {
+                domain.Cache.Flush();
+                Check.That(domain.Pool.UsedCount == 0);
+            }
+            memory.Vacate();
+        }
+    }
+
     public void Dispose() => _owned.ForEach(one => one.Dispose());
 
     private IEnumerable<KvDomain> Domains() =>

@@ -40,6 +40,8 @@ internal sealed class ModelParts : IDisposable
             Clock = options.Clock,
             Transfer = _pools.Transfer,
         });
+        Swap = new(Router, new(0, Decoding.WeightVersion, weights.Take(model)), runsInline: false);
+        Versions = new(Decoding.WeightVersion);
         try
         {
             foreach (ServerGroup group in model.Service.Groups)
@@ -80,8 +82,38 @@ internal sealed class ModelParts : IDisposable
     /// <summary>A stream's reader is woken every so many tokens.</summary>
     public int StreamInterval => Decoding.StreamInterval;
 
-    /// <summary>Name of the weights that every token is made with.</summary>
-    public string WeightVersion => Decoding.WeightVersion;
+    /// <summary>The weights that the workers compute with, and how they get others.</summary>
+    public WeightSwap Swap { get; }
+
+    /// <summary>Those that they have had.</summary>
+    public VersionHistory Versions { get; }
+
+    /// <summary>What weights are loaded into.</summary>
+    public IBackend WeightBackend => _weights.Backend;
+
+    /// <summary>Gives the memory of every KV block back; all workers are paused and hold none.</summary>
+    public void VacateKv() => _pools.Vacate();
+
+    /// <summary>Reads the checkpoint once more.</summary>
+    public WeightSet ReadWeights()
+    {
+        using ICheckpoint checkpoint = Checkpoint.Open(_model.Weights.Path);
+        WeightSet set = new(_model.Weights.Quantization);
+        try
+        {
+            foreach (int rankCount in _model.RankCounts)
+                set.Load(rankCount, checkpoint, WeightBackend, progress: null);
+            return set;
+        }
+        catch
+        {
+            set.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Weight updates reach it.</summary>
+    public bool TakesUpdates => _model.Service.UpdateWeights;
 
     /// <summary>Settings of the group that makes most tokens.</summary>
     private GroupSettings Decoding => (_model.Service.Groups.FirstOrDefault(
@@ -132,6 +164,7 @@ internal sealed class ModelParts : IDisposable
         if (!HasLostThread)
             _pools.Dispose();
         Instruments?.Dispose();
+        Swap?.Current.Weights!.RemoveUser();
     }
 
     public KvLeakReport LeakReport(int liveRequests)
@@ -168,10 +201,15 @@ internal sealed class ModelParts : IDisposable
             ?? Math.Max(ContextTokens, scheduling.MaxPrefillTokens);
         IBackend[] ranks = [.. placement.Devices.Select(device => _devices[device])];
         TensorParallelRunner runner = new(
-            ranks, _weights.Shards(_model, ranks.Length), _pools.Memory(placement.Index),
+            ranks, Swap.Current.Weights!.Shards(ranks.Length), _pools.Memory(placement.Index),
             chunkTokens + scheduling.MaxRunningSequences);
         KvSpace space = new(
             _pools.Domain(placement.Index), scheduling.QuotaBlocks, scheduling.UsesPrefixCache);
-        return (new Worker(slot.Name, scheduling, space, runner, _options.Clock, Router.Rescue), runner);
+        WeightEpoch epoch = Swap.Current;
+        runner.Use(epoch);
+        Worker worker = new(slot.Name, scheduling, space, runner, _options.Clock, Router.Rescue, epoch);
+        if (Swap.IsPaused)
+            worker.Pause();
+        return (worker, runner);
     }
 }

@@ -1,13 +1,15 @@
 namespace PdEngine;
 
 /// <summary>
-/// The weights of an engine, one set for each checkpoint, quantisation and number of ranks, shared
-/// by every worker that has the same; embedding and head are the same for any number of ranks.
+/// The weights that an engine starts with: one set for each checkpoint and quantisation, shared by services
+/// until they take others.
 /// </summary>
 internal sealed class WeightShelf(IBackend backend) : IDisposable
 {
-    private readonly Dictionary<(WeightSource Source, int RankCount), ModelWeights[]> _sets = [];
-    private readonly List<ModelWeights> _loaded = [];
+    private readonly Dictionary<WeightSource, WeightSet> _sets = [];
+
+    /// <summary>What weights are loaded into; loading may run beside its ops.</summary>
+    public IBackend Backend => backend;
 
     /// <summary>Bytes that loading a model reads, counted as float32.</summary>
     public static long LoadBytes(OpenedModel model)
@@ -25,37 +27,30 @@ internal sealed class WeightShelf(IBackend backend) : IDisposable
     /// <summary>Loads every shard that a model's workers need and that is not here yet.</summary>
     public void Load(OpenedModel model, LoadMeter meter)
     {
+        if (!_sets.TryGetValue(model.Weights, out WeightSet? set))
+            _sets.Add(model.Weights, set = new(model.Weights.Quantization));
         foreach (int count in model.RankCounts)
-        {
-            if (_sets.ContainsKey((model.Weights, count)))
-                continue;
-            ModelWeights? tables = _sets.FirstOrDefault(set => set.Key.Source == model.Weights).Value?[0];
-            ModelWeights[] shards = new ModelWeights[count];
-            for (int rank = 0; rank < count; rank++)
-            {
-                shards[rank] = ModelWeights.Load(
-                    model.Checkpoint, backend, meter, new WeightShard(rank, count), tables,
-                    model.Weights.Quantization);
-                _loaded.Add(shards[rank]);
-                tables ??= shards[rank];
-                meter.NextPart();
-            }
-            _sets.Add((model.Weights, count), shards);
-        }
+            set.Load(count, model.Checkpoint, backend, meter, meter.NextPart);
     }
 
-    /// <summary>The shards of a model, by rank.</summary>
-    public IReadOnlyList<ModelWeights> Shards(OpenedModel model, int rankCount) =>
-        _sets[(model.Weights, rankCount)];
+    /// <summary>A service's weights, which it uses from now on.</summary>
+    public WeightSet Take(OpenedModel model)
+    {
+        WeightSet set = _sets[model.Weights];
+        set.AddUser();
+        return set;
+    }
+
+    /// <summary>Everything is loaded and taken: sets live on with their users alone.</summary>
+    public void Seal()
+    {
+        foreach (WeightSet set in _sets.Values)
+            set.RemoveUser();
+        _sets.Clear();
+    }
 
     /// <summary>Memory that a model's weights take.</summary>
-    public long BytesOf(OpenedModel model) =>
-        _sets.Where(set => set.Key.Source == model.Weights).Sum(set => set.Value.Sum(shard => shard.Bytes));
+    public long BytesOf(OpenedModel model) => _sets[model.Weights].Bytes;
 
-    public void Dispose()
-    {
-        // Tables are owned by the first loaded and used by the rest.
-        for (int i = _loaded.Count - 1; i >= 0; i--)
-            _loaded[i].Dispose();
-    }
+    public void Dispose() => Seal();
 }

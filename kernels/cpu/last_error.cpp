@@ -26,6 +26,7 @@ int64_t pd_abi_sizeof(const char* name) {
   PD_SIZE(pd_core_run)
   PD_SIZE(pd_crew_args)
   PD_SIZE(pd_pack_args)
+  PD_SIZE(pd_unpack_args)
   PD_SIZE(pd_matmul_args)
   PD_SIZE(pd_embed_args)
   PD_SIZE(pd_pack_int8_args)

@@ -33,3 +33,10 @@ pd_status pd_cpu_map(int64_t bytes, void** memory) {
 void pd_cpu_unmap(void* memory, int64_t bytes) {
   if (memory) munmap(memory, round_up(uintptr_t(bytes)));
 }
+
+pd_status pd_cpu_vacate(void* memory, int64_t bytes) {
+  if (madvise(memory, round_up(uintptr_t(bytes)), MADV_DONTNEED) != 0)
+    return pd::fail(PD_INVALID_ARGUMENT, "the system took no %lld bytes back (%s)",
+                    static_cast<long long>(bytes), std::strerror(errno));
+  return PD_OK;
+}

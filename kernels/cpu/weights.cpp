@@ -105,3 +105,24 @@ pd_status pd_cpu_embed(const pd_embed_args* args) {
   });
   return PD_OK;
 }
+
+pd_status pd_cpu_unpack(const pd_unpack_args* args) {
+  if (pd_status status = pd::require_isa(args->isa)) return status;
+  const int64_t end = args->first_row + args->row_count;
+  if (args->first_row < 0 || args->row_count < 0 || end > args->n)
+    return pd::fail(PD_INVALID_ARGUMENT, "rows [%lld, %lld) are not all of [%lld, %lld]",
+                    static_cast<long long>(args->first_row), static_cast<long long>(end),
+                    static_cast<long long>(args->n), static_cast<long long>(args->k));
+  pd_embed_args row{};
+  row.w = args->packed;
+  row.n = args->n;
+  row.k = args->k;
+  row.isa = args->isa;
+  for (int64_t i = 0; i < args->row_count; i++) {
+    const int32_t id = int32_t(args->first_row + i);
+    row.ids = &id;
+    row.y = args->rows + i * args->k;
+    embed_row(row, 0);
+  }
+  return PD_OK;
+}

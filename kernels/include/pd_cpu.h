@@ -67,6 +67,8 @@ PD_API int64_t pd_cpu_team_lent_tiles(const pd_team* team);
 // ---- Memory: zeroed, 2 MiB aligned, huge pages advised, committed on first touch.
 PD_API pd_status pd_cpu_map(int64_t bytes, void** memory);
 PD_API void pd_cpu_unmap(void* memory, int64_t bytes);
+// Gives the pages of a mapping back to the system; it reads as zeros and is committed anew as it is touched.
+PD_API pd_status pd_cpu_vacate(void* memory, int64_t bytes);
 
 // ---- Weights: bf16 panels in the instruction set's own order.
 // Bytes of a packed [n, k] weight.
@@ -81,6 +83,15 @@ typedef struct {
   int32_t reserved;
 } pd_pack_args;  // rounds to nearest even; single-threaded: callers pack disjoint row ranges in parallel
 PD_API pd_status pd_cpu_pack(const pd_pack_args* args);
+typedef struct {
+  const void* packed;  // [n, k]
+  float* rows;         // [row_count, k], row-major
+  int64_t n, k;
+  int64_t first_row, row_count;  // any within n
+  int32_t isa;
+  int32_t reserved;
+} pd_unpack_args;  // the rows as they were rounded; single-threaded
+PD_API pd_status pd_cpu_unpack(const pd_unpack_args* args);
 
 // What becomes of a product's sums, each complete with its bias:
 //   PD_EPILOGUE_STORE   y = sum

@@ -311,6 +311,8 @@ public sealed class PdHangTests
 
             public void Finish(ForwardBatch batch) => inner.Finish(batch);
 
+            public void Use(WeightEpoch epoch) => inner.Use(epoch);
+
             public void CopyBlock(int source, int target) => inner.CopyBlock(source, target);
 
             public void Rest()

@@ -200,7 +200,7 @@ public sealed class BatchTests
         Assert.That(meta.EnumerateObject().Select(property => property.Name), Is.EqualTo(new[]
         {
             "id", "finish_reason", "prompt_tokens", "completion_tokens", "cached_tokens", "weight_version",
-            "total_retractions",
+            "weight_versions", "mixed_kv", "total_retractions",
             "input_token_logprobs", "output_token_logprobs", "input_top_logprobs", "output_top_logprobs",
             "queue_time", "e2e_latency", "ttft", "decode_throughput", "pd_path", "pd_reason",
             "pd_prefill_bootstrap_queue_duration", "pd_prefill_forward_duration",
@@ -210,6 +210,8 @@ public sealed class BatchTests
         Assert.That(
             meta.GetProperty("finish_reason").GetRawText(), Is.EqualTo("""{"type":"length","length":4}"""));
         Assert.That(meta.GetProperty("weight_version").GetString(), Is.EqualTo("default"));
+        Assert.That(meta.GetProperty("weight_versions").GetRawText(), Is.EqualTo("""[["default",4]]"""));
+        Assert.That(meta.GetProperty("mixed_kv").GetBoolean(), Is.False);
         JsonElement input = meta.GetProperty("input_token_logprobs"),
         output = meta.GetProperty("output_token_logprobs");
         Assert.That(input.GetArrayLength(), Is.EqualTo(2));

@@ -33,6 +33,8 @@ internal sealed class CountingBackend : IBackend
         return new EmptyMatrix(this, rows, columns, segmentCount);
     }
 
+    public void ReloadMatrix(Matrix matrix, MatrixReader reader) => OpCount++;
+
     public void Embed(Matrix table, ReadOnlySpan<int> tokenIds, Tensor output) => OpCount++;
 
     public void RmsNorm(Tensor input, Tensor weight, float epsilon, Tensor output) => OpCount++;
@@ -83,6 +85,9 @@ internal sealed class CountingBackend : IBackend
         public override Matrix View(int firstRow, int rowCount) =>
             new EmptyMatrix(owner, rowCount, Columns, SegmentCount) { _isView = true };
 
+        public override void ReadRows(int firstRow, int rowCount, Span<float> destination) =>
+            destination.Clear();
+
         public override void Dispose() => owner.LiveMatrices -= _isView ? 0 : 1;
     }
 
@@ -91,6 +96,10 @@ internal sealed class CountingBackend : IBackend
         public override long CopyBlock(
             KvStore source, int sourceBlock, int targetBlock, in KvHeadRun heads, int firstLayer,
             int layerCount) => 0;
+
+        public override void Vacate()
+        {
+        }
 
         public override void Dispose()
         {

@@ -29,6 +29,8 @@ internal sealed class ProbedBackend(IBackend inner) : IBackend
 
     public KvStore CreateKvStore(KvLayout layout, int blockCount) => inner.CreateKvStore(layout, blockCount);
 
+    public void ReloadMatrix(Matrix matrix, MatrixReader reader) => inner.ReloadMatrix(matrix, reader);
+
     public Matrix LoadMatrix(
         int rows, int columns, int segmentCount, MatrixElement element, MatrixReader reader) =>
         inner.LoadMatrix(rows, columns, segmentCount, element, reader);

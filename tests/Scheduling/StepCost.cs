@@ -77,6 +77,10 @@ public sealed class StepCost
         {
         }
 
+        public void Use(WeightEpoch epoch)
+        {
+        }
+
         public void Rest()
         {
         }

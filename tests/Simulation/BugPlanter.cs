@@ -4,6 +4,7 @@ namespace PdEngine.Tests;
 internal sealed class BugPlanter(PlantedBug bug, SimulatedCluster cluster, List<SimulatedCall> live)
 {
     private readonly HandoffBugPlanter _between = new(bug, cluster, live);
+    private readonly UpdateBugPlanter _updates = new(bug, cluster, live);
     private KvDomain _domain = cluster.Domains[0];
     private readonly HashSet<Sequence> _retracted = [];
     private bool _done;
@@ -11,10 +12,15 @@ internal sealed class BugPlanter(PlantedBug bug, SimulatedCluster cluster, List<
 
     public PlantedBug Bug { get; } = bug;
 
+    public UpdateBugPlanter Updates => _updates;
+
+    public bool StartsWithOldWeights => _updates.StartsWithOldWeights;
+
     public void BeforeStep()
     {
         _domain = cluster.Domains[_turn++ % cluster.Domains.Count];
         _between.BeforeStep();
+        _updates.BeforeStep();
         if (_done)
             return;
         switch (Bug)
@@ -57,6 +63,7 @@ internal sealed class BugPlanter(PlantedBug bug, SimulatedCluster cluster, List<
 
     public void AfterStep()
     {
+        _updates.AfterStep();
         foreach (SimulatedCall call in live)
         {
             Sequence sequence = call.Sequence!;

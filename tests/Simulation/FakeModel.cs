@@ -3,8 +3,9 @@ using System.Runtime.InteropServices;
 namespace PdEngine.Tests;
 
 /// <summary>
-/// A model without weights: what follows a run of tokens is a hash of them and of everything a sample row
-/// says. The runner hashes what it reads back from the KV slots, the oracle hashes the tokens themselves.
+/// A model without weights: what follows a run of tokens is a hash of them, of the number of the weights that
+/// each was computed with and that computes now, and of everything a sample row says. The runner hashes what
+/// it reads back from the KV slots, the oracle hashes the tokens themselves.
 /// </summary>
 internal static class FakeModel
 {
@@ -12,6 +13,9 @@ internal static class FakeModel
 
     /// <summary>A token that completes a stop string, where the request has one.</summary>
     public static bool EndsStopString(int token) => token % 53 == 7;
+
+    /// <summary>K and V of a token, computed with weights of a number.</summary>
+    public static int Kv(int token, int epoch) => token + (epoch * VocabularySize);
 
     public static ulong Start => 0x9E3779B97F4A7C15;
 

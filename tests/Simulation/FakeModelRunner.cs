@@ -7,6 +7,7 @@ namespace PdEngine.Tests;
 internal sealed class FakeModelRunner(FakeKvMemory memory) : IModelRunner
 {
     private readonly KvBlockPool _pool = memory.Pool;
+    private int _batchEpoch;
 
     /// <summary>Throws in the next step: in Start before anything is written, or in Finish.</summary>
     public RunnerFault NextFault { get; set; }
@@ -56,6 +57,11 @@ internal sealed class FakeModelRunner(FakeKvMemory memory) : IModelRunner
         memory.CopyFrom(memory, source, target, 0, FakeKvMemory.LayerCount);
     }
 
+    /// <summary>Number of the weights; a bug may give it others than its worker believes.</summary>
+    public int Epoch { get; set; }
+
+    public void Use(WeightEpoch epoch) => Epoch = epoch.Number;
+
     public void Rest()
     {
     }
@@ -77,6 +83,7 @@ internal sealed class FakeModelRunner(FakeKvMemory memory) : IModelRunner
         for (int i = 0; i < batch.Attention.SliceCount; i++)
             Check.That(batch.Attention.Slices[i].Start == batch.Sequences[i].ComputedCount);
         StartCount++;
+        _batchEpoch = Epoch;
         if (NextFault == RunnerFault.Start)
             Throw();
         if (NextFault == RunnerFault.Hang && OnHang is not null)
@@ -117,7 +124,8 @@ internal sealed class FakeModelRunner(FakeKvMemory memory) : IModelRunner
             Check.That(_pool.ReferenceCount(block) <= 1);
             if (Planter?.SkipsWrite(slice, position) == true)
                 continue;
-            memory.Write(block, position % _pool.PageSize, batch.TokenIds[slice.FirstToken + i]);
+            int token = batch.TokenIds[slice.FirstToken + i];
+            memory.Write(block, position % _pool.PageSize, FakeModel.Kv(token, _batchEpoch));
         }
     }
 
@@ -146,7 +154,8 @@ internal sealed class FakeModelRunner(FakeKvMemory memory) : IModelRunner
         bool forgets = Planter?.Bug == PlantedBug.HistoryDropped;
         bool draws = Planter?.Bug == PlantedBug.SuppressedDrawn;
         samples.Results[index] = FakeModel.Sample(
-            context, row, forgets ? [] : samples.History.Slice(row.FirstHistory, row.HistoryCount),
+            FakeModel.Fold(context, Epoch), row,
+            forgets ? [] : samples.History.Slice(row.FirstHistory, row.HistoryCount),
             samples.BiasIds.Slice(row.FirstBias, row.BiasCount),
             samples.BiasValues.Slice(row.FirstBias, row.BiasCount),
             draws ? [] : samples.Suppressed.Slice(row.FirstSuppressed, row.SuppressedCount),

@@ -40,6 +40,12 @@ internal enum Happening
     Forked,
     CachedOnDecodeWorker,
     CopiedBesideCached,
+    Updated,
+    PausedLater,
+    RestartedWhilePaused,
+    MixedKv,
+    MixedKvHandedOver,
+    ScoredAnew,
     SteppedMeanwhile,
     Slept,
 }

@@ -40,4 +40,13 @@ public enum PlantedBug
     AbortLostOnTheWay,
     ClaimNeverEnded,
     TurnNeverLeft,
+    StalePrefixFound,
+    UpdateMissed,
+    RunnerKeepsOldWeights,
+    MixedBlocksCached,
+    HandoffMatchedAcrossVersions,
+    RestartedWithOldWeights,
+    RequestLostAtPause,
+    PauseIgnored,
+    ScoresKeptAcrossVersions,
 }

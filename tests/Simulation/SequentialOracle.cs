@@ -7,9 +7,17 @@ internal sealed class SequentialOracle
 {
     private readonly Request _request;
     private readonly List<int> _tokens;
+    private readonly Func<int, TokenOrigin> _originOf;
 
-    public SequentialOracle(Request request, int contextTokens)
+    /// <param name="request">What is asked.</param>
+    /// <param name="contextTokens">Longest sequence.</param>
+    /// <param name="originOf">The weights of each output token, and of the K and V before it.</param>
+    /// <param name="scoreEpoch">The weights of the prompt's scores.</param>
+    public SequentialOracle(
+        Request request, int contextTokens, Func<int, TokenOrigin> originOf, int scoreEpoch)
     {
+        _originOf = originOf;
+        TokenOrigin scored = new(scoreEpoch, null);
         _request = request;
         _tokens = [.. request.PromptTokens.Span];
         int promptCount = _tokens.Count;
@@ -17,7 +25,8 @@ internal sealed class SequentialOracle
         {
             for (int position = start + 1; position < promptCount; position++)
             {
-                SampleResult score = Sample(position, _tokens[position], request.TopLogProbCount, InputTops);
+                SampleResult score = Sample(
+                    position, _tokens[position], request.TopLogProbCount, InputTops, scored);
                 InputLogProbs.Add(score.LogProb);
             }
         }
@@ -49,7 +58,8 @@ internal sealed class SequentialOracle
             return;
         }
         int topCount = _request.ReturnLogProb ? _request.TopLogProbCount : 0;
-        SampleResult drawn = Sample(_tokens.Count, -1, topCount, OutputTops);
+        SampleResult drawn = Sample(
+            _tokens.Count, -1, topCount, OutputTops, _originOf(Output.Count));
         _tokens.Add(drawn.Token);
         Output.Add(drawn.Token);
         if (_request.ReturnLogProb)
@@ -70,12 +80,13 @@ internal sealed class SequentialOracle
         }
     }
 
-    private SampleResult Sample(int position, int target, int topCount, List<TopLogProb> allTops)
+    private SampleResult Sample(
+        int position, int target, int topCount, List<TopLogProb> allTops, TokenOrigin origin)
     {
         SamplingParams sampling = _request.Sampling;
         ulong context = FakeModel.Start;
         for (int i = 0; i < position; i++)
-            context = FakeModel.Fold(context, _tokens[i]);
+            context = FakeModel.Fold(context, FakeModel.Kv(_tokens[i], origin.Kv?[i] ?? origin.Epoch));
         bool penalises = sampling.RepetitionPenalty != 1 || sampling.FrequencyPenalty != 0
             || sampling.PresencePenalty != 0;
         int outputIndex = position - _request.PenaltyPromptCount;
@@ -92,9 +103,15 @@ internal sealed class SequentialOracle
         int[] biasIds = [.. sampling.LogitBias.Keys.Order()];
         TopLogProb[] tops = new TopLogProb[topCount];
         SampleResult result = FakeModel.Sample(
-            context, row, penalises ? _tokens.ToArray().AsSpan(0, position) : [], biasIds,
+            FakeModel.Fold(context, origin.Epoch), row,
+            penalises ? _tokens.ToArray().AsSpan(0, position) : [], biasIds,
             [.. biasIds.Select(id => sampling.LogitBias[id])], suppresses ? _request.StopTokenIds : [], tops);
         allTops.AddRange(tops);
         return result;
     }
 }
+
+/// <summary>What one token was made with.</summary>
+/// <param name="Epoch">Number of the weights.</param>
+/// <param name="Kv">Those of the K and V of each position before it; null where all are the same.</param>
+internal readonly record struct TokenOrigin(int Epoch, int[]? Kv);

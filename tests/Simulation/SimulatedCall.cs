@@ -5,6 +5,9 @@ namespace PdEngine.Tests;
 /// </summary>
 internal sealed class SimulatedCall(Request request) : ISequenceObserver
 {
+    private readonly List<int> _kvEpochs = [];
+    private readonly List<TokenOrigin> _origins = [];
+    private int _lossCount;
     private int _tokenCalls;
     private int _finishCalls;
     private int _seenTokens;
@@ -19,6 +22,9 @@ internal sealed class SimulatedCall(Request request) : ISequenceObserver
     /// <summary>Says whether an error may end it now.</summary>
     public Func<Sequence, bool>? MayFail { get; init; }
 
+    /// <summary>Number of the service's weights; absent: there are no others.</summary>
+    public Func<int>? CurrentEpoch { get; init; }
+
     public bool IsFinished => Sequence is { Phase: SequencePhase.Finished };
 
     /// <summary>An abort was posted; by the end of the next step it must have ended.</summary>
@@ -29,13 +35,38 @@ internal sealed class SimulatedCall(Request request) : ISequenceObserver
 
     public Sequence Open(long ticks) => Sequence = new(Request, this, ticks);
 
+    /// <summary>What it has computed since the last time was with these weights.</summary>
+    public void NoteComputed(int epoch)
+    {
+        Sequence sequence = Sequence!;
+        int lossCount = sequence.RetractionCount + sequence.FailureCount;
+        if (lossCount != _lossCount)
+            _kvEpochs.Clear();
+        _lossCount = lossCount;
+        while (_kvEpochs.Count < sequence.ComputedCount)
+            _kvEpochs.Add(epoch);
+    }
+
     public string? OnToken(Sequence sequence)
     {
+        if (CurrentEpoch is not null)
+            NoteOrigin(sequence);
         _tokenCalls++;
         Check.That(_finishCalls == 0 && sequence == Sequence && _tokenCalls == sequence.OutputCount);
         Planter?.OnToken(sequence);
         bool stops = Request.Sampling.Stop.Count > 0 && FakeModel.EndsStopString(sequence.Tokens[^1]);
         return stops && Planter?.Bug != PlantedBug.StopStringMissed ? Request.Sampling.Stop[0] : null;
+    }
+
+    private void NoteOrigin(Sequence sequence)
+    {
+        int epoch = CurrentEpoch!();
+        Check.That(sequence.Versions.Last!.Number == epoch);
+        NoteComputed(epoch);
+        Check.That(_kvEpochs.Count == sequence.TokenCount - 1);
+        bool isMixed = _kvEpochs.Exists(other => other != epoch);
+        Check.That(!isMixed || sequence.HasMixedKv);
+        _origins.Add(new(epoch, isMixed ? [.. _kvEpochs] : null));
     }
 
     public void OnFinished(Sequence sequence)
@@ -58,8 +89,10 @@ internal sealed class SimulatedCall(Request request) : ISequenceObserver
     /// <summary>Compares what it got with what it would have got alone.</summary>
     public void Judge(int contextTokens)
     {
-        SequentialOracle oracle = new(Request, contextTokens);
         Sequence got = Sequence!;
+        SequentialOracle oracle = new(Request, contextTokens, OriginOf, got.ScoreEpoch);
+        Check.That(got.HasMixedKv == _origins.Exists(origin => origin.Kv is not null));
+        Check.That(got.Versions.TokenCount == got.OutputCount);
         Check.That(_finishCalls == 1);
         Check.That(_tokenCalls == got.OutputCount);
         bool isWhole = got.FinishReason is FinishReason.Stop or FinishReason.Length;
@@ -81,6 +114,10 @@ internal sealed class SimulatedCall(Request request) : ISequenceObserver
             Check.That(got.FinishReason == FinishReason.Abort ? AbortPosted : got.Error is WorkerException);
         }
     }
+
+    private TokenOrigin OriginOf(int index) =>
+        index < _origins.Count ? _origins[index]
+        : _origins.Count == 0 ? default : new(_origins[^1].Epoch, null);
 
     private static void Compare<T>(List<T> expected, List<T> got, bool isWhole)
     {

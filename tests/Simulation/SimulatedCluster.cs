@@ -33,12 +33,15 @@ internal sealed class SimulatedCluster : IDisposable
             Clock = clock,
             Transfer = NewTransfer,
         });
+        Swap = new(Router, WeightEpoch.Initial, runsInline: true);
         Slots = [.. setup.Workers.Select((worker, number) => new WorkerSlot(
             number, $"{worker.Role}-{number}", worker.Role, Make, hasThread: false))];
         Router.Connect(Slots);
     }
 
     public Router Router { get; }
+
+    public WeightSwap Swap { get; }
 
     public IReadOnlyList<WorkerSlot> Slots { get; }
 
@@ -154,6 +157,29 @@ internal sealed class SimulatedCluster : IDisposable
             slot.Dispose();
     }
 
+    /// <summary>Blocks are charged to the worker that runs their sequence.</summary>
+    public void VerifyCharges()
+    {
+        foreach (WorkerSlot slot in Slots)
+        {
+            int blocks = 0;
+            KvQuota? quota = null;
+            foreach (Sequence sequence in EngineInternals.Live(slot.Worker).Keys)
+            {
+                if (sequence.Phase is not (SequencePhase.Decoding or SequencePhase.Prefilling)
+                    || sequence.Kv.Quota is null)
+                {
+                    continue;
+                }
+                blocks += sequence.Kv.ChargedCount;
+                quota ??= sequence.Kv.Quota;
+                Check.That(sequence.Kv.Quota == quota && sequence.Kv.ChargedCount <= sequence.Blocks.Count);
+            }
+            Check.That(quota is null || quota.ChargedBlocks >= blocks);
+            Check.That(quota is null || quota.ChargedBlocks == slot.Worker.Space.ChargedBlocks);
+        }
+    }
+
     private (Worker, IDisposable) Make(WorkerSlot slot)
     {
         SimulatedWorker worker = _setup.Workers[slot.Number];
@@ -168,7 +194,12 @@ internal sealed class SimulatedCluster : IDisposable
             _runners.Add(runner);
         KvSpace space = new(
             Domains[worker.Domain], worker.Options.QuotaBlocks, worker.Options.UsesPrefixCache);
-        Worker made = new(slot.Name, worker.Options, space, runner, _clock, Router.Rescue);
+        Worker made = new(slot.Name, worker.Options, space, runner, _clock, Router.Rescue, Swap.Current);
+        runner.Use(Swap.Current);
+        if (Planter?.StartsWithOldWeights == true && runner.Epoch > 0)
+            runner.Epoch--;
+        if (Swap.IsPaused)
+            made.Pause();
         _made.Add(made);
         return (made, runner);
     }

@@ -19,10 +19,12 @@ internal sealed class Simulation
     private readonly BugPlanter? _planter;
     private readonly SimulationTally _tally;
     private readonly SimulationWatch _watch;
+    private readonly SimulatedUpdates _updates;
     private readonly int[] _order;
     private long _workRounds;
     private long _prefillTokenCount;
     private long _prefillStep;
+    private long _pausedRounds;
     private int _openedCount;
     private int _turnsLeft;
 
@@ -34,6 +36,10 @@ internal sealed class Simulation
         _watch = new(_setup, _cluster, tally);
         if (bug != PlantedBug.None)
             _cluster.Plant(_planter = new(bug, _cluster, _live));
+        _updates = new(_setup, _cluster, _live, tally, Abort)
+        {
+            Planter = _planter?.Updates, OnPaused = BeginAgain,
+        };
         _order = [.. Enumerable.Range(0, _cluster.Slots.Count)];
         _turnsLeft = _setup.CallCount;
         if (_setup.IsSingle)
@@ -48,14 +54,15 @@ internal sealed class Simulation
     /// <summary>Runs until every call has its answer; throws at the first thing that is wrong.</summary>
     public void Run()
     {
-        while (_openedCount < _setup.CallCount || _arrivals.Count > 0 || _live.Count > 0)
+        while (_openedCount < _setup.CallCount || _arrivals.Count > 0 || _live.Count > 0
+            || _updates.IsBusy)
         {
             Arrive();
             Disturb();
             StepOnce();
             long boundRounds = 100 + (3 * _workRounds);
             _tally.LongestRun = Math.Max(_tally.LongestRun, (double)StepCount / boundRounds);
-            Check.That(StepCount < boundRounds);
+            Check.That(StepCount - _pausedRounds < boundRounds);
         }
         Close();
     }
@@ -63,7 +70,7 @@ internal sealed class Simulation
     /// <summary>Goes on opening calls until this many steps have been made.</summary>
     public void Soak(long stepCount)
     {
-        while (StepCount < stepCount || _live.Count > 0)
+        while (StepCount < stepCount || _live.Count > 0 || _updates.IsBusy)
         {
             if (StepCount < stepCount && _live.Count < 24)
             {
@@ -87,8 +94,13 @@ internal sealed class Simulation
             if (_setup.IsSingle || !_setup.Chance(6))
                 Step(number);
         }
-        _watch.CheckRound(StepCount, _live);
-        CheckFairness();
+        if (_cluster.Swap.IsPaused)
+            _pausedRounds++;
+        else
+        {
+            _watch.CheckRound(StepCount - _pausedRounds, _live);
+            CheckFairness();
+        }
         for (int i = _live.Count - 1; i >= 0; i--)
         {
             SimulatedCall call = _live[i];
@@ -209,7 +221,10 @@ internal sealed class Simulation
     /// <summary>False when the queue is full: the caller tries again later.</summary>
     private bool TrySubmit(Request request)
     {
-        SimulatedCall call = new(request) { Planter = _planter, MayFail = MayFail };
+        SimulatedCall call = new(request)
+        {
+            Planter = _planter, MayFail = MayFail, CurrentEpoch = () => _cluster.Swap.Current.Number,
+        };
         int kvTokens = request.PromptTokens.Length + Math.Max(request.Sampling.MaxNewTokens, 1) - 1;
         bool neverFits = request.PromptTokens.Length + request.Sampling.MaxNewTokens > _setup.ContextTokens
             || kvTokens > _setup.CapacityTokens;
@@ -238,8 +253,16 @@ internal sealed class Simulation
         return true;
     }
 
+    private void BeginAgain()
+    {
+        foreach (SimulatedCall call in _live)
+            _workRounds += _setup.AloneRounds(call.Request);
+        _watch.BeginAgain(StepCount - _pausedRounds);
+    }
+
     private void Disturb()
     {
+        _updates.Disturb();
         if (_setup.Chance(_setup.AbortsOneStepIn) && _calls.Count > 0)
         {
             List<SimulatedCall> among = _live.Count > 0 && !_setup.Chance(8) ? _live : _calls;
@@ -268,6 +291,8 @@ internal sealed class Simulation
     private void Restart(WorkerSlot slot)
     {
         bool hangs = _cluster.IsStepping(slot.Worker);
+        if (_cluster.Swap.IsPaused)
+            _tally.Count(Happening.RestartedWhilePaused);
         _tally.Count(hangs ? Happening.RestartedWhileHanging : Happening.Restarted);
         _cluster.Router.Restart(slot);
     }
@@ -347,30 +372,7 @@ internal sealed class Simulation
                 || snapshot.PrefillingCount + snapshot.DecodingCount <= options.MaxRunningSequences);
             Check.That(slot.Worker.Space.ChargedBlocks <= slot.Worker.Space.CapacityBlocks);
         }
-        VerifyCharges();
-    }
-
-    /// <summary>Blocks are charged to the worker that runs their sequence.</summary>
-    private void VerifyCharges()
-    {
-        foreach (WorkerSlot slot in _cluster.Slots)
-        {
-            int blocks = 0;
-            KvQuota? quota = null;
-            foreach (Sequence sequence in EngineInternals.Live(slot.Worker).Keys)
-            {
-                if (sequence.Phase is not (SequencePhase.Decoding or SequencePhase.Prefilling)
-                    || sequence.Kv.Quota is null)
-                {
-                    continue;
-                }
-                blocks += sequence.Kv.ChargedCount;
-                quota ??= sequence.Kv.Quota;
-                Check.That(sequence.Kv.Quota == quota && sequence.Kv.ChargedCount <= sequence.Blocks.Count);
-            }
-            Check.That(quota is null || quota.ChargedBlocks >= blocks);
-            Check.That(quota is null || quota.ChargedBlocks == slot.Worker.Space.ChargedBlocks);
-        }
+        _cluster.VerifyCharges();
     }
 
     /// <summary>Neither side waits for the other more than every second step.</summary>
@@ -379,12 +381,12 @@ internal sealed class Simulation
         if (!_setup.IsSingle)
             return;
         foreach (SimulatedCall call in _live)
-            Check.That(call.StepsWithoutToken(StepCount) <= 2);
+            Check.That(call.StepsWithoutToken(StepCount - _pausedRounds) <= 2);
         WorkerSnapshot snapshot = _cluster.Slots[0].Worker.Snapshot();
         if (snapshot.PrefillingCount == 0 || snapshot.PrefillTokenCount != _prefillTokenCount)
-            _prefillStep = StepCount;
+            _prefillStep = StepCount - _pausedRounds;
         _prefillTokenCount = snapshot.PrefillTokenCount;
-        Check.That(StepCount - _prefillStep <= 2);
+        Check.That(StepCount - _pausedRounds - _prefillStep <= 2);
     }
 
     /// <summary>Time is the count of steps.</summary>

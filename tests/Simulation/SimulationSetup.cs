@@ -40,6 +40,7 @@ internal sealed class SimulationSetup
         InterleavesOneIn = IsSingle || Chance(3) ? 0 : _random.Next(1, 8);
         FlushesOneStepIn = Chance(4) ? _random.Next(5, 40) : 0;
         ArrivesOneStepIn = Chance(2) ? 1 : _random.Next(1, 6);
+        UpdatesOneStepIn = Chance(2) ? _random.Next(4, 60) : 0;
     }
 
     public int Seed { get; }
@@ -85,6 +86,9 @@ internal sealed class SimulationSetup
     public int FlushesOneStepIn { get; }
 
     public int ArrivesOneStepIn { get; }
+
+    /// <summary>The weights are updated, or the service is paused for a while.</summary>
+    public int UpdatesOneStepIn { get; }
 
     public bool Chance(int oneIn) => oneIn > 0 && _random.Next(oneIn) == 0;
 

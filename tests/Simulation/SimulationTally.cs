@@ -8,6 +8,7 @@ internal sealed class SimulationTally
     private readonly long[] _aborts = new long[5];
     private readonly long[] _kills = new long[5];
     private readonly long[] _paths = new long[3];
+    private readonly long[] _pauses = new long[15];
     private readonly long[] _happenings = new long[Enum.GetValues<Happening>().Length];
     private readonly Dictionary<FinishReason, long> _finishes = [];
     private readonly Dictionary<string, long> _reasons = [];
@@ -70,6 +71,11 @@ internal sealed class SimulationTally
 
     public void CountRun(Enum setting) => _runs[setting] = Runs(setting) + 1;
 
+    /// <summary>Sequences that were in a phase when the service was paused so.</summary>
+    public long Pauses(PauseMode mode, SequencePhase phase) => _pauses[((int)mode * 5) + (int)phase];
+
+    public void CountPause(PauseMode mode, SequencePhase phase) => _pauses[((int)mode * 5) + (int)phase]++;
+
     public void CountAbort(SequencePhase phase) => _aborts[(int)phase]++;
 
     public void CountKill(SequencePhase phase) => _kills[(int)phase]++;
@@ -87,6 +93,10 @@ internal sealed class SimulationTally
         _reasons[sequence.Pd.Reason] = Reasons(sequence.Pd.Reason) + 1;
         if (sequence.FailureCount > 0 && reason is FinishReason.Stop or FinishReason.Length)
             RescuedCount++;
+        if (sequence.HasMixedKv)
+            Count(sequence.Pd.Path == PdPath.Copy ? Happening.MixedKvHandedOver : Happening.MixedKv);
+        if (sequence is { ScoreEpoch: > 0, RetractionCount: > 0, InputLogProbs.Count: > 0 })
+            Count(Happening.ScoredAnew);
         if (sequence is { RetractionCount: > 0, InputLogProbs.Count: > 0 })
             RetractedScoreCount++;
     }
@@ -110,6 +120,7 @@ internal sealed class SimulationTally
         + $"decoding {_aborts[3]}; local {_paths[0]}, handoff {_paths[1]}, copy {_paths[2]}; "
         + $"killed under queued {_kills[0]}, prefilling {_kills[1]}, handing off {_kills[2]}, "
         + $"decoding {_kills[3]}, rescued {RescuedCount}, "
+        + $"paused {string.Join(' ', _pauses)}; "
         + $"longest wait {LongestWait:F2}, idle {LongestIdle:F2}, queue {LongestQueue:F2} "
         + $"and run {LongestRun:F2} of their bounds; "
         + string.Join(", ", _reasons.OrderBy(r => r.Key).Select(r => $"{r.Key} {r.Value}")) + "; "

@@ -35,6 +35,7 @@ public sealed class SimulationTests
     [Test]
     public void A_planted_bug_is_caught([ValueSource(nameof(Bugs))] PlantedBug bug)
     {
+        using OneThread thread = new();
         for (int seed = 0; seed < CatchSeedCount; seed++)
         {
             try
@@ -78,6 +79,11 @@ public sealed class SimulationTests
     {
         for (SequencePhase phase = SequencePhase.Queued; phase < SequencePhase.Finished; phase++)
             Assert.That(tally.Kills(phase), Is.GreaterThan(500), $"killed {phase}");
+        foreach (PauseMode mode in Enum.GetValues<PauseMode>())
+        {
+            for (SequencePhase phase = SequencePhase.Queued; phase < SequencePhase.Finished; phase++)
+                Assert.That(tally.Pauses(mode, phase), Is.GreaterThan(300), $"{mode} of {phase}");
+        }
         foreach (PdPath path in Enum.GetValues<PdPath>())
             Assert.That(tally.Paths(path), Is.GreaterThan(1000), $"{path}");
         string[] reasons =
@@ -103,6 +109,7 @@ public sealed class SimulationTests
 
     private static void RunSeed(int seed, SimulationTally tally)
     {
+        using OneThread thread = new();
         try
         {
             new Simulation(seed, tally).Run();
@@ -115,6 +122,7 @@ public sealed class SimulationTests
 
     private static void Soak(long stepCount, int firstSeed)
     {
+        using OneThread thread = new();
         SimulationTally tally = new();
         long start = Stopwatch.GetTimestamp();
         for (int seed = firstSeed; tally.StepCount < stepCount; seed++)
@@ -132,5 +140,15 @@ public sealed class SimulationTests
             Assert.That(tally.Paths(path), Is.GreaterThan(100), $"{path}");
         Assert.That(tally.RetractionCount, Is.GreaterThan(100));
         TestContext.Out.WriteLine($"{tally} in {Stopwatch.GetElapsedTime(start).TotalSeconds:F1} s");
+    }
+
+    /// <summary>What is awaited goes on at once, on the test's thread: no context gets in between.</summary>
+    private sealed class OneThread : IDisposable
+    {
+        private readonly SynchronizationContext? _before = SynchronizationContext.Current;
+
+        public OneThread() => SynchronizationContext.SetSynchronizationContext(null);
+
+        public void Dispose() => SynchronizationContext.SetSynchronizationContext(_before);
     }
 }

@@ -59,7 +59,8 @@ internal sealed class SimulationWatch(
         };
         bool gotOn = sequence.Phase != seen.Phase || sequence.OutputCount > seen.OutputCount
             || sequence.ComputedCount != seen.LastComputedCount;
-        seen.IdleSteps = gotOn ? 0 : seen.IdleSteps + (owner == slot.Name ? 1 : 0);
+        bool mayGoOn = owner == slot.Name && !slot.Worker.IsPaused;
+        seen.IdleSteps = gotOn ? 0 : seen.IdleSteps + (mayGoOn ? 1 : 0);
         tally.LongestIdle = Math.Max(tally.LongestIdle, (double)seen.IdleSteps / _patienceRounds);
         // It may wait for blocks that are lent to a worker of another domain, and so for all its sequences.
         if (seen.IdleSteps > _patienceRounds
@@ -144,6 +145,14 @@ internal sealed class SimulationWatch(
             + $"{sequence.TokenCount} computed, {sequence.Blocks.Count} blocks, "
             + $"{sequence.RetractionCount} retractions, {sequence.Pd.Path}");
         return $"{StateDump.Of(cluster.Slots)} {string.Join("; ", sequences)}";
+    }
+
+    /// <summary>Sequences were held up, and some have to begin anew.</summary>
+    public void BeginAgain(long round)
+    {
+        _progressRound = round;
+        foreach (Seen seen in _seen.Values)
+            seen.WaitPhase = SequencePhase.Finished;
     }
 
     public void Forget(Sequence sequence)

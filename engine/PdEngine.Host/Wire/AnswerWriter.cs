@@ -37,7 +37,7 @@ internal sealed class AnswerWriter(Tokenizer? tokenizer)
         json.WriteNumber("prompt_tokens", generation.PromptIds.Length);
         json.WriteNumber("completion_tokens", generation.OutputIds.Count);
         json.WriteNumber("cached_tokens", generation.CachedTokens);
-        json.WriteString("weight_version", generation.WeightVersion);
+        WriteVersions(json, generation);
         json.WriteNumber("total_retractions", generation.RetractionCount);
         if (asked.ReturnLogProb)
         {
@@ -94,6 +94,21 @@ internal sealed class AnswerWriter(Tokenizer? tokenizer)
             json.WriteNullValue();
         else
             json.WriteRawValue(id.GetRawText(), skipInputValidation: true);
+    }
+
+    private static void WriteVersions(Utf8JsonWriter json, Generation generation)
+    {
+        json.WriteString("weight_version", generation.WeightVersion);
+        json.WriteStartArray("weight_versions");
+        foreach (WeightVersionRun run in generation.WeightVersions)
+        {
+            json.WriteStartArray();
+            json.WriteStringValue(run.Version);
+            json.WriteNumberValue(run.Tokens);
+            json.WriteEndArray();
+        }
+        json.WriteEndArray();
+        json.WriteBoolean("mixed_kv", generation.HasMixedKv);
     }
 
     private static void WriteFinishReason(Utf8JsonWriter json, Generation generation)

@@ -22,6 +22,9 @@ internal sealed class KvDomain
 
     public RadixCache Cache { get; }
 
+    /// <summary>Number of the weights that the cached K and V were computed with.</summary>
+    public int Epoch { get; private set; }
+
     /// <summary>Holds that have blocks.</summary>
     public int HolderCount => _holds.Count;
 
@@ -35,6 +38,17 @@ internal sealed class KvDomain
     public int AvailableBlockCount => Pool.FreeCount + Cache.EvictableBlockCount;
 
     public void Add(KvHold hold) => _holds.Add(hold);
+
+    /// <summary>
+    /// The workers compute with other weights from now on: no prefix of before is found any more. What holds
+    /// have stays.
+    /// </summary>
+    public void BeginEpoch(int number)
+    {
+        Check.That(number > Epoch);
+        Epoch = number;
+        Cache.Renew();
+    }
 
     /// <summary>A leak shows when nobody holds anything: only the cache may hold blocks then.</summary>
     public void Remove(KvHold hold)

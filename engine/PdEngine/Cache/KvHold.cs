@@ -13,6 +13,12 @@ internal sealed class KvHold
     /// <summary>Blocks of it that another domain copies; null where none does.</summary>
     public KvLoan? Loan { get; set; }
 
+    /// <summary>
+    /// Number of the weights with which its K and V were begun. Where those of now are others, what is
+    /// computed on becomes a mixture, which nobody else may be given.
+    /// </summary>
+    public int Epoch { get; set; }
+
     /// <summary>What its blocks are charged to: at first the quota of the worker that took them.</summary>
     public KvQuota? Quota { get; private set; }
 

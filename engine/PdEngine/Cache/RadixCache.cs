@@ -14,7 +14,8 @@ internal sealed class RadixCache(KvBlockPool pool)
 {
     private readonly KvBlockPool _pool = pool;
     private readonly int _pageSize = pool.PageSize;
-    private readonly RadixNode _root = new(null, [], []);
+    private readonly List<RadixNode> _retiredRoots = [];
+    private RadixNode _root = new(null, [], []);
     private readonly SortedSet<RadixNode> _evictableLeaves = new(ByLastUse.Instance);
     private long _useCount;
 
@@ -140,12 +141,25 @@ internal sealed class RadixCache(KvBlockPool pool)
     /// <returns>Blocks freed.</returns>
     public int Flush() => Evict(EvictableBlockCount);
 
+    /// <summary>
+    /// Makes every prefix of before unfindable. Those in use stay until they are let go, and are then evicted
+    /// like others; the rest is forgotten at once.
+    /// </summary>
+    public void Renew()
+    {
+        Flush();
+        if (_root.IsLeaf)
+            return;
+        _retiredRoots.Add(_root);
+        _root = new(null, [], []);
+    }
+
     /// <summary>Checks every count against a walk of the tree.</summary>
     /// <param name="holderCounts">Gains one for each block held [pool blocks].</param>
     public void CheckConsistency(Span<int> holderCounts)
     {
         int blockCount = 0, evictable = 0, leaves = 0;
-        Stack<RadixNode> open = new([_root]);
+        Stack<RadixNode> open = new([.. _retiredRoots, _root]);
         while (open.TryPop(out RadixNode? node))
         {
             int childLocks = 0;
@@ -156,12 +170,14 @@ internal sealed class RadixCache(KvBlockPool pool)
                 childLocks += child.LockCount;
                 open.Push(child);
             }
-            Check.That(node == _root || node.LockCount >= childLocks);
+            bool isRoot = node.Parent is null;
+            Check.That(isRoot || node.LockCount >= childLocks);
+            Check.That(!isRoot || node == _root || !node.IsLeaf);
             foreach (int block in node.Blocks)
                 holderCounts[block]++;
             blockCount += node.BlockCount;
             evictable += node.LockCount == 0 ? node.BlockCount : 0;
-            bool evictableLeaf = node != _root && node.LockCount == 0 && node.IsLeaf;
+            bool evictableLeaf = !isRoot && node.LockCount == 0 && node.IsLeaf;
             leaves += evictableLeaf ? 1 : 0;
             Check.That(!evictableLeaf || _evictableLeaves.Contains(node));
         }
@@ -210,7 +226,7 @@ internal sealed class RadixCache(KvBlockPool pool)
             }
             node.LockCount++;
         }
-        return end == _root ? default : new(end);
+        return end.Parent is null ? default : new(end);
     }
 
     private void Remove(RadixNode leaf)
@@ -218,7 +234,12 @@ internal sealed class RadixCache(KvBlockPool pool)
         _evictableLeaves.Remove(leaf);
         leaf.Detach(_pageSize);
         RadixNode parent = leaf.Parent!;
-        if (parent != _root && parent.LockCount == 0 && parent.IsLeaf)
+        if (parent.Parent is null)
+        {
+            if (parent != _root && parent.IsLeaf)
+                _retiredRoots.Remove(parent);
+        }
+        else if (parent.LockCount == 0 && parent.IsLeaf)
             _evictableLeaves.Add(parent);
     }
 

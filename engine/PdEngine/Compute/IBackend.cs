@@ -23,6 +23,12 @@ internal interface IBackend : IDisposable
     /// </summary>
     Matrix LoadMatrix(int rows, int columns, int segmentCount, MatrixElement element, MatrixReader reader);
 
+    /// <summary>
+    /// Takes other values of a weight in, in place; nothing may compute with it meanwhile. The reader may
+    /// read the rows that it is asked for from the matrix itself.
+    /// </summary>
+    void ReloadMatrix(Matrix matrix, MatrixReader reader);
+
     /// <summary>output[i] = row tokenIds[i] of the table.</summary>
     void Embed(Matrix table, ReadOnlySpan<int> tokenIds, Tensor output);
 

@@ -97,6 +97,13 @@ internal sealed class KvMemory : IDisposable
 
     public KvRankHeads Rank(int rank) => _ranks[rank];
 
+    /// <inheritdoc cref="KvStore.Vacate"/>
+    public void Vacate()
+    {
+        foreach (KvShard shard in Shards)
+            shard.Store.Vacate();
+    }
+
     /// <summary>Disposes of stores that this made.</summary>
     public void Dispose()
     {

@@ -23,5 +23,11 @@ internal abstract class KvStore(KvLayout layout, int blockCount) : IDisposable
     public abstract long CopyBlock(
         KvStore source, int sourceBlock, int targetBlock, in KvHeadRun heads, int firstLayer, int layerCount);
 
+    /// <summary>
+    /// Gives all memory back to the system while no block is in use; a block that is written again gets
+    /// memory again.
+    /// </summary>
+    public abstract void Vacate();
+
     public abstract void Dispose();
 }

@@ -33,6 +33,11 @@ internal abstract class Matrix(
     /// <param name="rowCount">A multiple of <see cref="UnitRows"/>, or up to the last row.</param>
     public abstract Matrix View(int firstRow, int rowCount);
 
+    /// <summary>
+    /// Rows [first, first + count) as the backend holds them, row-major; any thread may ask. Not of int8.
+    /// </summary>
+    public abstract void ReadRows(int firstRow, int rowCount, Span<float> destination);
+
     public abstract void Dispose();
 
     /// <summary>Fails unless a view of these rows can be made.</summary>

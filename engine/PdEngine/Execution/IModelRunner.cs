@@ -19,6 +19,9 @@ internal interface IModelRunner : IDisposable
     /// </summary>
     void CopyBlock(int source, int target);
 
+    /// <summary>Computes with other weights of the same model from the next batch on.</summary>
+    void Use(WeightEpoch epoch);
+
     /// <summary>
     /// Says that no batch follows until further notice, so that what computes may help others meanwhile.
     /// </summary>

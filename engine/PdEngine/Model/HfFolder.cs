@@ -21,9 +21,17 @@ internal static class HfFolder
             File.Exists(generationPath) ? ReadWhole(generationPath, MaxConfigBytes) : null;
         ModelConfig config = HfConfig.Parse(
             configPath, ReadWhole(configPath, MaxConfigBytes), generationPath, generation);
+        return new HfCheckpoint(folder, config, OpenFiles(folder));
+    }
+
+    /// <summary>The single file, or those of the index.</summary>
+    /// <exception cref="CheckpointException">There is none, or one is refused.</exception>
+    public static IReadOnlyList<SafetensorsFile> OpenFiles(string folder)
+    {
+        if (!HasWeights(folder))
+            throw new CheckpointException(folder, $"holds neither {SingleFile} nor {IndexFile}");
         string single = Path.Combine(folder, SingleFile);
-        return new HfCheckpoint(
-            folder, config, File.Exists(single) ? [SafetensorsFile.Open(single)] : OpenShards(folder));
+        return File.Exists(single) ? [SafetensorsFile.Open(single)] : OpenShards(folder);
     }
 
     /// <summary>The index's file names in order of first mention, proven to lie inside the folder.</summary>

@@ -40,6 +40,9 @@ internal sealed class ModelRank : IDisposable
         Check.That(!_samples || firstSample == batch.Samples.RowCount);
     }
 
+    /// <inheritdoc cref="Transformer.Use"/>
+    public void Use(ModelWeights weights) => _transformer.Use(weights);
+
     /// <summary>See <see cref="IBackend.Rest"/>.</summary>
     public void Rest() => _backend.Rest();
 

@@ -13,11 +13,13 @@ internal sealed class ModelWeights : IDisposable
     public const bool QuantisesHead = true;
 
     private readonly IReadOnlyList<IDisposable> _owned;
+    private readonly IReadOnlyList<HeldWeight> _ownHeld;
     private readonly Matrix _wholeHead;
 
     private ModelWeights(
         ModelConfig config, WeightShard shard, (Matrix Embedding, Matrix Head) tables,
-        IReadOnlyList<LayerWeights> layers, Tensor finalNorm, WeightLoader loader)
+        IReadOnlyList<LayerWeights> layers, Tensor finalNorm, WeightLoader loader,
+        IEnumerable<HeldWeight> sharedTables)
     {
         Config = config;
         Shard = shard;
@@ -29,7 +31,16 @@ internal sealed class ModelWeights : IDisposable
         Head = rows == 0 ? null : rows == _wholeHead.Rows ? _wholeHead : _wholeHead.View(FirstHeadRow, rows);
         Bytes = loader.HeldBytes;
         _owned = loader.Loaded;
+        _ownHeld = loader.Held;
+        Held = [.. sharedTables, .. loader.Held];
     }
+
+    /// <summary>Which tensors lie where; tables of others, where these are used, among them.</summary>
+    public IReadOnlyList<HeldWeight> Held { get; }
+
+    /// <summary>Of them, embedding and head.</summary>
+    private IEnumerable<HeldWeight> Tables =>
+        Held.Where(held => held.Matrix == Embedding || held.Matrix == _wholeHead);
 
     /// <summary>Of the whole model.</summary>
     public ModelConfig Config { get; }
@@ -90,7 +101,7 @@ internal sealed class ModelWeights : IDisposable
             for (int layer = 0; layer < layers.Length; layer++)
                 layers[layer] = LayerWeights.Load(loader, config, share, $"model.layers.{layer}.");
             Tensor finalNorm = loader.Vector(config.HiddenSize, "model.norm.weight");
-            return new(config, share, both, layers, finalNorm, loader);
+            return new(config, share, both, layers, finalNorm, loader, tables?.Tables ?? []);
         }
         catch
         {
@@ -119,6 +130,14 @@ internal sealed class ModelWeights : IDisposable
         int tables = sharesTables ? 0 : config.TieWordEmbeddings ? 1 : 2;
         return ((tables * config.VocabularySize * hidden) + hidden + (layer * config.LayerCount))
             * sizeof(float);
+    }
+
+    /// <summary>Takes the values of another checkpoint of the model in, in place; tables of others
+    /// aside.</summary>
+    public void Reload(ICheckpoint checkpoint, IBackend backend)
+    {
+        foreach (HeldWeight held in _ownHeld)
+            held.Reload(checkpoint, backend);
     }
 
     public void Dispose()

@@ -15,6 +15,7 @@ internal sealed class TensorParallelRunner : IModelRunner
     private readonly WaitWord _started = new();
     private readonly WaitWord _ended = new();
     private ForwardBatch? _batch;
+    private WeightSet? _weights;
     private Exception? _failure;
     private int _working;
     private bool _isStopping;
@@ -57,6 +58,17 @@ internal sealed class TensorParallelRunner : IModelRunner
     public void CopyBlock(int source, int target) =>
         _copy.Copy([source], [target], 0, _copy.LayerCount);
 
+    public void Use(WeightEpoch epoch)
+    {
+        WeightSet weights = epoch.Weights!;
+        weights.AddUser();
+        IReadOnlyList<ModelWeights> shards = weights.Shards(_ranks.Length);
+        for (int rank = 0; rank < _ranks.Length; rank++)
+            _ranks[rank].Use(shards[rank]);
+        _weights?.RemoveUser();
+        _weights = weights;
+    }
+
     public void Rest() => RunAll(null);
 
     public void Dispose()
@@ -68,6 +80,7 @@ internal sealed class TensorParallelRunner : IModelRunner
         foreach (ModelRank rank in _ranks)
             rank.Dispose();
         _group?.Dispose();
+        _weights?.RemoveUser();
     }
 
     /// <summary>Every rank computes a batch, or rests where there is none.</summary>

@@ -13,7 +13,7 @@ internal sealed class Transformer : IDisposable
     public const int LogitsRowCapacity = 64;
 
     private readonly IBackend _backend;
-    private readonly ModelWeights _weights;
+    private ModelWeights _weights;
     private readonly RankGroup? _group;
     private readonly KvStore _store;
     private readonly AttentionShape _shape;
@@ -66,6 +66,14 @@ internal sealed class Transformer : IDisposable
 
     /// <summary>Most tokens of a batch.</summary>
     public int TokenCapacity { get; }
+
+    /// <summary>Computes with other weights of the same model and share; between two batches.</summary>
+    public void Use(ModelWeights weights)
+    {
+        Check.That(weights.Shard == _weights.Shard && weights.FirstHeadRow == _weights.FirstHeadRow);
+        Check.That(weights.Head?.Rows == _weights.Head?.Rows);
+        _weights = weights;
+    }
 
     /// <summary>Computes a batch up to its last layer and writes its K and V into the store.</summary>
     public void Run(ReadOnlySpan<int> tokenIds, AttentionBatch batch)

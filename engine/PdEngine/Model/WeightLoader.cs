@@ -12,9 +12,13 @@ internal sealed class WeightLoader(
     MatrixElement element = MatrixElement.Native) : IDisposable
 {
     private readonly List<IDisposable> _loaded = [];
+    private readonly List<HeldWeight> _held = [];
     private long _readBytes;
 
     public IReadOnlyList<IDisposable> Loaded => _loaded;
+
+    /// <summary>Which tensors lie in what was loaded.</summary>
+    public IReadOnlyList<HeldWeight> Held => _held;
 
     /// <summary>Memory that everything loaded takes.</summary>
     public long HeldBytes { get; private set; }
@@ -34,10 +38,11 @@ internal sealed class WeightLoader(
         // A product whose inputs no ranks share has no segments of its own; ranks that share them have.
         if (own == MatrixElement.Int8 && segmentCount == 1 && columns.Count == columns.Total)
             segmentCount = Int8Quantization.SegmentsOf(columns.Count);
+        HeldWeight held = new(null, null, columns, Named(parts, ".weight"));
         Matrix matrix = backend.LoadMatrix(
             RowsOf(parts), columns.Count, segmentCount, own,
-            (firstRow, rowCount, destination) => ReadRows(parts, columns, firstRow, rowCount, destination));
-        Keep(matrix, matrix.Bytes, (long)matrix.Rows * columns.Count);
+            (firstRow, rowCount, values) => held.Read(checkpoint, firstRow, rowCount, values));
+        Keep(held with { Matrix = matrix }, matrix, matrix.Bytes, (long)matrix.Rows * columns.Count);
         return matrix;
     }
 
@@ -47,63 +52,23 @@ internal sealed class WeightLoader(
     /// <param name="up">As many rows.</param>
     public Matrix GatedMatrix(WeightColumns columns, WeightPart gate, WeightPart up)
     {
-        Check.That(gate.Rows == up.Rows);
+        HeldWeight held = new(null, null, columns, Gated(gate, up, ".weight"));
         Matrix matrix = backend.LoadMatrix(
             GatedRows.CountOf(gate.Rows), columns.Count, 1, element,
-            (firstRow, rowCount, destination) =>
-            {
-                int length = 0, end = firstRow + rowCount;
-                for (int row = firstRow; row < end; row += length)
-                {
-                    length = Math.Min(GatedRows.RunRows - (row % GatedRows.RunRows), end - row);
-                    ReadRun(
-                        gate, up, columns, row,
-                        destination.Slice((row - firstRow) * columns.Count, length * columns.Count));
-                }
-            });
-        Keep(matrix, matrix.Bytes, 2L * gate.Rows * columns.Count);
+            (firstRow, rowCount, values) => held.Read(checkpoint, firstRow, rowCount, values));
+        Keep(held with { Matrix = matrix }, matrix, matrix.Bytes, 2L * gate.Rows * columns.Count);
         return matrix;
     }
 
     /// <summary>Their biases, in the same order.</summary>
-    public Tensor GatedBias(WeightPart gate, WeightPart up)
-    {
-        Tensor bias = backend.CreateTensor(1, GatedRows.CountOf(gate.Rows));
-        Keep(bias, (long)bias.Stride * sizeof(float), 2L * gate.Rows);
-        Span<float> all = bias.Row(0);
-        all.Clear();
-        for (int row = 0; row < gate.Rows; row += GatedRows.RunRows)
-        {
-            int count = Math.Min(GatedRows.RunRows, gate.Rows - row);
-            int at = GatedRows.IndexOf(row);
-            checkpoint.Read(gate.Name + ".bias", gate.FirstRow + row, all.Slice(at, count));
-            checkpoint.Read(up.Name + ".bias", up.FirstRow + row, all.Slice(at + GatedRows.RunRows, count));
-        }
-        return bias;
-    }
+    public Tensor GatedBias(WeightPart gate, WeightPart up) =>
+        Vector(2L * gate.Rows, Gated(gate, up, ".bias"));
 
     /// <summary>The biases that go with the same parts of a matrix, end to end [1, rows].</summary>
-    public Tensor Bias(params WeightPart[] parts)
-    {
-        Tensor bias = backend.CreateTensor(1, RowsOf(parts));
-        Keep(bias, (long)bias.Stride * sizeof(float), bias.Columns);
-        int start = 0;
-        foreach (WeightPart part in parts)
-        {
-            checkpoint.Read(part.Name + ".bias", part.FirstRow, bias.Row(0).Slice(start, part.Rows));
-            start += part.Rows;
-        }
-        return bias;
-    }
+    public Tensor Bias(params WeightPart[] parts) => Vector(Named(parts, ".bias"));
 
     /// <summary>A tensor of one dimension [1, length].</summary>
-    public Tensor Vector(int length, string name)
-    {
-        Tensor vector = backend.CreateTensor(1, length);
-        Keep(vector, (long)vector.Stride * sizeof(float), length);
-        checkpoint.Read(name, 0, vector.Row(0));
-        return vector;
-    }
+    public Tensor Vector(int length, string name) => Vector(new WeightPart(name, 0, length));
 
     public void Dispose()
     {
@@ -111,48 +76,39 @@ internal sealed class WeightLoader(
             weight.Dispose();
     }
 
-    private void ReadRows(
-        WeightPart[] parts, WeightColumns columns, int firstRow, int rowCount, Span<float> destination)
+    private Tensor Vector(params WeightPart[] parts) => Vector(RowsOf(parts), parts);
+
+    private Tensor Vector(long elements, WeightPart[] parts)
     {
-        int partStart = 0;
-        foreach (WeightPart part in parts)
+        Tensor vector = backend.CreateTensor(1, RowsOf(parts));
+        HeldWeight held = new(null, vector, WeightColumns.All(1), parts);
+        Keep(held, vector, (long)vector.Stride * sizeof(float), elements);
+        held.Read(checkpoint, 0, vector.Columns, vector.Row(0));
+        return vector;
+    }
+
+    private static WeightPart[] Named(WeightPart[] parts, string suffix) =>
+        [.. parts.Select(part => part with { Name = part.Name + suffix })];
+
+    /// <summary>Runs of gate and of up by turns; what is past their last row has no name.</summary>
+    private static WeightPart[] Gated(WeightPart gate, WeightPart up, string suffix)
+    {
+        Check.That(gate.Rows == up.Rows);
+        List<WeightPart> parts = [];
+        for (int first = 0; first < gate.Rows; first += GatedRows.RunRows)
         {
-            int from = Math.Max(firstRow, partStart);
-            int end = Math.Min(firstRow + rowCount, partStart + part.Rows);
-            if (from < end)
+            int count = Math.Min(GatedRows.RunRows, gate.Rows - first);
+            foreach (WeightPart part in (ReadOnlySpan<WeightPart>)[gate, up])
             {
-                WeightPart rows = new(part.Name + ".weight", part.FirstRow + from - partStart, end - from);
-                int start = (from - firstRow) * columns.Count;
-                ReadPart(rows, columns, destination.Slice(start, rows.Rows * columns.Count));
+                parts.Add(new(part.Name + suffix, part.FirstRow + first, count));
+                if (count < GatedRows.RunRows)
+                    parts.Add(new("", 0, GatedRows.RunRows - count));
             }
-            partStart += part.Rows;
         }
-    }
-
-    /// <summary>Rows of a gated matrix that lie in one run: of gate or of up, zeros past the last.</summary>
-    private void ReadRun(
-        WeightPart gate, WeightPart up, WeightColumns columns, int row, Span<float> destination)
-    {
-        int run = row / GatedRows.RunRows;
-        WeightPart part = run % 2 == 0 ? gate : up;
-        int first = (run / 2 * GatedRows.RunRows) + (row % GatedRows.RunRows);
-        int count = Math.Clamp(part.Rows - first, 0, destination.Length / columns.Count);
-        Span<float> real = destination[..(count * columns.Count)];
-        if (count > 0)
-            ReadPart(new(part.Name + ".weight", part.FirstRow + first, count), columns, real);
-        destination[real.Length..].Clear();
-    }
-
-    private void ReadPart(WeightPart part, WeightColumns columns, Span<float> destination)
-    {
-        long first = ((long)part.FirstRow * columns.Total) + columns.First;
-        if (columns.Count == columns.Total)
-        {
-            checkpoint.Read(part.Name, first, destination);
-            return;
-        }
-        for (int row = 0; row < part.Rows; row++, first += columns.Total)
-            checkpoint.Read(part.Name, first, destination.Slice(row * columns.Count, columns.Count));
+        int rows = RowsOf([.. parts]);
+        if (rows < GatedRows.CountOf(gate.Rows))
+            parts.Add(new("", 0, GatedRows.CountOf(gate.Rows) - rows));
+        return [.. parts];
     }
 
     private static int RowsOf(WeightPart[] parts)
@@ -163,8 +119,9 @@ internal sealed class WeightLoader(
         return rows;
     }
 
-    private void Keep(IDisposable weight, long heldBytes, long elements)
+    private void Keep(HeldWeight held, IDisposable weight, long heldBytes, long elements)
     {
+        _held.Add(held);
         _loaded.Add(weight);
         HeldBytes += heldBytes;
         _readBytes += elements * sizeof(float);

@@ -57,6 +57,17 @@ public sealed record GenerateRequest
     /// are grouped under the routing-key schedule policy.</summary>
     public string? RoutingKey { get; init; }
 
+    /// <summary>
+    /// Weights of this version or a later one make it: it waits for them, up to its timeout.
+    /// </summary>
+    public string? MinWeightVersion { get; init; }
+
+    /// <summary>
+    /// Weights of this version alone make it: it is refused where they are past, and waits for them where
+    /// they are to come. Where others come while it runs, it ends with what it has.
+    /// </summary>
+    public string? ExactWeightVersion { get; init; }
+
     /// <summary>Session of several turns: it stays with the workers that hold its cache.</summary>
     public string? SessionId { get; init; }
 }

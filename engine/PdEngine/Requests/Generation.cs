@@ -42,13 +42,15 @@ public sealed record Generation
     /// <summary>How often it gave its blocks back and was computed anew.</summary>
     public int RetractionCount { get; init; }
 
-    /// <summary>Weight version of the last token.</summary>
+    /// <summary>Weight version of the last token; of a scored prompt, that of the scores.</summary>
     public string WeightVersion { get; init; } = "default";
 
-    /// <summary>Weight versions of the output in runs that sum to its length.</summary>
+    /// <summary>Weight version of every output token, in runs.</summary>
     public IReadOnlyList<WeightVersionRun> WeightVersions { get; init; } = [];
 
-    /// <summary>Some tokens were drawn from K and V of more than one version of the weights.</summary>
+    /// <summary>
+    /// Some token was made with K and V that not all are of its own version: weights were swapped under it.
+    /// </summary>
     public bool HasMixedKv { get; init; }
 
     /// <summary>How it came from its prompt to its output.</summary>

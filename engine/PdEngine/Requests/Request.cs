@@ -41,6 +41,12 @@ internal sealed record Request
     /// <summary>Requests of one key are kept together, on a worker and in its queue.</summary>
     public string? RoutingKey { get; init; }
 
+    /// <summary>Weights of this version or a later one make it; it waits at the door for them.</summary>
+    public string? MinWeightVersion { get; init; }
+
+    /// <summary>Weights of this version alone make it.</summary>
+    public string? ExactWeightVersion { get; init; }
+
     /// <summary>Session of several turns that it belongs to.</summary>
     public string? SessionId { get; init; }
 }

@@ -127,6 +127,21 @@ internal sealed class Sequence
     /// </summary>
     public int CacheableCount => ScoreStart < ScoreEnd ? ScoreStart : TokenCount - 1;
 
+    /// <summary>Prompt tokens are still to be scored.</summary>
+    public bool IsScoring => ScoreStart < ScoreEnd;
+
+    /// <summary>Number of the weights that scored the prompt.</summary>
+    public int ScoreEpoch { get; set; }
+
+    /// <summary>Which weights made each token.</summary>
+    public VersionRuns Versions { get; } = new();
+
+    /// <summary>What computed it last; null where nothing has.</summary>
+    public WeightEpoch? ComputedBy { get; set; }
+
+    /// <summary>Some token comes from K and V that not all are of the weights that made it.</summary>
+    public bool HasMixedKv { get; set; }
+
     public FinishReason? FinishReason { get; private set; }
 
     /// <summary>The stop id that was met, where the reason is a stop id.</summary>
@@ -157,6 +172,18 @@ internal sealed class Sequence
             return;
         OutputLogProbs.EnsureCapacity(newTokens);
         OutputTopLogProbs.EnsureCapacity(newTokens * Request.TopLogProbCount);
+    }
+
+    /// <summary>
+    /// The prompt is about to be scored: what other weights have scored of it is of no use.
+    /// </summary>
+    public void BeginScores(int epoch)
+    {
+        if (!IsScoring || ScoreEpoch == epoch)
+            return;
+        InputLogProbs.Clear();
+        InputTopLogProbs.Clear();
+        ScoreEpoch = epoch;
     }
 
     public void Append(int token)

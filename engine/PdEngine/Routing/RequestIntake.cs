@@ -29,6 +29,8 @@ internal sealed class RequestIntake(
             throw new RequestException("logprob_start_len",
                 $"{asked.LogProbStartLen} is outside the prompt of {prompt.Length} tokens (-1 is its last)");
         }
+        if (asked is { MinWeightVersion: not null, ExactWeightVersion: not null })
+            throw new RequestException("min_weight_version", "it cannot be given beside an exact version");
         if (asked.TopLogProbsNum is < 0 or > MaxTopLogProbs)
             throw new RequestException(
                 "top_logprobs_num", $"{asked.TopLogProbsNum} is not in 0 to {MaxTopLogProbs}");
@@ -47,6 +49,8 @@ internal sealed class RequestIntake(
             Priority = asked.Priority,
             RoutingKey = asked.RoutingKey,
             SessionId = asked.SessionId,
+            MinWeightVersion = asked.MinWeightVersion,
+            ExactWeightVersion = asked.ExactWeightVersion,
         };
     }
 

@@ -33,6 +33,12 @@ internal sealed class Router
     public IReadOnlyList<WorkerSlot> Slots => _slots;
 
     /// <summary>
+    /// Held while a worker is made, and while all are told of a change: none is made in the old state and
+    /// told nothing.
+    /// </summary>
+    public Lock Swapping { get; } = new();
+
+    /// <summary>
     /// Names the workers; once, before the first request. Prefill and decode share one domain, or none: one
     /// that both sends blocks to others and receives them could wait for itself. No plan makes such a one,
     /// since workers share one domain or have one each.
@@ -98,7 +104,7 @@ internal sealed class Router
     /// <summary>Starts a failed worker anew.</summary>
     public void Restart(WorkerSlot slot)
     {
-        slot.Restart(_gate);
+        slot.Restart(_gate, Swapping);
         lock (_gate)
         {
             _regularPolicy.Forget(slot.Number);

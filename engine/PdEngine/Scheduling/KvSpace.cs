@@ -42,6 +42,12 @@ internal sealed class KvSpace
         }
     }
 
+    /// <summary>Number of the weights that the service computes with.</summary>
+    public int Epoch => _domain.Epoch;
+
+    /// <summary>A hold's K and V are all of the weights of now.</summary>
+    public bool IsCurrent(KvHold hold) => hold.Epoch == _domain.Epoch;
+
     public int BlocksFor(int tokenCount) => _domain.Pool.BlocksFor(tokenCount);
 
     /// <summary>What the cache would supply of a queued sequence; changes nothing.</summary>
@@ -90,7 +96,7 @@ internal sealed class KvSpace
                 return false;
             }
             _domain.LeaveTurn(this);
-            _domain.Add(hold);
+            Begin(hold);
             if (_usesCache)
                 hold.Prefix = _domain.Cache.MatchAndLock(tokens, maxCached, hold.Blocks);
             Take(hold, BlocksFor(tokens.Length) - hold.Blocks.Count);
@@ -117,7 +123,7 @@ internal sealed class KvSpace
             {
                 return false;
             }
-            _domain.Add(hold);
+            Begin(hold);
             Take(hold, BlocksFor(tokenCount) - sharedBlocks);
             return true;
         }
@@ -130,6 +136,7 @@ internal sealed class KvSpace
         Check.That(fork.Blocks.Count == prompt.Blocks.Count - sharedBlocks);
         int? own = fork.Blocks.Count > 0 ? fork.Blocks[0] : null;
         fork.Blocks.Clear();
+        fork.Epoch = prompt.Epoch;
         lock (_domain.Gate)
         {
             foreach (int block in prompt.Blocks.Blocks[..sharedBlocks])
@@ -190,7 +197,9 @@ internal sealed class KvSpace
             Expect(expectedBlocks);
     }
 
-    /// <summary>Makes computed blocks findable; the hold goes on holding them.</summary>
+    /// <summary>
+    /// Makes computed blocks findable, unless some are of other weights; the hold goes on holding them.
+    /// </summary>
     /// <param name="hold">Whose blocks.</param>
     /// <param name="computed">The tokens whose K and V lie in them.</param>
     public void Keep(KvHold hold, ReadOnlySpan<int> computed)
@@ -198,7 +207,11 @@ internal sealed class KvSpace
         if (!_usesCache)
             return;
         lock (_domain.Gate)
+        {
+            if (!IsCurrent(hold))
+                return;
             hold.Prefix = _domain.Cache.Insert(computed, hold.Blocks, hold.Prefix);
+        }
     }
 
     /// <summary>
@@ -293,6 +306,12 @@ internal sealed class KvSpace
             _domain.EndClaim(this);
             _domain.WorkerCount--;
         }
+    }
+
+    private void Begin(KvHold hold)
+    {
+        _domain.Add(hold);
+        hold.Epoch = _domain.Epoch;
     }
 
     private void ReleaseLent(KvHold hold)

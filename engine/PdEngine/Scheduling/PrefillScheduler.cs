@@ -123,6 +123,7 @@ internal sealed class PrefillScheduler(SchedulerOptions options, KvSpace space, 
         while (index < Queue.Count && budget > 0 && HasPlace(decode))
         {
             Sequence sequence = Queue[index];
+            sequence.BeginScores(space.Epoch);
             PrefixMatch match = space.Peek(sequence);
             if (WillFork(sequence) || WillShare(sequence, match))
             {
@@ -151,7 +152,7 @@ internal sealed class PrefillScheduler(SchedulerOptions options, KvSpace space, 
         Sequence prompt, DecodeScheduler decode, NewTokenRatio ratio, List<Sequence> forks)
     {
         // Shared blocks must be the cache's, or another worker of the domain could cache and evict them.
-        if (Queue.Count == 0 || !options.UsesPrefixCache)
+        if (Queue.Count == 0 || !options.UsesPrefixCache || !space.IsCurrent(prompt.Kv))
             return;
         for (int index = 0; index < Math.Min(Queue.Count, PrefillQueue.WindowCount); index++)
         {
@@ -177,7 +178,7 @@ internal sealed class PrefillScheduler(SchedulerOptions options, KvSpace space, 
             return false;
         foreach (Sequence prompt in _prefilling)
         {
-            if (IsForkOf(sequence, prompt))
+            if (IsForkOf(sequence, prompt) && space.IsCurrent(prompt.Kv))
                 return true;
         }
         return false;
@@ -227,8 +228,11 @@ internal sealed class PrefillScheduler(SchedulerOptions options, KvSpace space, 
         tokens = tokens[..needed];
         foreach (Sequence other in _prefilling)
         {
-            if (other.TokenCount >= needed && tokens.SequenceEqual(other.Tokens[..needed]))
+            if (other.TokenCount >= needed && space.IsCurrent(other.Kv)
+                && tokens.SequenceEqual(other.Tokens[..needed]))
+            {
                 return true;
+            }
         }
         return false;
     }

@@ -149,6 +149,21 @@ internal sealed class StepScheduler
         Release(sequence, keeps);
     }
 
+    /// <summary>Takes a sequence's blocks; it goes to <see cref="Retracted"/>.</summary>
+    public void Retract(Sequence sequence)
+    {
+        if (sequence.Phase is SequencePhase.Decoding or SequencePhase.HandingOff)
+            _decode.Remove(sequence);
+        QueueAgain(sequence);
+    }
+
+    /// <summary>The same for a sequence that neither scheduler has.</summary>
+    public void QueueAgain(Sequence sequence)
+    {
+        _prefill.Retract(sequence);
+        RetractionCount++;
+    }
+
     /// <summary>Takes the blocks of a sequence that neither scheduler has.</summary>
     public void Release(Sequence sequence, bool keeps)
     {

@@ -14,6 +14,12 @@ internal sealed class SequenceDecoder : ISequenceObserver
     private readonly Action<Generation> _onFinished;
     private int _published;
 
+    /// <param name="tokenizer">Makes text; may be null.</param>
+    /// <param name="sampling">Where to stop.</param>
+    /// <param name="stream">The caller's.</param>
+    /// <param name="clock">Of the timings.</param>
+    /// <param name="weightVersion">Of a sequence that is never computed.</param>
+    /// <param name="onFinished">Hears of the end.</param>
     public SequenceDecoder(
         Tokenizer? tokenizer, SamplingParams sampling, TokenStream stream, TimeProvider clock,
         string weightVersion, Action<Generation> onFinished)
@@ -94,8 +100,10 @@ internal sealed class SequenceDecoder : ISequenceObserver
             Error = sequence.Error,
             OutputLogProbs = request.ReturnLogProb ? OutputLogProbs(sequence) : [],
             InputLogProbs = InputLogProbs(sequence),
-            WeightVersion = _weightVersion,
-            WeightVersions = sequence.OutputCount == 0 ? [] : [new(_weightVersion, sequence.OutputCount)],
+            WeightVersion =
+                sequence.Versions.Last?.Version ?? sequence.ComputedBy?.Version ?? _weightVersion,
+            WeightVersions = sequence.Versions.ToArray(),
+            HasMixedKv = sequence.HasMixedKv,
             CachedTokens = sequence.CachedCount,
             RetractionCount = sequence.RetractionCount,
             FailureCount = sequence.FailureCount,

@@ -19,6 +19,7 @@ internal sealed class BatchResults(
             Sequence sequence = batch.Sequences[i];
             SliceRows rows = batch.SliceRows[i];
             sequence.ComputedCount += batch.Attention.Slices[i].QueryCount;
+            sequence.ComputedBy = worker.Epoch;
             LogProbs.StoreInput(sequence, batch.Samples, rows);
             if (sequence.Phase == SequencePhase.Prefilling)
                 ApplyChunk(sequence, rows.DrawCount > 0);
@@ -87,6 +88,8 @@ internal sealed class BatchResults(
     private void Append(Sequence sequence, int row)
     {
         sequence.Append(batch.Samples.Results[row].Token);
+        sequence.Versions.Count(worker.Epoch);
+        sequence.HasMixedKv |= sequence.Kv.Epoch != worker.Epoch.Number;
         LogProbs.StoreOutput(sequence, batch.Samples, row);
         counters.CountGenerated(1);
         if (sequence.OutputCount == 1)

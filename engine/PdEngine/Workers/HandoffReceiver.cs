@@ -63,6 +63,24 @@ internal sealed class HandoffReceiver(KvSpace space, TimeProvider clock)
         return true;
     }
 
+    /// <summary>
+    /// The weights change under prompts that are still being computed: a prefix of the old ones, taken from
+    /// the cache here, may reach further than what the source computed with them. They are reserved anew,
+    /// without the cache.
+    /// </summary>
+    public void ReserveAnew()
+    {
+        foreach (Incoming incoming in _incoming)
+        {
+            if (incoming.IsComplete || !incoming.IsReserved)
+                continue;
+            space.Release(incoming.Hold);
+            incoming.IsReserved = false;
+            incoming.PulledBlocks = 0;
+            incoming.PulledLayers = 0;
+        }
+    }
+
     /// <summary>Drops every hand-off.</summary>
     public void DropAll()
     {
@@ -110,13 +128,15 @@ internal sealed class HandoffReceiver(KvSpace space, TimeProvider clock)
     private bool WillShare(int index)
     {
         int[] tokens = _incoming[index].Tokens;
+        if (!IsCurrent(_incoming[index]))
+            return false;
         int needed = (space.Peek(tokens, tokens.Length).BlockCount + 1) * space.PageSize;
         if (!space.UsesCache || tokens.Length < needed)
             return false;
         for (int i = 0; i < index; i++)
         {
             int[] earlier = _incoming[i].Tokens;
-            if (_incoming[i].IsReserved && earlier.Length >= needed
+            if (_incoming[i].IsReserved && IsCurrent(_incoming[i]) && earlier.Length >= needed
                 && earlier.AsSpan(0, needed).SequenceEqual(tokens.AsSpan(0, needed)))
             {
                 return true;
@@ -125,14 +145,19 @@ internal sealed class HandoffReceiver(KvSpace space, TimeProvider clock)
         return false;
     }
 
+    private bool IsCurrent(Incoming incoming) => space.IsCurrent(incoming.Handoff.SourceHold);
+
     private bool TryReserve(Incoming incoming, long expectedBlocks)
     {
         Request request = incoming.Handoff.Sequence.Request;
         int newTokens = Math.Max(request.Sampling.MaxNewTokens, 1) - 1;
         int full = Math.Max(request.PromptTokens.Length + newTokens, incoming.Tokens.Length);
         int end = (int)Math.Min(full, (long)incoming.Tokens.Length + PrefillScheduler.LookaheadTokens);
-        if (!space.TryAdmit(incoming.Hold, incoming.Tokens, incoming.Tokens.Length, end, expectedBlocks))
+        // A prefix of other weights than the rest would make it a mixture that the source has not.
+        int maxCached = IsCurrent(incoming) ? incoming.Tokens.Length : 0;
+        if (!space.TryAdmit(incoming.Hold, incoming.Tokens, maxCached, end, expectedBlocks))
             return false;
+        incoming.Hold.Epoch = incoming.Handoff.SourceHold.Epoch;
         incoming.IsReserved = true;
         incoming.PulledBlocks = incoming.Hold.Prefix.BlockCount;
         if (incoming.IsComplete)

@@ -15,7 +15,6 @@ internal sealed class Worker : IDisposable
 
     private readonly SchedulerOptions _options;
     private readonly IModelRunner _runner;
-    private readonly TimeProvider _clock;
     private readonly Admission _admission;
     private readonly StepScheduler _scheduler;
     private readonly HandoffReceiver _receiver;
@@ -23,10 +22,11 @@ internal sealed class Worker : IDisposable
     private readonly StepRun _step;
     private readonly SequenceEnding _ending;
     private readonly BatchResults _results;
+    private readonly Retraction _retraction;
+    private readonly WorkerInbox _inbox;
     private readonly WorkerMailbox _mailbox = new();
     private readonly WorkerCounters _counters = new();
     private readonly LiveSequences _live = new();
-    private readonly List<Sequence> _aborting = [];
     private readonly List<Sequence> _arrived = [];
     private readonly ForwardBatch _batch = new();
 
@@ -41,15 +41,16 @@ internal sealed class Worker : IDisposable
     /// <param name="runner">Computes; not owned.</param>
     /// <param name="clock">Of all times.</param>
     /// <param name="rescue">Finds another worker for a sequence that lost this one; or null.</param>
+    /// <param name="epoch">The weights that the runner has; absent: those before any update.</param>
     public Worker(
         string name, SchedulerOptions options, KvSpace space, IModelRunner runner, TimeProvider clock,
-        Rescue? rescue = null)
+        Rescue? rescue = null, WeightEpoch? epoch = null)
     {
+        Epoch = epoch ?? WeightEpoch.Initial;
         Name = name;
         Space = space;
         _options = options;
         _runner = runner;
-        _clock = clock;
         _admission = new(name, options, space);
         _scheduler = new(options, space, clock);
         _receiver = new(space, clock);
@@ -59,6 +60,8 @@ internal sealed class Worker : IDisposable
         _results = new(
             this, _batch, runner, _scheduler, _live, _sender, _ending, _counters, clock,
             options.ContextTokens);
+        _retraction = new(this, _scheduler, _receiver, _live);
+        _inbox = new(this, _mailbox, _scheduler, _receiver, _live, _ending, _step, clock);
         Publish();
     }
 
@@ -76,6 +79,15 @@ internal sealed class Worker : IDisposable
     public bool IsAbandoned => _step.IsAbandoned;
 
     public WorkerException? Failure => _failure;
+
+    /// <summary>It ends: nothing is begun any more.</summary>
+    public bool IsEnding => _disposed || IsDead;
+
+    /// <summary>The weights that it computes with; changes between steps, on its own thread.</summary>
+    public WeightEpoch Epoch { get; private set; }
+
+    /// <summary>It drains its mailbox and does nothing else.</summary>
+    public bool IsPaused { get; private set; }
 
     /// <summary>How long a step may take before this worker counts as hung.</summary>
     public TimeSpan Patience => _options.WatchdogTimeout;
@@ -152,13 +164,10 @@ internal sealed class Worker : IDisposable
     /// <returns>False when nothing is left to do until a command comes.</returns>
     public bool Step()
     {
-        DrainMailbox();
+        _inbox.Drain();
         if (IsDead)
             return false;
-        if (_receiver.Count > 0)
-            ReceiveBlocks();
-        bool hasBatch = _scheduler.TrySchedule(_batch, admitsBefore: _receiver.WaitingArrival);
-        PlaceRetracted();
+        bool hasBatch = !IsPaused && TrySchedule();
         if (hasBatch)
         {
             _live.CountWaiting(-_scheduler.FirstAdmissionCount);
@@ -168,23 +177,48 @@ internal sealed class Worker : IDisposable
                 return false;
             _batch.Clear();
         }
-        IsBlocked = !hasBatch && !_receiver.HasMore;
+        IsBlocked = !hasBatch && (IsPaused || !_receiver.HasMore);
         // Others must wait neither for what has ended in this step nor for a turn that is not used.
         Space.PublishExpected(_scheduler.ExpectedBlocks);
-        if (!_scheduler.AwaitsBlocks && !_receiver.AwaitsBlocks)
+        if (IsPaused || (!_scheduler.AwaitsBlocks && !_receiver.AwaitsBlocks))
             Space.LeaveTurn();
         Publish();
-        return _scheduler.HasWork || _receiver.HasMore || _receiver.AwaitsBlocks;
+        return !IsPaused && (_scheduler.HasWork || _receiver.HasMore || _receiver.AwaitsBlocks);
     }
 
     /// <summary>Waits for the next command, or a little for others to give blocks back.</summary>
     public void Wait()
     {
         _runner.Rest();
-        if (_scheduler.HasWork || _receiver.AwaitsBlocks)
+        if (!IsPaused && (_scheduler.HasWork || _receiver.AwaitsBlocks))
             _mailbox.Wait(TimeSpan.FromMilliseconds(1));
         else
             _mailbox.Wait();
+    }
+
+    /// <summary>Schedules nothing from now on, but goes on draining its mailbox.</summary>
+    public void Pause() => IsPaused = true;
+
+    public void Resume() => IsPaused = false;
+
+    /// <summary>Brings the sequences of a paused worker into the state that a mode asks for.</summary>
+    public void Yield(PauseMode mode)
+    {
+        Check.That(IsPaused);
+        // Those that came too late to be aborted must not go on with K and V of before either.
+        if (mode != PauseMode.InPlace)
+            _retraction.RetractAll();
+    }
+
+    /// <summary>Computes with other weights from now on; paused, between two steps.</summary>
+    public void Use(WeightEpoch epoch)
+    {
+        Check.That(IsPaused);
+        _retraction.RetractScoring();
+        _receiver.ReserveAnew();
+        _runner.Use(epoch);
+        Epoch = epoch;
+        _inbox.EndOutdated();
     }
 
     /// <summary>Takes no more commands and wakes the waiting thread.</summary>
@@ -201,7 +235,7 @@ internal sealed class Worker : IDisposable
                 return;
             _disposed = true;
             Close();
-            DrainMailbox();
+            _inbox.Drain();
             // The latest first: that end is the near one of every list that they are taken off.
             foreach (Sequence sequence in _live.ToArray().OrderByDescending(sequence => sequence.Arrival))
                 _ending.End(sequence, FinishReason.Abort);
@@ -238,11 +272,11 @@ internal sealed class Worker : IDisposable
             WorkerException error = new(Name, cause);
             _failure = error;
             Close();
-            _aborting.Clear();
+            _inbox.ForgetAborts();
             _receiver.DropAll();
             foreach (Sequence sequence in _live.ToArray())
                 _ending.Lose(sequence, error);
-            DrainMailbox();
+            _inbox.Drain();
             Space.Leave();
         }
     }
@@ -258,83 +292,14 @@ internal sealed class Worker : IDisposable
         return false;
     }
 
-    private void DrainMailbox()
+    private bool TrySchedule()
     {
-        while (_mailbox.TryTake(out WorkerCommand? command))
-        {
-            switch (command)
-            {
-                case WorkerCommand.Submit submit:
-                    Receive(submit.Sequence, submit.Handoff);
-                    break;
-                case WorkerCommand.Expect expect when !IsDead:
-                    _receiver.Expect(expect.Handoff, expect.Tokens, _live.NextArrival());
-                    break;
-                case WorkerCommand.Adopt adopt:
-                    Adopt(adopt.Handoff);
-                    break;
-                case WorkerCommand.Cancel cancel:
-                    _receiver.TryDrop(cancel.Handoff);
-                    break;
-                case WorkerCommand.Abort abort when _live.Contains(abort.Sequence):
-                    _aborting.Add(abort.Sequence);
-                    break;
-                case WorkerCommand.FlushCache:
-                    Space.Flush();
-                    break;
-                case WorkerCommand.Die die when !IsDead:
-                    Fail(die.Cause);
-                    return;
-            }
-        }
-        foreach (Sequence sequence in _aborting)
-        {
-            if (_live.Contains(sequence))
-                _ending.End(sequence, FinishReason.Abort);
-        }
-        _aborting.Clear();
-    }
-
-    private void Receive(Sequence sequence, Handoff? handoff)
-    {
-        _live.Add(sequence, handoff);
-        if (_failure is { } error)
-        {
-            _ending.Lose(sequence, error);
-            return;
-        }
-        if (sequence.WasAdmitted)
-            _scheduler.AddRetracted(sequence);
-        else
-            _scheduler.Add(sequence);
-        if (sequence.AbortRequested)
-            _ending.End(sequence, FinishReason.Abort);
-    }
-
-    private void Adopt(Handoff handoff)
-    {
-        Sequence sequence = handoff.Sequence;
-        _live.Add(sequence, handoff);
-        sequence.Pd.DecodeWorker = Name;
-        sequence.Pd.HandoffTicks +=
-            _clock.GetTimestamp() - Math.Max(sequence.Times.StageStartTicks, _step.EndTicks);
-        if (_failure is { } error)
-        {
-            handoff.Source.Space.Release(handoff.SourceHold);
-            _ending.Lose(sequence, error);
-            return;
-        }
-        if (handoff.Transfer is not null)
-        {
-            _receiver.Complete(handoff);
-        }
-        else
-        {
-            sequence.Times.Enter(SequenceStage.DecodeAllocWait, _clock.GetTimestamp());
-            _scheduler.AddArrived(sequence);
-        }
-        if (sequence.AbortRequested)
-            _ending.End(sequence, FinishReason.Abort);
+        Check.That(Epoch.Number == Space.Epoch);
+        if (_receiver.Count > 0)
+            ReceiveBlocks();
+        bool hasBatch = _scheduler.TrySchedule(_batch, admitsBefore: _receiver.WaitingArrival);
+        _retraction.Place();
+        return hasBatch;
     }
 
     private void ReceiveBlocks()
@@ -344,37 +309,6 @@ internal sealed class Worker : IDisposable
         foreach (Sequence sequence in _arrived)
             _scheduler.AddArrived(sequence);
         _arrived.Clear();
-    }
-
-    /// <summary>Retracted sequences are computed anew where they came from, or here.</summary>
-    private void PlaceRetracted()
-    {
-        foreach (Sequence sequence in _scheduler.Retracted)
-        {
-            Handoff? handoff = _live.HandoffOf(sequence);
-            if (handoff is not null && handoff.Target == this && TrySendBack(sequence, handoff))
-                continue;
-            bool isSource = handoff is not null && handoff.Source == this;
-            _live.Redirect(sequence, isSource ? handoff!.Again() : null);
-            if (isSource)
-                HandoffSender.Cancel(handoff!);
-            _scheduler.AddRetracted(sequence);
-        }
-        _scheduler.Retracted.Clear();
-    }
-
-    private bool TrySendBack(Sequence sequence, Handoff handoff)
-    {
-        if (handoff.Source.IsDead)
-            return false;
-        Handoff again = handoff.Again();
-        _live.Remove(sequence);
-        if (handoff.Source.TryResubmit(sequence, again))
-            return true;
-        again.Abandon();
-        _live.CountExpected(1);
-        _live.Add(sequence, handoff);
-        return false;
     }
 
     /// <returns>False when the worker was abandoned meanwhile: nothing may be touched then.</returns>

@@ -33,6 +33,11 @@ internal abstract record WorkerCommand
     /// <summary>Forget every cached prefix that no sequence uses.</summary>
     public sealed record FlushCache : WorkerCommand;
 
+    /// <summary>
+    /// Act between two batches, and arrive; a worker that has failed or is closed only arrives.
+    /// </summary>
+    public sealed record Do(Action<Worker> Act, Rendezvous Rendezvous) : WorkerCommand;
+
     /// <summary>Fail, as if a bug had been found; for tests of faults.</summary>
     public sealed record Die(Exception Cause) : WorkerCommand;
 }

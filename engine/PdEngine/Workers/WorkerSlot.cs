@@ -56,8 +56,9 @@ internal sealed class WorkerSlot : IDisposable
     /// Held for the change alone: the failed worker's thread may need it to place its sequences before it
     /// ends.
     /// </param>
+    /// <param name="swapping">Held while the new one is made.</param>
     /// <exception cref="InvalidOperationException">It has not failed.</exception>
-    public void Restart(Lock routing)
+    public void Restart(Lock routing, Lock swapping)
     {
         lock (_ending)
         {
@@ -67,9 +68,12 @@ internal sealed class WorkerSlot : IDisposable
                     $"worker '{Name}' is alive; only a failed one is restarted");
             }
             Stop();
-            (Worker worker, IDisposable owned) = _make(this);
-            lock (routing)
-                (_worker, _owned) = (worker, owned);
+            lock (swapping)
+            {
+                (Worker worker, IDisposable owned) = _make(this);
+                lock (routing)
+                    (_worker, _owned) = (worker, owned);
+            }
             Start();
         }
     }

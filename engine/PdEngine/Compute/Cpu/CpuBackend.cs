@@ -57,6 +57,9 @@ internal sealed unsafe class CpuBackend : IBackend
         return Make(() => CpuWeightLoader.Load(shape, _loadThreadCount, reader));
     }
 
+    public void ReloadMatrix(Matrix matrix, MatrixReader reader) =>
+        Make(() => CpuWeightLoader.Fill(Own(matrix), _loadThreadCount, reader));
+
     public void Embed(Matrix table, ReadOnlySpan<int> tokenIds, Tensor output)
     {
         CpuMatrix weight = Own(table);

@@ -13,6 +13,8 @@ internal sealed unsafe class CpuKvStore(KvLayout layout, int blockCount, CpuMemo
         return memory.Address + (nint)(layer * Layout.LayerBytes);
     }
 
+    public override void Vacate() => memory.Vacate();
+
     public override void Dispose() => memory.Dispose();
 
     // The system commits memory as it is touched.

@@ -38,6 +38,29 @@ internal sealed class CpuMatrix : Matrix
         return new CpuMatrix(this, _shape.BytesOf(firstRow), _shape with { Rows = rowCount });
     }
 
+    /// <summary>What it is.</summary>
+    public CpuWeightShape Shape => _shape;
+
+    public override unsafe void ReadRows(int firstRow, int rowCount, Span<float> destination)
+    {
+        Check.That(Element == MatrixElement.Native && firstRow >= 0 && firstRow + rowCount <= Rows);
+        Check.That(destination.Length == (long)rowCount * Columns);
+        fixed (float* rows = destination)
+        {
+            UnpackArgs args = new()
+            {
+                Packed = (void*)Address,
+                Rows = rows,
+                N = Rows,
+                K = Columns,
+                FirstRow = firstRow,
+                RowCount = rowCount,
+                Isa = (int)Isa,
+            };
+            NativeCalls.ThrowIfFailed(CpuNative.pd_cpu_unpack(&args));
+        }
+    }
+
     public override void Dispose()
     {
         if (!_isView)

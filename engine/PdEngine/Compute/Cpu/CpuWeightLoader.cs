@@ -11,56 +11,65 @@ internal static unsafe class CpuWeightLoader
 
     public static CpuMatrix Load(CpuWeightShape shape, int threadCount, MatrixReader reader)
     {
-        CpuMemory packed = CpuMemory.Map(shape.PackedBytes);
+        CpuMatrix matrix = new(CpuMemory.Map(shape.PackedBytes), shape);
         try
         {
-            (int rows, int columns) = (shape.Rows, shape.Columns);
-            int unitRuns = Math.Max(1, RunElements / columns / Matrix.UnitRows);
-            // No longer than gives every thread some.
-            int units = (rows + Matrix.UnitRows - 1) / Matrix.UnitRows;
-            int perThread = (units + threadCount - 1) / threadCount;
-            int runRows = Math.Min(unitRuns, perThread) * Matrix.UnitRows;
-            ParallelOptions options = new() { MaxDegreeOfParallelism = threadCount };
+            return Fill(matrix, threadCount, reader);
+        }
+        catch
+        {
+            matrix.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Takes the values of a whole weight in.</summary>
+    /// <returns>The weight.</returns>
+    public static CpuMatrix Fill(CpuMatrix matrix, int threadCount, MatrixReader reader)
+    {
+        (int rows, int columns) = (matrix.Rows, matrix.Columns);
+        int unitRuns = Math.Max(1, RunElements / columns / Matrix.UnitRows);
+        // No longer than gives every thread some.
+        int units = (rows + Matrix.UnitRows - 1) / Matrix.UnitRows;
+        int perThread = (units + threadCount - 1) / threadCount;
+        int runRows = Math.Min(unitRuns, perThread) * Matrix.UnitRows;
+        ParallelOptions options = new() { MaxDegreeOfParallelism = threadCount };
+        try
+        {
             Parallel.For(
                 0, (rows + runRows - 1) / runRows, options,
                 () => new float[(long)Math.Min(runRows, rows) * columns],
                 (run, _, scratch) =>
                 {
                     int first = run * runRows;
-                    Pack(shape, packed, first, Math.Min(runRows, rows - first), reader, scratch);
+                    Pack(matrix, first, Math.Min(runRows, rows - first), reader, scratch);
                     return scratch;
                 },
                 _ => { });
-            return new CpuMatrix(packed, shape);
         }
         catch (AggregateException faults)
         {
-            packed.Dispose();
             ExceptionDispatchInfo.Throw(faults.InnerExceptions[0]);
-            throw;
         }
-        catch
-        {
-            packed.Dispose();
-            throw;
-        }
+        return matrix;
     }
 
     private static void Pack(
-        CpuWeightShape shape, CpuMemory packed, int first, int count, MatrixReader reader, float[] scratch)
+        CpuMatrix matrix, int first, int count, MatrixReader reader, float[] scratch)
     {
+        CpuWeightShape shape = matrix.Shape;
         reader(first, count, scratch.AsSpan(0, count * shape.Columns));
         fixed (float* values = scratch)
         {
             if (shape.Element == MatrixElement.Int8)
             {
-                PackInt8(shape, packed, first, count, values);
+                PackInt8(matrix, first, count, values);
                 return;
             }
             PackArgs args = new()
             {
                 Rows = values,
-                Packed = (void*)packed.Address,
+                Packed = (void*)matrix.Address,
                 N = shape.Rows,
                 K = shape.Columns,
                 FirstRow = first,
@@ -71,13 +80,13 @@ internal static unsafe class CpuWeightLoader
         }
     }
 
-    private static void PackInt8(
-        CpuWeightShape shape, CpuMemory packed, int first, int count, float* values)
+    private static void PackInt8(CpuMatrix matrix, int first, int count, float* values)
     {
+        CpuWeightShape shape = matrix.Shape;
         PackInt8Args args = new()
         {
             Rows = values,
-            Packed = (void*)packed.Address,
+            Packed = (void*)matrix.Address,
             N = shape.Rows,
             K = shape.Columns,
             FirstRow = first,

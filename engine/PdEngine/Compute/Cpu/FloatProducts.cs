@@ -22,8 +22,8 @@ internal readonly unsafe struct FloatMatrix(float* address, int rows, int column
 }
 
 /// <summary>
-/// The float32 products of a linear layer y = x Wᵀ and of its gradients, on a CPU device's team; the order of
-/// every sum is a constant of the shape. Not thread-safe.
+/// The float32 products of a linear layer y = x Wᵀ and of its gradients, on a CPU device's team; the order
+/// of every sum is a constant of the shape. Not thread-safe.
 /// </summary>
 /// <param name="backend">Whose team computes; not owned.</param>
 internal sealed unsafe class FloatProducts(CpuBackend backend) : IDisposable

@@ -33,10 +33,27 @@ internal sealed class ReferenceBackend(int threadCount) : IBackend
         int rows, int columns, int segmentCount, MatrixElement element, MatrixReader reader)
     {
         Check.That(segmentCount is 1 or 2 or 4 && columns % segmentCount == 0);
-        int rowsAtOnce = Math.Clamp(LoadElements / columns, 1, rows);
-        if (element == MatrixElement.Int8)
+        Matrix matrix = element == MatrixElement.Int8
+            ? new ReferenceInt8Matrix(rows, columns, segmentCount)
+            : new ReferenceMatrix(rows, columns, segmentCount);
+        try
         {
-            ReferenceInt8Matrix rounded = new(rows, columns, segmentCount);
+            ReloadMatrix(matrix, reader);
+            return matrix;
+        }
+        catch
+        {
+            matrix.Dispose();
+            throw;
+        }
+    }
+
+    public void ReloadMatrix(Matrix matrix, MatrixReader reader)
+    {
+        (int rows, int columns) = (matrix.Rows, matrix.Columns);
+        int rowsAtOnce = Math.Clamp(LoadElements / columns, 1, rows);
+        if (matrix is ReferenceInt8Matrix rounded)
+        {
             float[] values = new float[rowsAtOnce * columns];
             for (int first = 0; first < rows; first += rowsAtOnce)
             {
@@ -44,24 +61,22 @@ internal sealed class ReferenceBackend(int threadCount) : IBackend
                 reader(first, count, values.AsSpan(0, count * columns));
                 rounded.Round(first, values.AsSpan(0, count * columns));
             }
-            return rounded;
+            return;
         }
-        ReferenceMatrix matrix = new(rows, columns, segmentCount);
+        ReferenceMatrix plain = (ReferenceMatrix)matrix;
         try
         {
             Parallel.For(0, (rows + rowsAtOnce - 1) / rowsAtOnce, _parallel, part =>
             {
                 int first = part * rowsAtOnce;
                 int count = Math.Min(rowsAtOnce, rows - first);
-                reader(first, count, matrix.RowRange(first, count));
+                reader(first, count, plain.RowRange(first, count));
             });
         }
         catch (AggregateException faults)
         {
-            matrix.Dispose();
             ExceptionDispatchInfo.Throw(faults.InnerExceptions[0]);
         }
-        return matrix;
     }
 
     public void Embed(Matrix table, ReadOnlySpan<int> tokenIds, Tensor output)

@@ -59,6 +59,9 @@ internal sealed class ReferenceInt8Matrix : Matrix
         return new ReferenceInt8Matrix(this, firstRow, rowCount);
     }
 
+    public override void ReadRows(int firstRow, int rowCount, Span<float> destination) =>
+        throw new InvariantException("rounded rows are not read back");
+
     public override void Dispose()
     {
     }

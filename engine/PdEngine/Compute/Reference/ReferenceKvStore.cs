@@ -39,6 +39,12 @@ internal sealed unsafe class ReferenceKvStore : HostKvStore
         return (float*)(Block(block) + offset);
     }
 
+    public override void Vacate()
+    {
+        Dispose();
+        Array.Clear(_blocks);
+    }
+
     public override void Dispose()
     {
         foreach (HostBuffer? buffer in _blocks)

@@ -39,6 +39,9 @@ internal sealed class ReferenceMatrix : Matrix
         return new ReferenceMatrix(this, firstRow, rowCount);
     }
 
+    public override void ReadRows(int firstRow, int rowCount, Span<float> destination) =>
+        RowRange(firstRow, rowCount).CopyTo(destination);
+
     public override void Dispose()
     {
         if (!_isView)

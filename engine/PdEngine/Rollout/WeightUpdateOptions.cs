@@ -1,0 +1,17 @@
+namespace PdEngine;
+
+/// <summary>How an update is applied.</summary>
+public sealed record WeightUpdateOptions
+{
+    /// <summary>
+    /// What becomes of requests in flight; absent: they are retracted, or where the service is paused
+    /// already, what its pause made of them.
+    /// </summary>
+    public PauseMode? Mode { get; init; }
+
+    /// <summary>
+    /// Loads the new weights beside the old ones while those serve, and swaps; absent: where memory allows.
+    /// Else the new ones overwrite the old ones while the service is paused.
+    /// </summary>
+    public bool? Stages { get; init; }
+}

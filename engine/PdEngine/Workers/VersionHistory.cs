@@ -1,0 +1,96 @@
+using System.Globalization;
+
+namespace PdEngine;
+
+/// <summary>The versions that a service's weights have had, in order. Any thread may call it.</summary>
+internal sealed class VersionHistory(string first)
+{
+    private readonly Lock _gate = new();
+    private readonly List<string> _versions = [first];
+
+    public string Current
+    {
+        get
+        {
+            lock (_gate)
+                return _versions[^1];
+        }
+    }
+
+    public int UpdateCount
+    {
+        get
+        {
+            lock (_gate)
+                return _versions.Count - 1;
+        }
+    }
+
+    /// <summary>The name of the next weights.</summary>
+    /// <param name="asked">Or null.</param>
+    /// <param name="baseVersion">What they build on, or null.</param>
+    /// <exception cref="WeightUpdateException">They are not next.</exception>
+    public string Next(string? asked, string? baseVersion)
+    {
+        lock (_gate)
+        {
+            string current = _versions[^1];
+            if (baseVersion is not null && baseVersion != current)
+            {
+                throw new WeightUpdateException(
+                    $"it builds on version '{Shown.Line(baseVersion)}', and the service has '{current}'");
+            }
+            if (asked is null)
+                return NextNumber();
+            if (_versions.Contains(asked))
+                throw new WeightUpdateException($"version '{Shown.Line(asked)}' has been used before");
+            if (TryNumber(asked, out long number) && TryNumber(current, out long now) && number < now)
+            {
+                throw new WeightUpdateException(
+                    $"version {number} is older than the service's {now}: updates are applied in order");
+            }
+            return asked;
+        }
+    }
+
+    public void Add(string version)
+    {
+        lock (_gate)
+            _versions.Add(version);
+    }
+
+    /// <summary>Updates since a version was the present one; null where it never was.</summary>
+    public int? Since(string version)
+    {
+        lock (_gate)
+        {
+            int index = _versions.LastIndexOf(version);
+            return index < 0 ? null : _versions.Count - 1 - index;
+        }
+    }
+
+    /// <summary>Weights of this version or later ones are there.</summary>
+    public bool HasReached(string version)
+    {
+        lock (_gate)
+        {
+            return _versions.Contains(version)
+                || (TryNumber(version, out long wanted) && TryNumber(_versions[^1], out long now)
+                    && wanted <= now);
+        }
+    }
+
+    private static bool TryNumber(string version, out long number) =>
+        long.TryParse(version, NumberStyles.None, CultureInfo.InvariantCulture, out number);
+
+    private string NextNumber()
+    {
+        long number = 0;
+        foreach (string version in _versions)
+        {
+            if (TryNumber(version, out long used))
+                number = Math.Max(number, used);
+        }
+        return (number + 1).ToString(CultureInfo.InvariantCulture);
+    }
+}

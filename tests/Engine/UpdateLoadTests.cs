@@ -1,0 +1,95 @@
+using System.Collections.Concurrent;
+
+namespace PdEngine.Tests;
+
+/// <summary>
+/// Updates while requests run: nothing is lost, no token says a version that did not make it.
+/// </summary>
+public sealed class UpdateLoadTests
+{
+    private const int ClientCount = 12;
+
+    /// <summary>Generations whose every log-prob is compared with a fresh engine's.</summary>
+    private const int JudgedCount = 60;
+
+    [Test]
+    public async Task A_thousand_updates_under_load_lose_nothing(
+        [ValueSource(typeof(PdRig), nameof(PdRig.Backends))] string backend, [Values] KvDomainKind domain,
+        [Values] PauseMode mode)
+    {
+        int updateCount = domain == KvDomainKind.Host ? 334 : 100;
+        await using Engine engine = await Engine.StartAsync(UpdateRig.Options(backend, domain));
+        EngineModel model = engine.Models[0];
+        ConcurrentBag<Generation> ended = [];
+        using CancellationTokenSource stop = new();
+        Task[] clients = [.. Enumerable.Range(0, ClientCount).Select(client => Task.Run(async () =>
+        {
+            for (int turn = 0; !stop.IsCancellationRequested; turn++)
+                ended.Add(await engine.GenerateAsync(UpdateRig.Request((client * 100_000) + turn)));
+        }))];
+        using WeightUpdate odd = UpdateRig.Buckets(4), even = UpdateRig.Buckets(3);
+        for (int update = 1; update <= updateCount; update++)
+        {
+            WeightUpdateReport report = await model.UpdateWeightsAsync(
+                update % 2 == 1 ? odd : even, new() { Mode = mode, Stages = update % 3 != 0 });
+            Assert.That(report.Version, Is.EqualTo($"{update}"));
+        }
+        await stop.CancelAsync();
+        await Task.WhenAll(clients).WaitAsync(TimeSpan.FromMinutes(1));
+        Generation[] all = [.. ended];
+        foreach (Generation one in all)
+            AssertVersions(one, mode);
+        if (mode != PauseMode.Abort)
+            Assert.That(all.Count(one => one.WeightVersions.Count > 1), Is.GreaterThan(0));
+        await AssertLogProbsAsync(backend, all);
+        TestContext.Out.WriteLine(
+            $"{all.Length} generations, {all.Count(one => one.HasMixedKv)} with mixed K and V, "
+            + $"{all.Count(one => one.FinishReason == FinishReason.Abort)} aborted");
+        await PdRig.AssertAllFreeAsync(engine, $"{backend}, {mode}");
+    }
+
+    private static void AssertVersions(Generation one, PauseMode mode)
+    {
+        Assert.That(one.Error, Is.Null);
+        Assert.That(one.FinishReason, Is.EqualTo(FinishReason.Length).Or.EqualTo(
+            mode == PauseMode.Abort ? FinishReason.Abort : FinishReason.Length));
+        Assert.That(one.WeightVersions.Sum(run => run.Tokens), Is.EqualTo(one.OutputIds.Count));
+        int[] versions = [.. one.WeightVersions.Select(run => Number(run.Version))];
+        Assert.That(versions, Is.Ordered.Ascending);
+        Assert.That(versions, Is.Unique);
+        Assert.That(one.HasMixedKv, Is.False.Or.EqualTo(mode == PauseMode.InPlace));
+        if (one.OutputIds.Count > 0)
+            Assert.That(one.WeightVersion, Is.EqualTo(one.WeightVersions[^1].Version));
+    }
+
+    /// <summary>Each token has the log-prob that its own version gives it after the same tokens.</summary>
+    private static async Task AssertLogProbsAsync(string backend, Generation[] all)
+    {
+        Generation[] judged = [.. all.Where(one => !one.HasMixedKv && one.OutputIds.Count > 0)
+            .OrderByDescending(one => one.WeightVersions.Count).Take(JudgedCount)];
+        Assert.That(judged.Length > 0 || all.Any(one => one.HasMixedKv));
+        await using Engine odd = await UpdateRig.FreshAsync(backend, seed: 4);
+        await using Engine even = await UpdateRig.FreshAsync(backend, seed: 3);
+        foreach (Generation one in judged)
+        {
+            int[] tokens = [.. one.PromptIds.Span, .. one.OutputIds];
+            SamplingParams sampling = new();
+            int first = 0;
+            foreach (WeightVersionRun run in one.WeightVersions)
+            {
+                Engine fresh = Number(run.Version) % 2 == 1 ? odd : even;
+                int start = one.PromptIds.Length + first;
+                IReadOnlyList<TokenLogProb> scored = await fresh.ScoreAsync(
+                    tokens.AsMemory(0, start + run.Tokens), one.PromptIds.Length, sampling);
+                EngineRig.AssertSameBits(
+                    [.. scored.Skip(start)], [.. one.OutputLogProbs.Skip(first).Take(run.Tokens)],
+                    $"{one.Id}, version {run.Version}");
+                first += run.Tokens;
+            }
+        }
+    }
+
+    private static int Number(string version) => version == UpdateRig.First
+        ? 0
+        : int.Parse(version, System.Globalization.CultureInfo.InvariantCulture);
+}
