@@ -12,7 +12,7 @@ constexpr int32_t kFewUnits = 4;
 // Short slices of at most so many rows a head may take several heads in a unit, while so many units are left
 // to a thread.
 constexpr int32_t kTogetherRows = 6;
-constexpr int32_t kPlentyUnits = 8;
+constexpr int32_t kPlentyUnits = 4;
 static_assert(kTogetherRows * pd::kMaxBands <= pd::kUnitRows);
 
 int64_t round_up(int64_t value, int64_t step) { return (value + step - 1) / step * step; }

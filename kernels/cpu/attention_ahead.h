@@ -1,17 +1,22 @@
-// Prefetch of later tiles of keys. Included inside an anonymous namespace.
+// Prefetch of the tile that comes next. Included inside an anonymous namespace.
 
-// Where the K and V of a later tile lie, or null. Memory gives more when both are read at once and long
-// before, so every turn of the kernels fetches lines of both, of two tiles on.
+// What to fetch while K is worked on and what while V is: the V of the same turn, then the K of the next one.
+// The kernels read four pages of a tile in turns, which keeps the hardware's prefetch short; fetched line
+// after line, and no further ahead than the first cache holds, memory gives most. Where there is nothing to
+// fetch these are the K and the V at work.
 struct Ahead {
-  const char *k, *v;
-  int64_t step;  // lines of each in a turn of all groups
+  const char *during_k, *during_v;
 
-  // The line for group `group`'s turn.
-  void fetch(int group, int64_t turn) const {
-    _mm_prefetch((group % 2 == 0 ? k : v) + (turn * step + group / 2) * 64, _MM_HINT_T1);
+  // The line for the turn of group `group` of `groups` that are worked on together.
+  void fetch_during_k(int group, int64_t turn, int groups) const { fetch(during_k, group, turn, groups); }
+  void fetch_during_v(int group, int64_t turn, int groups) const { fetch(during_v, group, turn, groups); }
+  // What is left after so many groups of so many turns each.
+  Ahead past(int64_t groups, int64_t turns) const {
+    return {during_k + groups * turns * 64, during_v + groups * turns * 64};
   }
-  Ahead past(int groups) const { return {k + groups / 2 * 64, v + groups / 2 * 64, step}; }
-  Ahead second_half(int64_t head_dim) const {
-    return {k + head_dim * 64, v + head_dim * 64, head_dim / 32 > 0 ? head_dim / 32 : 1};
+
+ private:
+  static void fetch(const char* from, int group, int64_t turn, int groups) {
+    _mm_prefetch(from + (turn * groups + group) * 64, _MM_HINT_T0);
   }
 };

@@ -48,7 +48,7 @@ void score_groups(const uint32_t* q, const uint16_t* k, int64_t pairs, float* sc
 #pragma GCC unroll 4
     for (int g = 0; g < G; g++) {
       keys[g] = load_raw(k + (g * pairs + j) * 32);
-      ahead.fetch(g, j);
+      ahead.fetch_during_k(g, j, G);
     }
 #pragma GCC unroll 16
     for (int r = 0; r < R; r++) {
@@ -69,7 +69,7 @@ void score_tile(const uint32_t* q, const uint16_t* k, int64_t pairs, float* scor
                 Ahead ahead) {
   constexpr int G = groups_for(R);
   for (int g = first / (16 * G) * G; g * 16 < end; g += G)
-    score_groups<R, G>(q, k + g * pairs * 32, pairs, scores + g * 16, ahead.past(g));
+    score_groups<R, G>(q, k + g * pairs * 32, pairs, scores + g * 16, ahead.past(g, pairs));
 }
 
 // sums[R][G groups of 16 dims] += p[R][pairs of keys first to end] * v, pair after pair. With kEdge a row
@@ -88,7 +88,7 @@ void add_groups(const uint32_t* p, const uint16_t* v, float* sums, int64_t strid
 #pragma GCC unroll 4
     for (int g = 0; g < G; g++) {
       values[g] = load_raw(v + g * kTileKeys * 16 + pair * 32);
-      if (!kEdge) ahead.fetch(g, pair);
+      if (!kEdge) ahead.fetch_during_v(g, pair, G);
     }
 #pragma GCC unroll 16
     for (int r = 0; r < R; r++) {
@@ -114,7 +114,7 @@ void add_tile(const uint32_t* p, const uint16_t* v, float* sums, int64_t stride,
   const int groups = int(stride / 16);
   int g = 0;
   const auto at = [&](auto kernel) {
-    kernel(p, v + g * kTileKeys * 16, sums + g * 16, stride, first, end, masks, ahead.past(g));
+    kernel(p, v + g * kTileKeys * 16, sums + g * 16, stride, first, end, masks, ahead.past(g, kTileKeys / 2));
   };
   for (; g + G <= groups; g += G) at(add_groups<R, G, kEdge>);
   if (G == 4 && g + 2 <= groups) {

@@ -30,7 +30,7 @@ void score_groups(const float* q, const uint16_t* k, int64_t pairs, float* score
 #pragma GCC unroll 4
     for (int g = 0; g < G; g++) {
       raw[g] = load_raw(k + (g * pairs + j) * 32);
-      if (R <= 6) ahead.fetch(g, j);
+      if (R <= 6) ahead.fetch_during_k(g, j, G);
     }
 #pragma GCC unroll 2
     for (int half = 0; half < 2; half++) {
@@ -56,7 +56,7 @@ void score_tile(const float* q, const uint16_t* k, int64_t pairs, float* scores,
                 Ahead ahead) {
   constexpr int G = groups_for(R);
   for (int g = first / (16 * G) * G; g * 16 < end; g += G)
-    score_groups<R, G>(q, k + g * pairs * 32, pairs, scores + g * 16, ahead.past(g));
+    score_groups<R, G>(q, k + g * pairs * 32, pairs, scores + g * 16, ahead.past(g, pairs));
 }
 
 // sums[R][G groups of 16 dims] += p[R][keys first to end] * v, key after key.
@@ -88,7 +88,7 @@ void add_groups(const float* p, const uint16_t* v, float* sums, int64_t stride, 
 #pragma GCC unroll 4
     for (int g = 0; g < G; g++) {
       raw[g] = load_raw(v + g * kTileKeys * 16 + key * 16);
-      if (R <= 6) ahead.fetch(g, key / 2);
+      if (R <= 6) ahead.fetch_during_v(g, key / 2, G);
     }
 #pragma GCC unroll 4
     for (int g = 0; g < G; g++) values[g] = first_of(raw[g]);
@@ -115,7 +115,7 @@ void add_tile(const float* p, const uint16_t* v, float* sums, int64_t stride, in
   const int groups = int(stride / 16);
   int g = 0;
   const auto at = [&](auto kernel) {
-    kernel(p, v + g * kTileKeys * 16, sums + g * 16, stride, first, end, ahead.past(g));
+    kernel(p, v + g * kTileKeys * 16, sums + g * 16, stride, first, end, ahead.past(g, kTileKeys / 2));
   };
   for (; g + G <= groups; g += G) at(add_groups<R, G>);
   if (G == 4 && g + 2 <= groups) {

@@ -25,7 +25,7 @@ struct Unit {
   int32_t bands, band_rows;        // rows that registers hold at once; the last band may have fewer
   int32_t split;                   // the first, of those that some query of the slice sees
   Span seen, run;                  // positions that some row sees, and those of them that this unit is for
-  const uint8_t* following[2];     // K tiles of the unit that this thread is likely to take next
+  const uint8_t* following;        // first K tile of the unit that this thread is likely to take next
   Span rows[pd::kUnitRows];        // positions that each row sees
   const uint8_t *k_head, *v_head;  // this KV head in block 0
   float *queries, *scores, *sums, *total, *lanes;  // lanes: of each row 16 parts of its sum of weights
@@ -60,7 +60,7 @@ struct Unit {
   void run_tile(int32_t base, bool more);
   int32_t turns() const;
   const uint8_t* turn_at(int32_t turn) const;
-  Ahead ahead_of(int32_t turn) const;
+  const uint8_t* next_turn(int32_t turn) const;
   const uint16_t* tile_at(const uint8_t* head, int32_t base) const;
   void list_rows(int32_t base, int32_t head, const uint8_t** out) const;
   void gather(int32_t base, int32_t head, bool more);
@@ -115,14 +115,14 @@ void Unit::place(int32_t slot) {
   for (int32_t row = 0; row < row_count; row++) rows[row] = sees(row);
 }
 
-// Units of few rows wait for memory: theirs go on with the first tiles of the unit that comes after those
-// which the other threads are about to take. Guessed wrong, these are in another core's cache.
+// Units of few rows wait for memory: theirs go on with the first tile of the unit that comes after those
+// which the other threads are about to take. Guessed wrong, it is in another core's cache.
 void Unit::follow(int64_t unit) {
-  following[0] = following[1] = turn_at(0);
+  following = turn_at(0);
   const int64_t next = unit + work.threads_at_work;
   if (head_rows > kBandRows || next >= work.units) return;
   const Unit after(work, next);
-  for (int32_t i = 0; i < 2 && i < after.turns(); i++) following[i] = after.turn_at(i);
+  if (after.turns() > 0) following = after.turn_at(0);
 }
 
 void Unit::clear(bool whole) {
@@ -190,11 +190,9 @@ inline const uint8_t* Unit::turn_at(int32_t turn) const {
   return reinterpret_cast<const uint8_t*>(tile_at(k_head + turn % heads * work.places.head_bytes, base));
 }
 
-// What to fetch in a turn: two turns on, be it the next unit's.
-Ahead Unit::ahead_of(int32_t turn) const {
-  const int32_t beyond = turn + 2 - turns();
-  const uint8_t* at = beyond < 0 ? turn_at(turn + 2) : following[beyond];
-  return {reinterpret_cast<const char*>(at), reinterpret_cast<const char*>(at + (v_head - k_head)), 2};
+// The K of the turn after this one, be it the next unit's.
+const uint8_t* Unit::next_turn(int32_t turn) const {
+  return turn + 1 < turns() ? turn_at(turn + 1) : following;
 }
 
 void Unit::run_tile(int32_t base, bool more) {
@@ -209,12 +207,14 @@ void Unit::run_tile(int32_t base, bool more) {
     }
     const Span wanted = meet({rows[first].first, rows[first + count - 1].end}, {base, base + kTileKeys});
     if (wanted.first >= wanted.end) continue;
-    Ahead ahead = {reinterpret_cast<const char*>(k), reinterpret_cast<const char*>(v), 2};
-    if (work.places.tiled && first % head_rows == 0)
-      ahead = ahead_of((base / kTileKeys - run.first / kTileKeys) * heads + head);
+    Ahead ahead = {reinterpret_cast<const char*>(k), reinterpret_cast<const char*>(v)};
+    if (work.places.tiled && first % head_rows == 0) {
+      const int32_t turn = (base / kTileKeys - run.first / kTileKeys) * heads + head;
+      ahead = {reinterpret_cast<const char*>(v), reinterpret_cast<const char*>(next_turn(turn))};
+    }
     score(band, {wanted.first - base, wanted.end - base}, k, ahead);
     weigh(band, base);
-    mix(band, base, v, ahead.second_half(args.head_dim));
+    mix(band, base, v, ahead);
   }
 }
 
