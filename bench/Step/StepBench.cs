@@ -17,7 +17,8 @@ internal sealed class StepBench(StepSettings settings)
     /// <summary>Measures one batch size.</summary>
     public StepRow Run(int batch, StepVariant variant)
     {
-        int newTokens = settings.Steps + 16;
+        // The first sequences decode while the prompts of the last are computed, up to four steps each.
+        int newTokens = settings.Steps + 16 + (4 * batch);
         int blocksEach = (settings.Context + newTokens + PageSize - 1) / PageSize + 1;
         KvDomain domain = new(batch * blocksEach * 2, PageSize);
         SchedulerOptions options = new()
