@@ -66,6 +66,17 @@ public sealed class PlanFlagTests
         Assert.That(plan.DeviceCount, Is.EqualTo(devices));
     }
 
+    [TestCase("--disaggregate always --kv-domain device --no-lend-cores", 0, "")]
+    [TestCase("--disaggregate maybe", 2, "auto, always, never")]
+    [TestCase("--kv-domain moon", 2, "host, device")]
+    [TestCase("--service judge --disaggregate always", 2, "no prefill workers")]
+    public async Task How_a_plan_is_run_can_be_checked_with_it(string line, int exitCode, string error)
+    {
+        PdEngineRun run = await PdEngineRun.HereAsync(["topology", _file, .. line.Split(' ')]);
+        Assert.That(run.ExitCode, Is.EqualTo(exitCode), run.Error);
+        Assert.That(run.Error, Does.Contain(error));
+    }
+
     [Test]
     public void A_plan_arrives_with_its_service_and_how_it_is_run()
     {

@@ -152,6 +152,17 @@ public sealed class RolloutTests
     }
 
     [Test]
+    public async Task Samples_wait_while_a_queue_is_full()
+    {
+        EngineOptions options = PdRig.Options("1P+2D", DisaggregateMode.Always, KvDomainKind.Host);
+        await using Engine engine = await Engine.StartAsync(options with { MaxQueuedRequests = 1 });
+        using RolloutSession session = new(engine.Models[0], Game() with { SamplesPerPrompt = 8 });
+        RolloutGroup group = await session.RunGroupAsync(Prompts(1)[0]);
+        Assert.That(group.Samples, Has.All.Property(nameof(RolloutSample.Status))
+            .EqualTo(RolloutStatus.Completed));
+    }
+
+    [Test]
     public async Task Prompts_that_end_give_a_smaller_batch()
     {
         await using Engine engine = await StartAsync(null);

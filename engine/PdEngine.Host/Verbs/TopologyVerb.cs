@@ -11,6 +11,7 @@ internal sealed class TopologyVerb
     public const string Name = "topology";
 
     private readonly TopologyOptions _flags = new();
+    private readonly HandoffFlags _handoff = new();
 
     // A list, so that an unknown flag lands here with its value and is refused with its reason.
     private readonly Argument<string[]> _words = new("FILE")
@@ -37,6 +38,7 @@ internal sealed class TopologyVerb
         command.Options.Add(verb._checkpoint);
         command.Options.Add(verb._json);
         verb._flags.AddTo(command);
+        verb._handoff.AddTo(command);
         command.SetAction(parsed => CommandLine.GuardAsync(() => Task.FromResult(verb.Run(parsed))));
         return command;
     }
@@ -45,6 +47,8 @@ internal sealed class TopologyVerb
     {
         Topology plan = Topology.Resolve(_flags.Read(
             parsed, File(parsed), parsed.GetValue(_checkpoint), Environment.ProcessorCount));
+        _handoff.RefuseAlwaysWithoutPrefill(parsed, plan.Service(_flags.Service(parsed)));
+        _handoff.KvDomain(parsed);
         if (_flags.Service(parsed) is { } name)
             plan = Only(plan, plan.Service(name));
         foreach (TopologyWarning warning in plan.Warnings)

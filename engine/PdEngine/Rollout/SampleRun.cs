@@ -6,6 +6,9 @@ namespace PdEngine;
 /// </summary>
 internal sealed class SampleRun(EngineModel model, RolloutOptions options, RolloutSample sample)
 {
+    /// <summary>How long a turn waits before it asks again for a place in a full queue.</summary>
+    private static readonly TimeSpan QueueFullPause = TimeSpan.FromMilliseconds(5);
+
     private readonly Lock _gate = new();
     private TokenStream? _stream;
     private bool _aborts;
@@ -81,14 +84,8 @@ internal sealed class SampleRun(EngineModel model, RolloutOptions options, Rollo
             ReturnLogProb = true,
             SessionId = sample.SessionId,
         };
-        TokenStream stream;
-        lock (_gate)
-        {
-            if (_aborts)
-                return null;
-            stream = model.Stream(request);
-            _stream = stream;
-        }
+        if (await OpenAsync(request).ConfigureAwait(false) is not { } stream)
+            return null;
         await foreach (TokenChunk chunk in stream.ConfigureAwait(false))
             sample.AddDrawn([.. chunk.TokenIds], [.. chunk.LogProbs]);
         Generation turn = await stream.Completion.ConfigureAwait(false);
@@ -96,6 +93,27 @@ internal sealed class SampleRun(EngineModel model, RolloutOptions options, Rollo
             _stream = null;
         sample.EndTurn(turn, before);
         return turn;
+    }
+
+    /// <summary>Submits a turn, waiting for room where a queue is full; null where it was aborted.</summary>
+    private async Task<TokenStream?> OpenAsync(GenerateRequest request)
+    {
+        while (true)
+        {
+            lock (_gate)
+            {
+                if (_aborts)
+                    return null;
+                try
+                {
+                    return _stream = model.Stream(request);
+                }
+                catch (CapacityException full) when (full.CanRetry)
+                {
+                }
+            }
+            await Task.Delay(QueueFullPause).ConfigureAwait(false);
+        }
     }
 
     /// <summary>Asks the environment, and takes up what it answers.</summary>
