@@ -25,15 +25,17 @@ internal static unsafe class ReferenceAttention
         int width = shape.HeadDim;
         for (int head = 0; head < shape.HeadCount; head++)
             Turn(row.Slice(head * width, width), rope, queryNorm, epsilon);
+        // Turned before it is stored: ranks that share a KV head write the same values to the same place.
+        Span<float> turned = stackalloc float[width];
         for (int head = 0; head < shape.KvHeadCount; head++)
         {
             ReadOnlySpan<float> key = row.Slice(shape.QueryColumns + (head * width), width);
             ReadOnlySpan<float> value =
                 row.Slice(shape.QueryColumns + shape.KvColumns + (head * width), width);
             int stored = shape.FirstKvHead + head;
-            Span<float> turned = new(store.Head(block, layer, 0, stored) + ((long)slot * width), width);
             key.CopyTo(turned);
             Turn(turned, rope, keyNorm, epsilon);
+            turned.CopyTo(new(store.Head(block, layer, 0, stored) + ((long)slot * width), width));
             value.CopyTo(new(store.Head(block, layer, 1, stored) + ((long)slot * width), width));
         }
     }
