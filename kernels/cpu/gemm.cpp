@@ -8,6 +8,7 @@
 #include "gemm_epilogue.h"
 #include "isa.h"
 #include "last_error.h"
+#include "product_checks.h"
 #include "team.h"
 
 namespace {
@@ -300,20 +301,10 @@ int64_t pd_cpu_matmul_scratch_bytes(const pd_matmul_args* args) {
 
 pd_status pd_cpu_matmul(const pd_matmul_args* args) {
   if (pd_status status = pd::require_isa(args->isa)) return status;
-  const bool swiglu = args->epilogue == PD_EPILOGUE_SWIGLU;
-  const int64_t outputs = swiglu ? args->n / 2 : args->n;
-  if (args->rows < 0 || args->n < 1 || args->k < 1 || args->x_stride < args->k || args->y_stride < outputs)
-    return pd::fail(PD_INVALID_ARGUMENT, "a product of %lld rows by [%lld, %lld] with strides %lld and %lld",
-                    static_cast<long long>(args->rows), static_cast<long long>(args->n),
-                    static_cast<long long>(args->k), static_cast<long long>(args->x_stride),
-                    static_cast<long long>(args->y_stride));
+  if (pd_status status = pd::check_product(*args)) return status;
   if ((args->segments != 1 && args->segments != 2 && args->segments != 4) || args->k % args->segments != 0)
     return pd::fail(PD_INVALID_ARGUMENT, "%lld inputs do not fall into %d equal segments",
                     static_cast<long long>(args->k), args->segments);
-  if (args->epilogue < PD_EPILOGUE_STORE || args->epilogue > PD_EPILOGUE_SWIGLU ||
-      (swiglu && args->n % pd::kUnitColumns != 0))
-    return pd::fail(PD_INVALID_ARGUMENT, "there is no epilogue %d of %lld outputs", args->epilogue,
-                    static_cast<long long>(args->n));
   const Plan plan(*args);
   for (int64_t row = 0; row < args->rows; row += plan.block_rows)
     Product(*args, plan, row, least(args->rows - row, plan.block_rows)).run();

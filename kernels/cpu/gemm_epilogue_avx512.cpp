@@ -1,20 +1,4 @@
 #include "gemm_epilogue_vector.h"
-
-namespace {
-
-struct Vector {
-  using F = __m512;
-  static constexpr int64_t kWidth = 16;
-  static F zero() { return _mm512_setzero_ps(); }
-  static F broadcast(float value) { return _mm512_set1_ps(value); }
-  static F load(const float* from) { return _mm512_loadu_ps(from); }
-  static void store(float* to, F value) { _mm512_storeu_ps(to, value); }
-  static F add(F a, F b) { return _mm512_add_ps(a, b); }
-  static F subtract(F a, F b) { return _mm512_sub_ps(a, b); }
-  static F multiply(F a, F b) { return _mm512_mul_ps(a, b); }
-  static F divide(F a, F b) { return _mm512_div_ps(a, b); }
-};
-
-}  // namespace
+#include "row_lanes_avx512.h"
 
 const pd::GemmEpilogues pd::kEpiloguesAvx512 = {add_to_rows<Vector>, swiglu_rows<Vector>};

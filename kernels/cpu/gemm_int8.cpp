@@ -4,7 +4,7 @@
 
 #include "gemm_epilogue.h"
 #include "isa.h"
-#include "last_error.h"
+#include "product_checks.h"
 #include "team.h"
 
 namespace {
@@ -215,17 +215,7 @@ int64_t pd_cpu_matmul_int8_scratch_bytes(const pd_matmul_args* args) {
 
 pd_status pd_cpu_matmul_int8(const pd_matmul_args* args) {
   if (pd_status status = pd::require_isa(args->isa)) return status;
-  const bool swiglu = args->epilogue == PD_EPILOGUE_SWIGLU;
-  const int64_t outputs = swiglu ? args->n / 2 : args->n;
-  if (args->rows < 0 || args->n < 1 || args->k < 1 || args->x_stride < args->k || args->y_stride < outputs)
-    return pd::fail(PD_INVALID_ARGUMENT, "a product of %lld rows by [%lld, %lld] with strides %lld and %lld",
-                    static_cast<long long>(args->rows), static_cast<long long>(args->n),
-                    static_cast<long long>(args->k), static_cast<long long>(args->x_stride),
-                    static_cast<long long>(args->y_stride));
-  if (args->epilogue < PD_EPILOGUE_STORE || args->epilogue > PD_EPILOGUE_SWIGLU ||
-      (swiglu && args->n % kInt8Columns != 0))
-    return pd::fail(PD_INVALID_ARGUMENT, "there is no epilogue %d of %lld outputs", args->epilogue,
-                    static_cast<long long>(args->n));
+  if (pd_status status = pd::check_product(*args)) return status;
   if (pd_status status = pd::check_int8_segments(args->k, args->segments)) return status;
   const Plan plan = plan_of(*args);
   for (int64_t row = 0; row < args->rows; row += plan.block_rows) {

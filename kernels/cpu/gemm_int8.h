@@ -9,11 +9,12 @@
 #pragma once
 #include <cstdint>
 
+#include "gemm.h"
 #include "pd_cpu.h"
 
 namespace pd {
 
-constexpr int64_t kInt8Columns = 32;
+constexpr int64_t kInt8Columns = kUnitColumns;
 
 // How k is laid out by one instruction set.
 struct Int8Order {

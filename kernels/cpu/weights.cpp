@@ -4,6 +4,7 @@
 #include "gemm.h"
 #include "isa.h"
 #include "last_error.h"
+#include "product_checks.h"
 #include "team.h"
 
 namespace {
@@ -74,11 +75,8 @@ int64_t pd_cpu_packed_bytes(int32_t isa, int64_t n, int64_t k) {
 pd_status pd_cpu_pack(const pd_pack_args* args) {
   if (pd_status status = pd::require_isa(args->isa)) return status;
   const int64_t end = args->first_row + args->row_count;
-  if (args->n < 1 || args->k < 1 || args->first_row < 0 || args->row_count < 0 || end > args->n ||
-      args->first_row % kColumns != 0 || (end % kColumns != 0 && end != args->n))
-    return pd::fail(PD_INVALID_ARGUMENT, "rows [%lld, %lld) of [%lld, %lld] are no whole units of 32",
-                    static_cast<long long>(args->first_row), static_cast<long long>(end),
-                    static_cast<long long>(args->n), static_cast<long long>(args->k));
+  if (pd_status status = pd::check_rows_to_pack(args->n, args->k, args->first_row, args->row_count))
+    return status;
   const int64_t bytes = unit_bytes(args->isa, args->k), pairs = pairs_of(args->isa, args->k);
   for (int64_t row = args->first_row; row < end; row += kColumns) {
     auto* unit = static_cast<uint8_t*>(args->packed) + row / kColumns * bytes;
@@ -93,11 +91,7 @@ pd_status pd_cpu_pack(const pd_pack_args* args) {
 
 pd_status pd_cpu_embed(const pd_embed_args* args) {
   if (pd_status status = pd::require_isa(args->isa)) return status;
-  for (int64_t i = 0; i < args->count; i++)
-    if (args->ids[i] < 0 || args->ids[i] >= args->n)
-      return pd::fail(PD_INVALID_ARGUMENT, "id %d at %lld is not a row of [%lld, %lld]", args->ids[i],
-                      static_cast<long long>(i), static_cast<long long>(args->n),
-                      static_cast<long long>(args->k));
+  if (pd_status status = pd::check_ids(args->ids, args->count, args->n, args->k)) return status;
   constexpr int64_t kRowsPerJob = 4;
   pd::parallel(args->team, (args->count + kRowsPerJob - 1) / kRowsPerJob, [&](int64_t job, int32_t) {
     const int64_t first = job * kRowsPerJob;

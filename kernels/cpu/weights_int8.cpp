@@ -2,6 +2,7 @@
 #include "gemm_int8.h"
 #include "isa.h"
 #include "last_error.h"
+#include "product_checks.h"
 #include "quantise_int8.h"
 #include "team.h"
 
@@ -73,11 +74,8 @@ int64_t pd_cpu_int8_packed_bytes(int32_t isa, int64_t n, int64_t k, int32_t segm
 pd_status pd_cpu_pack_int8(const pd_pack_int8_args* args) {
   if (pd_status status = pd::require_isa(args->isa)) return status;
   const int64_t end = args->first_row + args->row_count;
-  if (args->n < 1 || args->k < 1 || args->first_row < 0 || args->row_count < 0 || end > args->n ||
-      args->first_row % kInt8Columns != 0 || (end % kInt8Columns != 0 && end != args->n))
-    return pd::fail(PD_INVALID_ARGUMENT, "rows [%lld, %lld) of [%lld, %lld] are no whole units of 32",
-                    static_cast<long long>(args->first_row), static_cast<long long>(end),
-                    static_cast<long long>(args->n), static_cast<long long>(args->k));
+  if (pd_status status = pd::check_rows_to_pack(args->n, args->k, args->first_row, args->row_count))
+    return status;
   if (pd_status status = pd::check_int8_segments(args->k, args->segments)) return status;
   const Int8Shape shape = shape_of(args->isa, args->k, args->segments);
   for (int64_t row = args->first_row; row < end; row += kInt8Columns) {
@@ -95,11 +93,7 @@ pd_status pd_cpu_pack_int8(const pd_pack_int8_args* args) {
 pd_status pd_cpu_embed_int8(const pd_embed_int8_args* args) {
   if (pd_status status = pd::require_isa(args->isa)) return status;
   if (pd_status status = pd::check_int8_segments(args->k, args->segments)) return status;
-  for (int64_t i = 0; i < args->count; i++)
-    if (args->ids[i] < 0 || args->ids[i] >= args->n)
-      return pd::fail(PD_INVALID_ARGUMENT, "id %d at %lld is not a row of [%lld, %lld]", args->ids[i],
-                      static_cast<long long>(i), static_cast<long long>(args->n),
-                      static_cast<long long>(args->k));
+  if (pd_status status = pd::check_ids(args->ids, args->count, args->n, args->k)) return status;
   constexpr int64_t kRowsPerJob = 4;
   const Int8Shape shape = shape_of(args->isa, args->k, args->segments);
   pd::parallel(args->team, (args->count + kRowsPerJob - 1) / kRowsPerJob, [&](int64_t job, int32_t) {
