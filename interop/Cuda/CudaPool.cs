@@ -6,7 +6,7 @@ namespace PdEngine.Interop;
 /// </summary>
 internal sealed unsafe class CudaPool : CudaHandle
 {
-    private readonly CudaDevice[] _granted;
+    private readonly List<CudaDevice> _granted;
     private readonly long _mappedBytes;
     private ulong _memory;
     private bool _isMapped;
@@ -77,6 +77,17 @@ internal sealed unsafe class CudaPool : CudaHandle
         }
     }
 
+    /// <summary>Lets another GPU read and write it too, now and whenever it is committed again.</summary>
+    public void GrantTo(CudaDevice device)
+    {
+        if (_granted.Contains(device))
+            return;
+        _granted.Add(device);
+        Context.MakeCurrent();
+        if (_isMapped)
+            Grant();
+    }
+
     /// <summary>Gives the memory back; nothing may use it any more, nor be about to.</summary>
     public void Release()
     {
@@ -100,10 +111,10 @@ internal sealed unsafe class CudaPool : CudaHandle
 
     private void Grant()
     {
-        CudaAccess* access = stackalloc CudaAccess[_granted.Length];
-        for (int i = 0; i < _granted.Length; i++)
+        CudaAccess* access = stackalloc CudaAccess[_granted.Count];
+        for (int i = 0; i < _granted.Count; i++)
             access[i] = new(_granted[i].Handle);
         Context.Driver.ThrowIfFailed(
-            Api.cuMemSetAccess(First, (nuint)_mappedBytes, access, (nuint)_granted.Length));
+            Api.cuMemSetAccess(First, (nuint)_mappedBytes, access, (nuint)_granted.Count));
     }
 }

@@ -37,6 +37,7 @@ internal sealed class ModelRank : IDisposable
             if (_samples)
                 firstSample = Sample(logits, firstRow, batch.Samples, firstSample);
         }
+        _backend.End();
         Check.That(!_samples || firstSample == batch.Samples.RowCount);
     }
 
