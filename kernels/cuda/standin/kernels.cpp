@@ -2,9 +2,7 @@
 
 #include <cstdint>
 
-#ifdef PD_STANDIN_HAS_EMULATOR
 #include "registry.h"
-#endif
 
 namespace pd::standin {
 namespace {
@@ -28,10 +26,8 @@ void run_probe(const ProbeArguments& arguments) {
 
 KernelEntry find_kernel(const std::string& name) {
   if (name == kProbe) return {true, sizeof(ProbeArguments), nullptr};
-#ifdef PD_STANDIN_HAS_EMULATOR
   const emulated::Kernel* found = emulated::find_kernel(name.c_str());
   if (found != nullptr) return {true, found->parameter_bytes, found};
-#endif
   return {};
 }
 
@@ -41,14 +37,10 @@ std::string run_kernel(const KernelEntry& kernel, Extent grid, Extent block, siz
     run_probe(*static_cast<const ProbeArguments*>(parameters));
     return {};
   }
-#ifdef PD_STANDIN_HAS_EMULATOR
   const auto& emulated = *static_cast<const emulated::Kernel*>(kernel.emulated);
   const char* problem =
       emulated.run({grid.x, grid.y, grid.z}, {block.x, block.y, block.z}, shared_bytes, parameters);
   return problem == nullptr ? "" : problem;
-#else
-  return grid.x + block.x + shared_bytes == 0 ? "" : "there is no emulator";
-#endif
 }
 
 }  // namespace pd::standin
