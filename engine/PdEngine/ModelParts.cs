@@ -97,7 +97,7 @@ internal sealed class ModelParts : IDisposable
     /// <summary>Reads the checkpoint once more.</summary>
     public WeightSet ReadWeights()
     {
-        using ICheckpoint checkpoint = Checkpoint.Open(_model.Weights.Path);
+        using ICheckpoint checkpoint = Checkpoint.Open(_model.Weights.Path, _options.MemoryFolders);
         WeightSet set = new(_model.Weights.Quantization);
         try
         {
