@@ -18,6 +18,10 @@ public sealed record RolloutOptions
     /// <summary>Answers each turn; without one a sample is a single turn.</summary>
     public RolloutEnvironment? Environment { get; init; }
 
+    /// <summary>Hears how each turn of the model was made when it has ended, an aborted one too; samples
+    /// call it side by side.</summary>
+    public Action<RolloutSample, Generation>? TurnEnded { get; init; }
+
     /// <summary>Sets rewards that need all samples of a prompt.</summary>
     public Func<RolloutGroup, CancellationToken, ValueTask>? GroupReward { get; init; }
 
