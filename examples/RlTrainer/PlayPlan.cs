@@ -7,7 +7,7 @@ internal static class PlayPlan
     public const string Reference = "reference";
 
     /// <summary>Which prompts go to prefill workers.</summary>
-    public const DisaggregateMode Disaggregate = DisaggregateMode.Auto;
+    public const DisaggregateMode Disaggregate = DisaggregateMode.Always;
 
     /// <summary>Its options.</summary>
     /// <param name="flags">The plan's.</param>
