@@ -1,6 +1,6 @@
 namespace PdEngine.Examples;
 
-/// <summary>Episodes as the engine's rollouts see them: prompts, answers, and samples to learn from.</summary>
+/// <summary>Episodes as the engine's rollouts see them: prompts, answers, samples to learn from.</summary>
 internal static class EpisodeRollout
 {
     /// <summary>A prompt that brings its episode along.</summary>

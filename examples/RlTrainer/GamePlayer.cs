@@ -58,7 +58,9 @@ internal sealed class GamePlayer : IDisposable
     /// <summary>Plays the tasks of a step and all later ones until it is disposed of.</summary>
     public RolloutCollector Collect(int firstStep) => _session.Collect(Tasks(firstStep).GetEnumerator());
 
-    /// <summary>Largest |score - rollout| of what was scored of these groups; null where nothing was.</summary>
+    /// <summary>
+    /// Largest |score - rollout| of what was scored of these groups; null where nothing was.
+    /// </summary>
     public double? ScoreDifference(IReadOnlyList<RolloutGroup> groups)
     {
         double? largest = null;

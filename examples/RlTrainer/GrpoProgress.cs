@@ -19,5 +19,7 @@ internal sealed record GrpoProgress(
 /// <param name="Play">Until its episodes were there, scores included.</param>
 /// <param name="Train">Of gradient and update.</param>
 /// <param name="Push">Until the engine had the new weights.</param>
-/// <param name="Rollout">That the engine could play in: the whole step where it plays beside training.</param>
+/// <param name="Rollout">
+/// In which the engine could play: the whole step where it plays beside training.
+/// </param>
 internal readonly record struct StepSeconds(double Play, double Train, double Push, double Rollout);
