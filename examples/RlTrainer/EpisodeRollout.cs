@@ -11,15 +11,11 @@ internal static class EpisodeRollout
     /// <summary>Answers a turn, tokens for tokens.</summary>
     public static ValueTask<RolloutTurn> AnswerAsync(RolloutSample sample, CancellationToken cancellation)
     {
-        TurnOutcome outcome = EpisodeOf(sample).Respond(sample.TurnTokens);
+        TurnOutcome outcome = PlayedEpisode.Of(sample).Episode.Respond(sample.TurnTokens);
         return ValueTask.FromResult(outcome.IsDone
             ? RolloutTurn.End(outcome.Reward)
             : RolloutTurn.Continue(outcome.Observation));
     }
-
-    /// <summary>The episode that a sample plays.</summary>
-    public static IEpisode EpisodeOf(RolloutSample sample) =>
-        (IEpisode)(sample.State ??= ((Func<IEpisode>)sample.Prompt.Label!)());
 
     /// <summary>A sample with its log-probs, to learn from.</summary>
     public static TrainingSequence SequenceOf(RolloutSample sample)

@@ -1,5 +1,3 @@
-using System.Collections.Concurrent;
-
 namespace PdEngine.Examples;
 
 /// <summary>Plays an environment's tasks with a service of the engine, and scores what it played.</summary>
@@ -10,7 +8,6 @@ internal sealed class GamePlayer : IDisposable
     private readonly int _groups;
     private readonly RolloutSession _session;
     private readonly RolloutSession? _reference;
-    private readonly ConcurrentDictionary<long, double> _scoreDifferences = new();
 
     /// <param name="model">Plays; not owned.</param>
     /// <param name="reference">Scores for the KL term; null where there is none. Not owned.</param>
@@ -58,20 +55,6 @@ internal sealed class GamePlayer : IDisposable
     /// <summary>Plays the tasks of a step and all later ones until it is disposed of.</summary>
     public RolloutCollector Collect(int firstStep) => _session.Collect(Tasks(firstStep).GetEnumerator());
 
-    /// <summary>
-    /// Largest |score - rollout| of what was scored of these groups; null where nothing was.
-    /// </summary>
-    public double? ScoreDifference(IReadOnlyList<RolloutGroup> groups)
-    {
-        double? largest = null;
-        foreach (RolloutGroup group in groups)
-        {
-            if (_scoreDifferences.TryRemove(group.Id, out double difference))
-                largest = Math.Max(largest ?? 0, difference);
-        }
-        return largest;
-    }
-
     /// <summary>Log-probs of samples under the reference's weights [ResponseLength].</summary>
     public Task<float[][]> ScoreReferenceAsync(IReadOnlyList<RolloutSample> samples) =>
         Task.WhenAll(samples.Select(sample => _reference!.ScoreAsync(sample)));
@@ -107,7 +90,7 @@ internal sealed class GamePlayer : IDisposable
             try
             {
                 float[] scores = await _session.ScoreAsync(sample, present, cancellation);
-                _scoreDifferences[group.Id] = Largest(scores, sample.LogProbs);
+                PlayedEpisode.Of(sample).Compare(scores, sample.LogProbs);
             }
             catch (WeightVersionMismatchException)
             {
@@ -115,13 +98,5 @@ internal sealed class GamePlayer : IDisposable
             }
             return;
         }
-    }
-
-    private static double Largest(float[] scores, IReadOnlyList<float> rollout)
-    {
-        double largest = 0;
-        for (int index = 0; index < scores.Length; index++)
-            largest = Math.Max(largest, Math.Abs((double)scores[index] - rollout[index]));
-        return largest;
     }
 }

@@ -64,13 +64,13 @@ internal sealed class GrpoRun(
             ? Skill.EvaluateAsync(model, environment)
             : null;
         IReadOnlyList<RolloutGroup> groups = collector is null
-            ? player.PlayAsync(done).GetAwaiter().GetResult()
+            ? Wait(player.PlayAsync(done))
             : Take(collector);
-        Skill? evaluated = evaluation?.GetAwaiter().GetResult();
+        Skill? evaluated = evaluation is null ? null : Wait(evaluation);
         RolloutSample[] samples = [.. groups.SelectMany(group => group.Samples)];
         ThrowIfFailed(samples);
         int staleness = samples.Max(StalenessOf);
-        RolloutTally played = RolloutTally.Of(samples, player.ScoreDifference(groups), staleness);
+        RolloutTally played = RolloutTally.Of(samples, staleness);
         List<RolledSample> rolled = Rolled(groups, player);
         double playSeconds = clock.Elapsed.TotalSeconds;
         GrpoOutcome update = GrpoStep.Run(trainer, rolled, step, learningRate);
@@ -89,7 +89,7 @@ internal sealed class GrpoRun(
     {
         List<RolloutGroup> groups = [];
         while (groups.Count < options.Groups)
-            groups.Add(collector.TakeAsync().AsTask().GetAwaiter().GetResult()!);
+            groups.Add(Wait(collector.TakeAsync().AsTask())!);
         return groups;
     }
 
@@ -104,7 +104,7 @@ internal sealed class GrpoRun(
         if (step.KlWeight == 0)
             return rolled;
         RolloutSample[] samples = [.. groups.SelectMany(group => group.Samples)];
-        float[][] scores = player.ScoreReferenceAsync(samples).GetAwaiter().GetResult();
+        float[][] scores = Wait(player.ScoreReferenceAsync(samples));
         for (int index = 0; index < scores.Length; index++)
         {
             rolled[index].Sequence.ReferenceLogProbs =
@@ -117,8 +117,10 @@ internal sealed class GrpoRun(
     private void Push(int done)
     {
         using WeightUpdate update = trainer.ToUpdate(done.ToString(CultureInfo.InvariantCulture));
-        model.UpdateWeightsAsync(update, new() { Mode = options.PauseMode }).GetAwaiter().GetResult();
+        Wait(model.UpdateWeightsAsync(update, new() { Mode = options.PauseMode }));
     }
+
+    private static T Wait<T>(Task<T> task) => task.GetAwaiter().GetResult();
 
     private int StalenessOf(RolloutSample sample) =>
         sample.WeightVersions.Count == 0 ? 0 : model.UpdatesSince(sample.WeightVersions[0].Version);

@@ -10,6 +10,9 @@ internal sealed class GrpoVerb
     private static readonly GrpoRunOptions Standard = new();
     private static readonly IEnvironment[] Environments = [new GuessingGame(), new Arithmetic()];
 
+    private static readonly (string Name, PauseMode Mode)[] Pauses =
+        [("in_place", PauseMode.InPlace), ("retract", PauseMode.Retract)];
+
     private readonly MachineFlags _machine = new();
     private readonly PlayFlags _play = new();
     private readonly Option<string> _model = new("--model")
@@ -60,11 +63,11 @@ internal sealed class GrpoVerb
         DefaultValueFactory = _ => Standard.MaxStaleness, HelpName = "N",
     };
 
-    private readonly Option<PauseMode> _pause = new("--pause")
+    private readonly Option<string> _pause = new("--pause-mode")
     {
-        Description = "Of --async: whether games under way go on with the K and V they have (InPlace) or "
-            + "have them computed anew (Retract) when weights are pushed.",
-        DefaultValueFactory = _ => Standard.PauseMode,
+        Description = "Of --async: whether games under way keep their K and V when weights are pushed "
+            + "(in_place) or have them computed anew (retract).",
+        DefaultValueFactory = _ => Pauses[0].Name, HelpName = "NAME",
     };
 
     private readonly Option<int> _seed = new("--seed")
@@ -145,8 +148,17 @@ internal sealed class GrpoVerb
         Steps = parsed.GetValue(_steps), Minutes = parsed.GetValue(_minutes),
         LearningRate = parsed.GetValue(_rate), Seed = parsed.GetValue(_seed),
         IsAsync = parsed.GetValue(_async), MaxStaleness = parsed.GetValue(_staleness),
-        PauseMode = parsed.GetValue(_pause),
+        PauseMode = PauseOf(parsed.GetValue(_pause)!),
     };
+
+    private static PauseMode PauseOf(string name)
+    {
+        int index = Array.FindIndex(Pauses, pause => pause.Name == name);
+        return index >= 0
+            ? Pauses[index].Mode
+            : throw new OptionsException(
+                "--pause-mode", $"there is no mode '{name}'; in_place and retract are");
+    }
 
     private static IEnvironment EnvironmentOf(string name) =>
         Array.Find(Environments, environment => environment.Name == name)

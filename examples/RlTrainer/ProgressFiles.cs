@@ -70,17 +70,18 @@ internal static class ProgressFiles
     public static string Curves(IReadOnlyList<GrpoProgress> steps)
     {
         StringBuilder svg = new();
+        int lastStep = steps.Count == 0 ? 0 : steps[^1].Step;
         svg.AppendLine(
             $"<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{Width}\" height=\"{3 * PanelHeight}\" "
             + "font-family=\"sans-serif\" font-size=\"12\">");
         svg.AppendLine($"<rect width=\"{Width}\" height=\"{3 * PanelHeight}\" fill=\"white\"/>");
-        Panel(svg, 0, "reward", [.. steps.Select(step => step.Played.Skill.Reward)]);
-        Panel(svg, 1, "success", [.. steps.Select(step => step.Played.Skill.Success)]);
-        Panel(svg, 2, "turns", [.. steps.Select(step => step.Played.Skill.Turns)]);
+        Panel(svg, 0, "reward", lastStep, [.. steps.Select(step => step.Played.Skill.Reward)]);
+        Panel(svg, 1, "success", lastStep, [.. steps.Select(step => step.Played.Skill.Success)]);
+        Panel(svg, 2, "turns", lastStep, [.. steps.Select(step => step.Played.Skill.Turns)]);
         return svg.AppendLine("</svg>").ToString();
     }
 
-    private static void Panel(StringBuilder svg, int index, string name, double[] values)
+    private static void Panel(StringBuilder svg, int index, string name, int lastStep, double[] values)
     {
         int top = (index * PanelHeight) + 20;
         int bottom = ((index + 1) * PanelHeight) - 30;
@@ -104,6 +105,6 @@ internal static class ProgressFiles
         svg.AppendLine($"<text x=\"4\" y=\"{bottom}\">{low:F2}</text>");
         svg.AppendLine(
             $"<text x=\"{Width - Margin}\" y=\"{bottom + 16}\" text-anchor=\"end\">"
-            + $"step {values.Length}</text>");
+            + $"step {lastStep}</text>");
     }
 }

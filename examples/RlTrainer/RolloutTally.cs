@@ -15,15 +15,14 @@ internal sealed record RolloutTally(
 {
     /// <summary>Of whole groups.</summary>
     /// <param name="samples">All of them.</param>
-    /// <param name="scoreDifference">See <see cref="ScoreDifference"/>.</param>
     /// <param name="staleness">See <see cref="Staleness"/>.</param>
-    public static RolloutTally Of(
-        IReadOnlyList<RolloutSample> samples, double? scoreDifference, int staleness)
+    public static RolloutTally Of(IReadOnlyList<RolloutSample> samples, int staleness)
     {
         long firstTokenNs = samples.Sum(
             sample => sample.Timings.PrefillQueueNs + sample.Timings.PrefillForwardNs);
         return new(
-            Skill.Of(samples), scoreDifference, samples.Count(sample => sample.HasMixedKv), staleness,
+            Skill.Of(samples), samples.Max(sample => PlayedEpisode.Of(sample).ScoreDifference),
+            samples.Count(sample => sample.HasMixedKv), staleness,
             firstTokenNs / 1e6 / samples.Sum(sample => sample.Turns.Count),
             (double)samples.Sum(sample => sample.CachedTokens) / samples.Sum(sample => sample.PromptTokens));
     }

@@ -13,8 +13,8 @@ internal readonly record struct Skill(double Reward, double Success, double Turn
     /// <summary>Means over played episodes.</summary>
     public static Skill Of(IReadOnlyList<RolloutSample> samples) => new(
         samples.Average(sample => sample.Reward ?? 0),
-        samples.Average(sample => EpisodeRollout.EpisodeOf(sample).Succeeded ? 1.0 : 0.0),
-        samples.Average(sample => EpisodeRollout.EpisodeOf(sample).Turns));
+        samples.Average(sample => PlayedEpisode.Of(sample).Episode.Succeeded ? 1.0 : 0.0),
+        samples.Average(sample => PlayedEpisode.Of(sample).Episode.Turns));
 
     /// <summary>Plays fresh episodes of an environment.</summary>
     public static Task<Skill> MeasureAsync(

@@ -96,7 +96,7 @@ public sealed class GrpoRunTests
             await PushAsync(version);
         IReadOnlyList<RolloutGroup> groups = await playing;
         RolloutSample[] samples = [.. groups.SelectMany(group => group.Samples)];
-        RolloutTally tally = RolloutTally.Of(samples, player.ScoreDifference(groups), staleness: 0);
+        RolloutTally tally = RolloutTally.Of(samples, staleness: 0);
         int mixed = samples.Count(sample => sample.HasMixedKv);
         Assert.That(tally.MixedKvSamples, Is.EqualTo(mixed).And.Positive);
         Assert.That(tally.ScoreDifference ?? 0, Is.Zero);
@@ -125,6 +125,11 @@ public sealed class GrpoRunTests
         for (int index = 0; index < samples.Length; index++)
             Assert.That(scores[index], Is.EqualTo(samples[index].LogProbs));
         Assert.That((rig.Model.WeightVersion, reference.WeightVersion), Is.EqualTo(("3", "default")));
+        using RolloutSession session = new(rig.Model, GamePlayer.OptionsFor(temperature: 1));
+        Assert.That(await session.ScoreAsync(samples[0]), Is.Not.EqualTo(samples[0].LogProbs));
+        Assert.That(
+            async () => await session.ScoreAsync(samples[0], "default"),
+            Throws.TypeOf<WeightVersionMismatchException>());
     }
 
     [Test]
