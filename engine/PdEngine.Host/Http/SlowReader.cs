@@ -9,19 +9,14 @@ internal sealed class SlowReader(HttpContext context, TimeSpan patience)
     /// <exception cref="OperationCanceledException">The client has gone, or was given up.</exception>
     public async ValueTask FlushAsync()
     {
-        ValueTask<FlushResult> flush = context.Response.BodyWriter.FlushAsync(context.RequestAborted);
-        if (!flush.IsCompleted)
+        Task<FlushResult> flush = context.Response.BodyWriter.FlushAsync(context.RequestAborted).AsTask();
+        try
         {
-            Task<FlushResult> waiting = flush.AsTask();
-            try
-            {
-                await waiting.WaitAsync(patience).ConfigureAwait(false);
-            }
-            catch (TimeoutException)
-            {
-                context.Abort();
-            }
-            flush = new(waiting);
+            await flush.WaitAsync(patience).ConfigureAwait(false);
+        }
+        catch (TimeoutException)
+        {
+            context.Abort();
         }
         FlushResult result = await flush.ConfigureAwait(false);
         if (result.IsCompleted || result.IsCanceled || context.RequestAborted.IsCancellationRequested)
