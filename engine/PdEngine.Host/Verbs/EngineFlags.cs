@@ -133,9 +133,9 @@ internal sealed class EngineFlags(bool splitsByDefault = false, int pageSize = 6
             parsed, parsed.GetValue(_model), threads ?? Environment.ProcessorCount, Seed(parsed));
         plan?.ShowNotices();
         EngineOptions options = _plan.Join(parsed, Read(parsed, threads, plan), plan);
+        Engine engine = await Engine.StartAsync(options, cancellation).ConfigureAwait(false);
         if (options.ModelPath == DefaultModel.Name && parsed.GetValue(_model) is null)
             Console.Error.WriteLine($"no --model: {DefaultModel.Name}, the small model inside this command");
-        Engine engine = await Engine.StartAsync(options, cancellation).ConfigureAwait(false);
         EngineMetrics metrics = engine.Metrics;
         Console.Error.WriteLine(
             $"{engine.BackendName}, context of {engine.ContextTokens} tokens, KV cache of "
