@@ -11,6 +11,14 @@ internal sealed record OpenedModel(
         .Select(worker => worker.Devices.Count)
         .Distinct();
 
+    /// <summary>A device for each memory that its workers compute in.</summary>
+    /// <param name="devices">Every device of the plan.</param>
+    public IBackend[] Memories(IReadOnlyList<IBackend> devices) => [.. Service.Groups
+        .SelectMany(group => group.Workers)
+        .SelectMany(worker => worker.Devices)
+        .Select(device => devices[device])
+        .DistinctBy(device => device.Memory)];
+
     /// <exception cref="CheckpointException">Missing, malformed or not supported.</exception>
     /// <exception cref="OptionsException">The plan asks for what the checkpoint cannot do.</exception>
     public static OpenedModel Open(ServedModel service, Topology plan, EngineOptions options)

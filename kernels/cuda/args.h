@@ -21,12 +21,12 @@ typedef unsigned int u32;
 typedef unsigned long long u64;
 typedef u16 bf16;
 
-constexpr i32 kRowThreads = 128;     // of the kernels that take a row a block
+constexpr i32 kRowThreads = 128;  // of the kernels that take a row a block
 constexpr i32 kCopyThreads = 256;
 constexpr i32 kSampleThreads = 512;
-constexpr i32 kKeyTile = 64;         // keys of one step of attention
-constexpr i32 kSplitKeys = 512;      // keys of one split, counted from position 0
-constexpr i32 kGemmDepth = 64;       // columns of one step of a product
+constexpr i32 kKeyTile = 64;     // keys of one step of attention
+constexpr i32 kSplitKeys = 512;  // keys of one split, counted from position 0
+constexpr i32 kGemmDepth = 64;   // columns of one step of a product
 
 struct TokenLogProb {  // SampleResult, TopLogProb
   i32 token;
@@ -44,7 +44,7 @@ struct EmbedArgs {
   float* output;                 // [rows, columns]
   i64 table_stride;              // elements from a row to the next, as all strides here; a multiple of 8
   i64 output_stride;
-  i32 columns;                   // a multiple of 4
+  i32 columns;  // a multiple of 4
   i32 vocabulary;
 };
 
@@ -52,9 +52,9 @@ struct EmbedArgs {
 // grid (rows), block kRowThreads, shared memory kRmsNormSharedBytes.
 constexpr i32 kRmsNormSharedBytes = 64;
 struct RmsNormArgs {
-  const float* input;   // [rows, columns]
-  const float* weight;  // [columns]
-  bf16* output;         // [rows, columns]
+  const float* input;               // [rows, columns]
+  const float* weight;              // [columns]
+  bf16* output;                     // [rows, columns]
   i64 input_stride, output_stride;  // multiples of 4
   i32 columns;                      // a multiple of 4
   float epsilon;
@@ -63,9 +63,9 @@ struct RmsNormArgs {
 // pd_gather_rows: output[i] = input[rows[i]], float32. grid (count), block kRowThreads, no shared memory.
 // A row below 0 leaves output[i] as it is.
 struct GatherRowsArgs {
-  const float* input;  // [.., columns]
-  const i32* rows;     // [count]
-  float* output;       // [count, columns]
+  const float* input;               // [.., columns]
+  const i32* rows;                  // [count]
+  float* output;                    // [count, columns]
   i64 input_stride, output_stride;  // multiples of 4
   i32 columns;                      // a multiple of 4
   i32 reserved;
@@ -79,8 +79,9 @@ struct GatherRowsArgs {
 //   m64        64 x 64               128      4
 //   m128      128 x 128              256      3
 // grid (ceil(outputs / tile outputs), ceil(rows / tile rows), kGemmPartials ? segments : 1).
-// Shared memory: gemm_shared_bytes. m128 with 4 segments takes 224 KB, which a device may lack: use m64 there.
-// Alignment of input, weight: 16 bytes. columns / segments, input_stride, weight_stride: multiples of 8.
+// Shared memory: gemm_shared_bytes. m128 with 4 segments takes 224 KB, which a device may lack: use m64
+// there. Alignment of input, weight: 16 bytes. columns / segments, input_stride, weight_stride: multiples
+// of 8.
 enum GemmEpilogue : i32 {
   kGemmStore = 0,     // output = sum + bias
   kGemmAdd = 1,       // output += sum + bias
@@ -93,7 +94,7 @@ struct GemmArgs {
   const float* bias;   // [outputs], or null
   void* output;        // float [rows, outputs]; bf16 where gated
   i64 input_stride, weight_stride, output_stride;
-  i64 segment_stride;  // floats; of kGemmPartials alone
+  i64 segment_stride;          // floats; of kGemmPartials alone
   i32 rows, outputs, columns;  // outputs a multiple of 32 where gated
   i32 segments;                // 1, 2 or 4
   i32 epilogue;                // a GemmEpilogue
@@ -129,19 +130,19 @@ struct TokenPlace {
 // grid (tokens, ceil((heads + 2 * kv_heads) / 4)), block kRowThreads, no shared memory.
 // q is turned in place and left as bf16: the first head_dim * 2 of a head's head_dim * 4 bytes.
 struct RotateAppendArgs {
-  float* qkv;               // [tokens, (heads + 2 * kv_heads) * head_dim]
-  const float* rope;        // [positions, head_dim]: head_dim / 2 cosines, then sines
-  const float* query_norm;  // [head_dim], or null
-  const float* key_norm;    // [head_dim], or null
-  u8* store;                // the layer's K plane of block 0
-  const TokenPlace* places; // [tokens]
+  float* qkv;                // [tokens, (heads + 2 * kv_heads) * head_dim]
+  const float* rope;         // [positions, head_dim]: head_dim / 2 cosines, then sines
+  const float* query_norm;   // [head_dim], or null
+  const float* key_norm;     // [head_dim], or null
+  u8* store;                 // the layer's K plane of block 0
+  const TokenPlace* places;  // [tokens]
   i64 qkv_stride, rope_stride;
-  i64 block_bytes;          // from a block to the next
-  i64 plane_bytes;          // from K to V: all heads of the store
+  i64 block_bytes;  // from a block to the next
+  i64 plane_bytes;  // from K to V: all heads of the store
   i32 heads, kv_heads;
-  i32 head_dim;             // 16, 32, 64 or 128
+  i32 head_dim;  // 16, 32, 64 or 128
   i32 page_size;
-  i32 first_kv_head;        // head of the store that KV head 0 is
+  i32 first_kv_head;  // head of the store that KV head 0 is
   float epsilon;
 };
 
@@ -153,16 +154,16 @@ struct AttentionSlice {
   i32 first_block;  // index in blocks of the block of position 0
 };
 
-// Work of a thread block, for each KV head: some splits of a tile of a slice's rows. Row r of a slice is query
-// r / group, head r % group of the KV head's group = heads / kv_heads query heads.
-// Splits whose keys no row of the tile sees may be left out.
+// Work of a thread block, for each KV head: some splits of a tile of a slice's rows. Row r of a slice is
+// query r / group, head r % group of the KV head's group = heads / kv_heads query heads. Splits whose keys no
+// row of the tile sees may be left out.
 struct AttentionUnit {
-  i32 slice;        // below 0: nothing to do
-  i32 first_row;    // a multiple of the tile height
+  i32 slice;      // below 0: nothing to do
+  i32 first_row;  // a multiple of the tile height
   i32 first_split;
   i32 split_count;
-  i32 partial;      // index of the partial of first_split, the others following; -1: these are all the splits
-                    // that the tile sees, and the output is written here
+  i32 partial;  // index of the partial of first_split, the others following; -1: these are all the splits
+                // that the tile sees, and the output is written here
 };
 
 // pd_attention_d{16,32,64,128}_m{16,64}: causal attention over paged K and V, head_dim d, tile height m.
@@ -171,8 +172,8 @@ struct AttentionUnit {
 // pd_attention_merge, with the same bits.
 // A partial is [kv_heads][m * (head_dim + 2)] floats: m rows of accumulator, m maxima, m sums.
 struct AttentionArgs {
-  const float* qkv;               // as pd_rotate_append leaves it
-  const u8* store;                // the layer's K plane of block 0
+  const float* qkv;  // as pd_rotate_append leaves it
+  const u8* store;   // the layer's K plane of block 0
   const AttentionSlice* slices;
   const i32* blocks;
   const AttentionUnit* units;
@@ -183,8 +184,8 @@ struct AttentionArgs {
   i32 heads, kv_heads;
   i32 page_size;
   i32 first_kv_head;
-  i32 window;                     // latest positions that a query sees, its own included; 0 is all
-  float scale_log2;               // head_dim^-0.5 * log2(e), rounded once from double
+  i32 window;        // latest positions that a query sees, its own included; 0 is all
+  float scale_log2;  // head_dim^-0.5 * log2(e), rounded once from double
 };
 constexpr i32 attention_shared_bytes(i32 tile_rows, i32 head_dim) {
   return 8 * kKeyTile * head_dim + 4 * tile_rows * head_dim;
@@ -192,7 +193,7 @@ constexpr i32 attention_shared_bytes(i32 tile_rows, i32 head_dim) {
 
 // A tile whose splits lie in partials.
 struct AttentionMergeTile {
-  i32 slice;          // below 0: nothing to do
+  i32 slice;  // below 0: nothing to do
   i32 first_row;
   i32 first_partial;  // ascending splits
   i32 split_count;
@@ -231,12 +232,12 @@ enum SampleFault : i32 {
 
 // pd_sample: draws and scores rows; the definition is in SampleRow.cs. A faulty row's result is (-1, NaN).
 // grid (any number of blocks up to row_count), block kSampleThreads, shared memory kSampleSharedBytes.
-// Ids of a row's bias and of its suppressed list are distinct. An id of the history below 0 is the token of
+// vocabulary is at most 2^20. Ids of a row's bias are distinct. An id of the history below 0 is the token of
 // draw -1 - id of the step before.
-constexpr i32 kSampleSharedBytes = 2048 * 12 + 512;
+constexpr i32 kSampleSharedBytes = 2048 * 12 + 1024;
 struct SampleArgs {
-  const float* logits;           // [rows, vocabulary]; row 0 is logits row first_logits_row
-  const SampleRow* rows;         // [row_count]
+  const float* logits;    // [rows, vocabulary]; row 0 is logits row first_logits_row
+  const SampleRow* rows;  // [row_count]
   const i32* history;
   const i32* bias_ids;
   const float* bias_values;
@@ -245,8 +246,8 @@ struct SampleArgs {
   TokenLogProb* results;         // [row_count]
   TokenLogProb* tops;            // indexed by first_top
   i32* faults;                   // [row_count], a SampleFault each
-  u8* scratch;                   // sample_scratch_bytes(vocabulary) for each block of the grid, 64-byte aligned
-  i64 logits_stride;             // a multiple of 4
+  u8* scratch;        // sample_scratch_bytes(vocabulary) for each block of the grid, 64-byte aligned
+  i64 logits_stride;  // a multiple of 4
   i32 vocabulary, row_count, first_logits_row;
   i32 reserved;
 };
@@ -263,7 +264,7 @@ struct CopyBlocksArgs {
   const i32* target_blocks;  // [blocks]; null: block i is i
   i64 source_block_bytes, source_layer_bytes, source_plane_bytes;
   i64 target_block_bytes, target_layer_bytes, target_plane_bytes;
-  i64 head_bytes;            // of one head of one plane of a block; a multiple of 16
+  i64 head_bytes;                  // of one head of one plane of a block; a multiple of 16
   i32 source_layer, target_layer;  // first
   i32 source_head, target_head;    // first
   i32 heads, planes;

@@ -33,6 +33,10 @@ public sealed record RolloutOptions
     /// the engine.</summary>
     public ulong? Seed { get; init; }
 
+    /// <summary>Number of the first prompt: a run that is resumed goes on counting seeds and
+    /// sessions.</summary>
+    public long FirstRolloutId { get; init; }
+
     /// <summary>Groups that are started at once where more are wanted; at least the batch's own size is.
     /// What is then too much is aborted.</summary>
     public int OverSamplingGroups { get; init; }
