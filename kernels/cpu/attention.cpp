@@ -114,7 +114,7 @@ int64_t scratch_bytes(const pd_attend_args& args) {
   const int32_t padded_dim = int32_t(round_up(args.head_dim, 16));
   pd::AttendSlice sums = {};
   for (int32_t i = 0; i < args.slice_count; i++) cut(args, args.slices[i], sums);
-  return slices_bytes(args) + pd::attend_area(args.head_dim, padded_dim).bytes * pd::team_slots(args.team) +
+  return slices_bytes(args) + pd::attend_area(padded_dim).bytes * pd::team_slots(args.team) +
          sums.first_partial * (pd::kPartialHead + padded_dim) * int64_t(sizeof(float));
 }
 
@@ -134,6 +134,8 @@ struct Kernels {
 
 Kernels kernels_for(int32_t isa) {
   if (isa == PD_ISA_AVX512_BF16) return {pd::attend_unit_avx512bf16, pd::attend_merge_avx512bf16};
+  if (isa == PD_ISA_AMX) return {pd::attend_unit_amx, pd::attend_merge_avx512};
+  if (isa == PD_ISA_AMX_EMULATED) return {pd::attend_unit_emulated, pd::attend_merge_avx2};
   if (pd::uses_avx512(isa)) return {pd::attend_unit_avx512, pd::attend_merge_avx512};
   return {pd::attend_unit_avx2, pd::attend_merge_avx2};
 }
@@ -142,11 +144,11 @@ Kernels kernels_for(int32_t isa) {
 
 namespace pd {
 
-AttendArea attend_area(int32_t head_dim, int32_t padded_dim) {
+AttendArea attend_area(int32_t padded_dim) {
   AttendArea area;
   area.queries = 0;
-  area.scores = round_up(int64_t(kUnitRows) * head_dim, 16);
-  area.sums = area.scores + kBandSlots * kTileKeys;
+  area.scores = int64_t(kUnitRows) * padded_dim;
+  area.sums = area.scores + kUnitRows * kTileKeys;
   area.total = area.sums + kUnitRows * padded_dim;
   area.lanes = area.total + kUnitRows * padded_dim;
   area.stats = area.lanes + kUnitRows * 16;
@@ -194,7 +196,7 @@ pd_status pd_cpu_attend(const pd_attend_args* args) {
   work.places = pd::kv_places(args->head_dim, args->page_size);
   work.slices = static_cast<pd::AttendSlice*>(args->scratch);
   work.threads = static_cast<uint8_t*>(args->scratch) + slices_bytes(*args);
-  work.thread_bytes = pd::attend_area(args->head_dim, work.padded_dim).bytes;
+  work.thread_bytes = pd::attend_area(work.padded_dim).bytes;
   work.partials = reinterpret_cast<float*>(work.threads + work.thread_bytes * pd::team_slots(args->team));
   pd::AttendSlice sums = {};
   for (int32_t i = 0; i < args->slice_count; i++) work.slices[i] = cut(*args, args->slices[i], sums);

@@ -19,6 +19,7 @@ constexpr float kInfinity = __builtin_inff();
 #include "attention_tile.h"
 #include "attention_unit.h"
 #include "attention_band_fma.h"
+#include "attention_bands.h"
 
 }  // namespace
 

@@ -20,6 +20,7 @@ class EmulatedTiles {
 
   template <int T>
   void load(const void* from, int64_t row_bytes) {
+    trap_unless(shapes_.rows[T] != 0);
     std::memset(tiles_[T], 0, sizeof tiles_[T]);
     for (int64_t row = 0; row < shapes_.rows[T]; row++)
       std::memcpy(tiles_[T][row], static_cast<const uint8_t*>(from) + row * row_bytes, shapes_.row_bytes[T]);
@@ -35,6 +36,7 @@ class EmulatedTiles {
   }
   template <int C, int A, int B>
   void dot() {
+    trap_unless(fit<C, A, B>());
     // B widened once: for a whole tile the lanes past its columns are zero, and so are C's.
     float even_b[16][16], odd_b[16][16];
     for (int k = 0; k < 16; k++) widen(tiles_[B][k], even_b[k], odd_b[k]);
@@ -55,6 +57,7 @@ class EmulatedTiles {
   // TDPBSSD: int8 in groups of four k, into int32, which wraps.
   template <int C, int A, int B>
   void dot_int8() {
+    trap_unless(fit<C, A, B>());
     for (int row = 0; row < shapes_.rows[C]; row++) {
       int32_t sum[16];
       std::memcpy(sum, tiles_[C][row], 64);
@@ -67,6 +70,16 @@ class EmulatedTiles {
   }
 
  private:
+  // What the unit takes for an invalid instruction.
+  static void trap_unless(bool valid) {
+    if (!valid) __builtin_trap();
+  }
+  template <int C, int A, int B>
+  bool fit() const {
+    return shapes_.rows[C] != 0 && shapes_.rows[C] == shapes_.rows[A] &&
+           shapes_.row_bytes[A] == 4 * shapes_.rows[B] && shapes_.row_bytes[C] == shapes_.row_bytes[B];
+  }
+
   // A row of bf16 pairs: first elements, second elements.
   static void widen(const uint8_t* row, float* first, float* second) {
     uint32_t pairs[16];

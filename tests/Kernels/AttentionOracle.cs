@@ -52,7 +52,8 @@ internal static class AttentionOracle
     {
         int oldest = setup.Oldest(position), count = position + 1 - oldest, dims = setup.HeadDim;
         int column = head / setup.Group * dims;
-        bool rounds = setup.Isa == AttentionIsa.Avx512Bf16;
+        bool rounds = setup.Isa is AttentionIsa.Avx512Bf16 or AttentionIsa.Amx
+            or AttentionIsa.AmxEmulated;
         double[] query = Query(
             sequence.Queries.AsSpan((position * setup.QueryColumns) + (head * dims), dims), setup.Scale,
             rounds);
