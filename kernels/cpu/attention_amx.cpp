@@ -22,6 +22,7 @@ constexpr float kInfinity = __builtin_inff();
 #include "attention_rows.h"
 #include "attention_tiles.h"
 #include "attention_unit.h"
+#include "attention_bands.h"
 #include "attention_band_tiles.h"
 
 }  // namespace

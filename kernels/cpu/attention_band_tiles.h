@@ -20,29 +20,19 @@ void Unit::take_queries() {
   }
 }
 
+// Null where that is what is worked on: there is nothing to fetch.
+inline const char* to_fetch(const char* ahead, const uint16_t* at_work) {
+  return ahead == reinterpret_cast<const char*>(at_work) ? nullptr : ahead;
+}
+
 // Scores of the groups of 16 keys that hold `keys`.
 inline void Unit::score(int32_t band, Span keys, const uint16_t* k, Ahead ahead) {
   const int32_t pairs = args.head_dim / 2, blocks = (args.head_dim + 31) / 32;
   const int32_t first = keys.first / 16, groups = (keys.end + 15) / 16 - first;
   const auto* q = reinterpret_cast<const uint16_t*>(queries) + int64_t(band) * blocks * band_rows * 32;
   kernels_for(args.head_dim)
-      .score[groups - 1](q, k + first * pairs * 32, pairs, band_rows, scores + first * 16, ahead.during_k);
-}
-
-// Adds the band's weighted values. What rows do not see is multiplied by zero, so it has to be finite.
-void Unit::mix(int32_t band, int32_t base, const uint16_t* v, Ahead ahead) {
-  const int32_t first = band * band_rows, last = first + rows_of(band) - 1, stride = work.padded_dim;
-  const Span some = meet({rows[first].first, rows[last].end}, {base, base + kTileKeys});
-  const int begin = some.first - base < 32 ? 0 : 1, end = some.end - base <= 32 ? 1 : 2;
-  const TileKernels& kernels = kernels_for(args.head_dim);
-  const char* fetched = ahead.during_v;
-  for (int32_t group = 0; group < stride / 16; group += 4) {
-    const int32_t left = stride / 16 - group, groups = left < 4 ? left : 4;
-    float* at = sums + int64_t(first) * stride + group * 16;
-    kernels.add[groups - 1](scores, v + group * kGroupElements, {at, stride, at, stride}, begin, end,
-                            fetched);
-    if (fetched) fetched += groups * kGroupElements * 2;
-  }
+      .score[groups - 1](q, k + first * pairs * 32, pairs, band_rows, scores + first * 16,
+                         to_fetch(ahead.during_k, k));
 }
 
 // One group of 16 dims of V without the positions outside `sees`.
@@ -73,63 +63,26 @@ __attribute__((noinline)) void mix_apart(const Unit& unit, int32_t band, int32_t
   }
 }
 
-// Whether V is finite wherever some row of this head does not see it.
-inline bool is_finite_where_hidden(const Unit& unit, int32_t first_row, int32_t base, const uint16_t* v) {
-  const Span early = unit.rows[first_row], late = unit.rows[first_row + unit.head_rows - 1];
-  const Span all = meet({late.first, early.end}, {base, base + kTileKeys});
-  const int64_t groups = unit.work.padded_dim / 16;
-  if (all.first >= all.end) return !holds_not_finite(v, groups, 0, kTileKeys / 2);
-  return !holds_not_finite(v, groups, 0, (all.first - base + 1) / 2) &&
-         !holds_not_finite(v, groups, (all.end - base) / 2, kTileKeys / 2);
-}
-
-// The bands of one head, `count` from `first` on. All scores come before the weights, so that the tile unit
-// has products of a band to work on while another is weighed.
-inline void run_head(Unit& unit, int32_t first, int32_t count, int32_t base, const uint16_t* k,
-                     const uint16_t* v, Ahead ahead) {
-  constexpr Ahead nothing = {nullptr, nullptr};
-  float* const scores = unit.scores;
-  const auto keys_of = [&](int32_t band) {
-    const Span *early = unit.rows + band * unit.band_rows, *late = early + unit.rows_of(band) - 1;
-    return meet({early->first, late->end}, {base, base + kTileKeys});
-  };
-  Ahead left = ahead;
-  for (int32_t i = 0; i < count; i++) {
-    const Span keys = keys_of(first + i);
-    if (keys.first >= keys.end) continue;
-    unit.scores = scores + i * kBandRows * kTileKeys;
-    unit.score(first + i, {keys.first - base, keys.end - base}, k, left);
-    left = nothing;
-  }
-  const bool is_finite = is_finite_where_hidden(unit, first * unit.band_rows, base, v);
-  left = ahead;
-  for (int32_t i = 0; i < count; i++) {
-    const Span keys = keys_of(first + i);
-    if (keys.first >= keys.end) continue;
-    unit.scores = scores + i * kBandRows * kTileKeys;
-    unit.weigh(first + i, base);
-    if (is_finite)
-      unit.mix(first + i, base, v, left);
-    else
-      mix_apart(unit, first + i, base, v);
-    left = nothing;
-  }
-  unit.scores = scores;
-}
-
-void Unit::run_tile(int32_t base, bool more) {
-  const int32_t bands_each = bands / heads;
-  for (int32_t head = 0; head < heads; head++) {
-    const uint16_t *k = k_tile, *v = v_tile;
-    Ahead ahead = {nullptr, nullptr};
-    if (!work.places.tiled) {
-      gather(base, head, more);
-    } else {
-      k = tile_at(k_head + head * work.places.head_bytes, base);
-      v = tile_at(v_head + head * work.places.head_bytes, base);
-      const int32_t turn = (base / kTileKeys - run.first / kTileKeys) * heads + head;
-      ahead = {reinterpret_cast<const char*>(v), reinterpret_cast<const char*>(next_turn(turn))};
-    }
-    run_head(*this, head * bands_each, bands_each, base, k, v, ahead);
+// Adds the band's weighted values, by halves of a tile. What a row does not see is multiplied by zero, so it
+// has to be finite.
+void Unit::mix(int32_t band, int32_t base, const uint16_t* v, Ahead ahead) {
+  const int32_t first = band * band_rows, groups = work.padded_dim / 16;
+  const Span *early = rows + first, *late = early + rows_of(band) - 1;
+  const Span some = keys_of(band, base), all = meet({late->first, early->end}, {base, base + kTileKeys});
+  const int begin = some.first - base < 32 ? 0 : 1, end = some.end - base <= 32 ? 1 : 2;
+  const int first_pair = begin * kBlockPairs, end_pair = end * kBlockPairs;
+  const bool none = all.first >= all.end;
+  const int all_first = none ? end_pair : (all.first - base + 1) / 2;
+  const int all_end = none ? end_pair : (all.end - base) / 2;
+  if (holds_not_finite(v, groups, first_pair, all_first) || holds_not_finite(v, groups, all_end, end_pair))
+    return mix_apart(*this, band, base, v);
+  const TileKernels& kernels = kernels_for(args.head_dim);
+  const char* fetched = to_fetch(ahead.during_v, v);
+  for (int32_t group = 0; group < groups; group += 4) {
+    const int32_t count = groups - group < 4 ? groups - group : 4;
+    float* at = sums + int64_t(first) * work.padded_dim + group * 16;
+    kernels.add[count - 1](scores, v + group * kGroupElements, {at, work.padded_dim, at, work.padded_dim},
+                           begin, end, fetched);
+    fetched = past(fetched, int64_t(count) * kTileKeys / 2);
   }
 }

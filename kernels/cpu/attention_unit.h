@@ -62,6 +62,7 @@ struct Unit {
   const uint8_t* turn_at(int32_t turn) const;
   const uint8_t* next_turn(int32_t turn) const;
   const uint16_t* tile_at(const uint8_t* head, int32_t base) const;
+  Span keys_of(int32_t band, int32_t base) const;
   void list_rows(int32_t base, int32_t head, const uint8_t** out) const;
   void gather(int32_t base, int32_t head, bool more);
   void score(int32_t band, Span keys, const uint16_t* k, Ahead ahead);
@@ -97,6 +98,12 @@ inline Span Unit::sees(int32_t row) const {
   return {args.window > 0 && position >= args.window ? position - args.window + 1 : 0, position + 1};
 }
 
+// Positions of a tile that some row of a band sees.
+inline Span Unit::keys_of(int32_t band, int32_t base) const {
+  const Span *early = rows + band * band_rows, *late = early + rows_of(band) - 1;
+  return meet({early->first, late->end}, {base, base + kTileKeys});
+}
+
 // Pointers into the thread's scratch, and what each row sees.
 void Unit::place(int32_t slot) {
   const pd::AttendArea area = pd::attend_area(work.padded_dim);
@@ -123,6 +130,7 @@ void Unit::follow(int64_t unit) {
   if (head_rows > kBandRows || next >= work.units) return;
   const Unit after(work, next);
   if (after.turns() > 0) following = after.turn_at(0);
+  _mm_prefetch(following, _MM_HINT_T0);  // looks its page up
 }
 
 void Unit::clear(bool whole) {
