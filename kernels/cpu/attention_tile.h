@@ -5,6 +5,12 @@
 // each pair is the low half of its 32 bits. A band of rows keeps R x groups accumulators in registers: every
 // load of K or V serves R rows, every spread of q or p serves `groups` registers.
 
+#ifdef PD_WIDE_BANDS
+constexpr int kBandRows = 12;
+#else
+constexpr int kBandRows = 6;
+#endif
+
 // Scores become weights relative to `top`; returns lanes of their sum.
 inline Vec weigh_row(float* s, Vec top, Vec sum) {
   Vec p[4];

@@ -214,7 +214,7 @@ int64_t pd_cpu_matmul_int8_scratch_bytes(const pd_matmul_args* args) {
 }
 
 pd_status pd_cpu_matmul_int8(const pd_matmul_args* args) {
-  if (pd_status status = pd::require_isa(args->isa)) return status;
+  if (pd_status status = pd::require_int8(args->isa)) return status;
   if (pd_status status = pd::check_product(*args)) return status;
   if (pd_status status = pd::check_int8_segments(args->k, args->segments)) return status;
   const Plan plan = plan_of(*args);
