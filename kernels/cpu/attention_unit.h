@@ -199,7 +199,7 @@ inline const uint8_t* Unit::turn_at(int32_t turn) const {
 }
 
 // The K of the turn after this one, be it the next unit's.
-const uint8_t* Unit::next_turn(int32_t turn) const {
+inline const uint8_t* Unit::next_turn(int32_t turn) const {
   return turn + 1 < turns() ? turn_at(turn + 1) : following;
 }
 
