@@ -196,13 +196,14 @@ internal sealed class WeightUpdates(
             await OverwriteAsync(present, content).ConfigureAwait(false);
         WeightSet next = staged ?? present;
         await Swap.SwapAsync(new(Swap.Current.Number + 1, version, next)).ConfigureAwait(false);
-        if (staged is not null)
-            present.RemoveUser();
         _wasPushed = true;
         parts.Versions.Add(version);
         if (!_isHeld && !_isOnLoan)
             await Swap.ContinueAsync().ConfigureAwait(false);
         long end = clock.GetTimestamp();
+        // Only now: giving a gigabyte back to the system takes milliseconds.
+        if (staged is not null)
+            present.RemoveUser();
         onUpdated();
         return new WeightUpdateReport
         {
