@@ -57,14 +57,13 @@ internal sealed class EngineParts : IDisposable
     private static EngineParts Start(
         EngineOptions options, Topology plan, List<OpenedModel> opened, CancellationToken cancellationToken)
     {
-        long freeBytes = HostMemory.FreeBytes();
         int deviceCount = Math.Max(1, plan.DeviceCount);
-        DeviceSet devices = Backends.OpenDevices(
-            options.Backend, options.Isa, options.ThreadCount, deviceCount, options.LendsCores);
-        EngineParts parts = new(devices, new WeightShelf(devices.Devices[0]));
+        DeviceSet devices = Backends.OpenDevices(options, deviceCount);
+        EngineParts parts = new(devices, new WeightShelf(devices.Devices));
         try
         {
-            LoadMeter meter = new(options.Progress, opened, cancellationToken);
+            long freeBytes = devices.FreeBytes();
+            LoadMeter meter = new(options.Progress, opened, parts._weights, cancellationToken);
             foreach (OpenedModel model in opened)
                 parts._weights.Load(model, meter);
             foreach (OpenedModel model in opened)

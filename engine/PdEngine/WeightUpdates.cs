@@ -186,17 +186,17 @@ internal sealed class WeightUpdates(
                 "another service, or a step that never ended, uses the present weights: they cannot be "
                 + "overwritten; leave Stages out");
         }
-        bool fits = HostMemory.FreeBytes() > present.Bytes + (present.Bytes / 8);
+        bool fits = present.Backends.Sum(backend => backend.FreeBytes)
+            > present.Bytes + (present.Bytes / 8);
         if (!isShared && !present.IsAway && !(options.Stages ?? fits))
             return (content, null);
-        WeightSet staged = new(present.Quantization);
+        WeightSet staged = new(present.Quantization, present.Backends);
         try
         {
             foreach (int rankCount in present.RankCounts)
             {
                 staged.Load(
-                    rankCount, content, parts.WeightBackend, progress: null,
-                    cancellation.ThrowIfCancellationRequested);
+                    rankCount, content, progress: null, cancellation.ThrowIfCancellationRequested);
             }
             return (content, staged);
         }
@@ -211,7 +211,7 @@ internal sealed class WeightUpdates(
     {
         try
         {
-            await Task.Run(() => present.Reload(content, parts.WeightBackend)).ConfigureAwait(false);
+            await Task.Run(() => present.Reload(content)).ConfigureAwait(false);
         }
         catch (Exception cause) when (cause is PdEngineException or IOException)
         {
