@@ -50,3 +50,9 @@ size_t kernel_count() { return sizeof kKernels / sizeof *kKernels; }
 const Kernel& kernel_at(size_t index) { return *kKernels[index]; }
 
 }  // namespace pd::emulated
+
+// What a test of kernels chooses; see Schedule.
+extern "C" __attribute__((visibility("default"))) void pd_emulated_set_schedule(uint64_t seed,
+                                                                                uint32_t threads) {
+  pd::emulated::set_schedule({seed, threads});
+}
