@@ -37,6 +37,15 @@ public sealed record EngineOptions
     public BackendKind Backend { get; init; } = BackendKind.Auto;
 
     /// <summary>
+    /// GPUs of the plan's devices, in order, for example <c>cuda:0,cuda:0</c>: a GPU that is named twice is
+    /// shared. Absent: as many as there are, in order.
+    /// </summary>
+    public string? Devices { get; init; }
+
+    /// <summary>File of the CUDA driver; absent: the system's own.</summary>
+    public string? CudaDriver { get; init; }
+
+    /// <summary>
     /// Instruction set of the CPU backend; <see cref="CpuIsa.Auto"/> takes the best this CPU has.
     /// </summary>
     public CpuIsa Isa { get; init; } = CpuIsa.Auto;

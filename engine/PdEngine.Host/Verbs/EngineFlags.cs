@@ -20,7 +20,7 @@ internal sealed class EngineFlags(bool splitsByDefault = false, int pageSize = 6
 
     private readonly Option<string> _backend = new("--backend")
     {
-        Description = "auto, cpu or reference.", DefaultValueFactory = _ => "auto", HelpName = "NAME",
+        Description = "auto, cuda, cpu or reference.", DefaultValueFactory = _ => "auto", HelpName = "NAME",
     };
 
     private readonly Option<string> _isa = new("--isa")
@@ -170,7 +170,7 @@ internal sealed class EngineFlags(bool splitsByDefault = false, int pageSize = 6
             ModelPath = RandomModel.Resolve(model, Seed(parsed)),
             MemoryFolders = [DefaultModel.Open()],
             Backend = Choice("--backend", parsed.GetValue(_backend)!, ("auto", BackendKind.Auto),
-                ("cpu", BackendKind.Cpu), ("reference", BackendKind.Reference)),
+                ("cuda", BackendKind.Cuda), ("cpu", BackendKind.Cpu), ("reference", BackendKind.Reference)),
             Isa = Choice("--isa", parsed.GetValue(_isa)!, ("auto", CpuIsa.Auto), ("amx", CpuIsa.Amx),
                 ("amx-emulated", CpuIsa.AmxEmulated), ("avx512-bf16", CpuIsa.Avx512Bf16),
                 ("avx512", CpuIsa.Avx512), ("avx2", CpuIsa.Avx2)),
