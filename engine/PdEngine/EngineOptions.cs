@@ -9,6 +9,9 @@ public sealed record EngineOptions
     /// </summary>
     public required string ModelPath { get; init; }
 
+    /// <summary>Models held in memory: a model path that is the name of one means it.</summary>
+    public IReadOnlyList<MemoryFolder> MemoryFolders { get; init; } = [];
+
     /// <summary>
     /// The plan of services, groups and devices; absent: one regular worker on all cores. Where a group or
     /// a service sets something, it overrides the field of the same name here.

@@ -94,7 +94,7 @@ internal sealed class ModelParts : IDisposable
     /// <summary>Reads the checkpoint once more.</summary>
     public WeightSet ReadWeights()
     {
-        using ICheckpoint checkpoint = Checkpoint.Open(_model.Weights.Path);
+        using ICheckpoint checkpoint = Checkpoint.Open(_model.Weights.Path, _options.MemoryFolders);
         WeightSet set = _weights.NewSet(_model);
         try
         {

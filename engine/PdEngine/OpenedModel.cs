@@ -28,12 +28,13 @@ internal sealed record OpenedModel(
         WeightSource weights = new(path, service.Groups
             .Select(group => group.Settings.Quantization).FirstOrDefault(own => own is not null)
             ?? options.Quantization);
-        ICheckpoint checkpoint = PdEngine.Checkpoint.Open(path);
+        ICheckpoint checkpoint = PdEngine.Checkpoint.Open(path, options.MemoryFolders);
         try
         {
             OptionChecks.ThrowIfContextTooLong(options, checkpoint.Config);
             PlanChecks.ThrowIfUnservable(plan, service, checkpoint.Config);
-            (Tokenizer? tokenizer, ChatTemplate? template) = TextFiles.Load(checkpoint);
+            (Tokenizer? tokenizer, ChatTemplate? template) = TextFiles.Load(
+                checkpoint, PdEngine.Checkpoint.FindIn(options.MemoryFolders, path));
             OpenedModel opened = new(service, weights, checkpoint, tokenizer, template);
             foreach (int ranks in opened.RankCounts)
                 TensorParallel.ThrowIfImpossible(checkpoint.Config, ranks);

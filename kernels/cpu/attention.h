@@ -70,7 +70,7 @@ struct AttendWork {
 struct AttendArea {
   int64_t queries, scores, sums, total, lanes, stats, k_tile, v_tile, bytes;
 };
-AttendArea attend_area(int32_t head_dim, int32_t padded_dim);
+AttendArea attend_area(int32_t padded_dim);
 
 int32_t slice_of_unit(const AttendWork& work, int64_t unit);
 int32_t slice_of_merge(const AttendWork& work, int64_t merge);

@@ -55,8 +55,18 @@ template <int R>
 void score_tile(const float* q, const uint16_t* k, int64_t pairs, float* scores, int first, int end,
                 Ahead ahead) {
   constexpr int G = groups_for(R);
-  for (int g = first / (16 * G) * G; g * 16 < end; g += G)
-    score_groups<R, G>(q, k + g * pairs * 32, pairs, scores + g * 16, ahead.past(g, pairs));
+  const int groups = (end + 15) / 16;
+  const auto at = [&](int g, auto kernel) {
+    kernel(q, k + g * pairs * 32, pairs, scores + g * 16, ahead.past(g, pairs));
+  };
+  for (int g = first / (16 * G) * G; g < groups; g += G) {
+    if (G > 1 && groups - g == 1)
+      at(g, score_groups<R, 1>);
+    else if (G > 2 && groups - g == 2)
+      at(g, score_groups<R, 2>);
+    else
+      at(g, score_groups<R, G>);
+  }
 }
 
 // sums[R][G groups of 16 dims] += p[R][keys first to end] * v, key after key.

@@ -4,15 +4,17 @@ using PdEngine.Bench;
 namespace PdEngine.Host;
 
 /// <summary>The flags of every verb that loads weights.</summary>
-internal sealed class EngineFlags
+/// <param name="splitsByDefault">Without flags that say otherwise, one worker prefills, one decodes.</param>
+/// <param name="pageSize">Positions per KV block where no flag says.</param>
+internal sealed class EngineFlags(bool splitsByDefault = false, int pageSize = 64)
 {
-    private readonly PlanFlags _plan = new();
+    private readonly PlanFlags _plan = new(splitsByDefault);
 
     private readonly Option<string?> _model = new("--model", "-m", "--hf-checkpoint")
     {
         Description = "Hugging Face folder or GGUF file; random:SHAPE makes random weights "
             + $"({string.Join(", ", RandomModel.Shapes)}); of these only tiny has a tokenizer, the others "
-            + "take --input-ids.",
+            + $"take --input-ids. Absent: {DefaultModel.Name}, the small model inside this command.",
         HelpName = "PATH",
     };
 
@@ -44,7 +46,7 @@ internal sealed class EngineFlags
     private readonly Option<int> _pageSize = new("--page-size")
     {
         Description = "Positions per KV block, a power of two from 1 to 256.",
-        DefaultValueFactory = _ => 64,
+        DefaultValueFactory = _ => pageSize,
         HelpName = "N",
     };
 
@@ -131,6 +133,8 @@ internal sealed class EngineFlags
             parsed, parsed.GetValue(_model), threads ?? Environment.ProcessorCount, Seed(parsed));
         plan?.ShowNotices();
         EngineOptions options = _plan.Join(parsed, Read(parsed, threads, plan), plan);
+        if (options.ModelPath == DefaultModel.Name && parsed.GetValue(_model) is null)
+            Console.Error.WriteLine($"no --model: {DefaultModel.Name}, the small model inside this command");
         Engine engine = await Engine.StartAsync(options, cancellation).ConfigureAwait(false);
         EngineMetrics metrics = engine.Metrics;
         Console.Error.WriteLine(
@@ -160,13 +164,11 @@ internal sealed class EngineFlags
     /// <summary>The engine as the flags ask for it; bad values are <see cref="OptionsException"/>.</summary>
     private EngineOptions Read(ParseResult parsed, int? threads, ServedPlan? plan)
     {
-        string model = plan?.Service.ModelPath ?? parsed.GetValue(_model)
-            ?? throw new OptionsException(
-                "--model", "no checkpoint was named; give a Hugging Face folder, a GGUF "
-                + "file, or random:tiny for random weights");
+        string model = plan?.Service.ModelPath ?? parsed.GetValue(_model) ?? DefaultModel.Name;
         return new EngineOptions
         {
             ModelPath = RandomModel.Resolve(model, Seed(parsed)),
+            MemoryFolders = [DefaultModel.Open()],
             Backend = Choice("--backend", parsed.GetValue(_backend)!, ("auto", BackendKind.Auto),
                 ("cuda", BackendKind.Cuda), ("cpu", BackendKind.Cpu), ("reference", BackendKind.Reference)),
             Isa = Choice("--isa", parsed.GetValue(_isa)!, ("auto", CpuIsa.Auto), ("amx", CpuIsa.Amx),

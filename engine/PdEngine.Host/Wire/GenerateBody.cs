@@ -20,6 +20,7 @@ internal sealed record GenerateBody(
     {
         if (body.ValueKind != JsonValueKind.Object)
             throw new RequestException("body", $"a JSON object is needed, not {Fields.KindName(body)}");
+        DuplicateNames.Refuse(body);
         foreach (JsonProperty property in body.EnumerateObject())
             BodyFields.Check(Fields.NameOf(property), property.Value);
         (SamplingParams sampling, int sampleCount) =
@@ -43,6 +44,8 @@ internal sealed record GenerateBody(
             Priority = Fields.Integer(body, "priority") ?? 0,
             RoutingKey = Key(body, "routing_key"),
             SessionId = Key(body, "session_id"),
+            MinWeightVersion = Version(body, "min_weight_version"),
+            ExactWeightVersion = Version(body, "exact_weight_version"),
         };
         return new GenerateBody(
             IdOf(body), Fields.String(body, "rid"), request, sampleCount,
@@ -63,6 +66,12 @@ internal sealed record GenerateBody(
         }
         return id;
     }
+
+    /// <summary>Versions are names, and trainers count them.</summary>
+    private static string? Version(JsonElement body, string name) =>
+        body.TryGetProperty(name, out JsonElement version) && version.ValueKind == JsonValueKind.Number
+            ? version.GetRawText()
+            : Key(body, name);
 
     private static string? Key(JsonElement body, string name)
     {

@@ -60,7 +60,7 @@ internal sealed class Transformer : IDisposable
         _perToken = [_residual, _normed, _qkv, _attended, _activated, .. Own(_partial)];
         _wantedResidual = backend.CreateTensor(LogitsRowCapacity, config.HiddenSize);
         _wantedNormed = backend.CreateTensor(LogitsRowCapacity, config.HiddenSize);
-        _logits = group?.ViewLogits() ?? backend.CreateTensor(LogitsRowCapacity, config.VocabularySize);
+        _logits = group?.ViewLogits() ?? backend.CreateTensor(LogitsRowCapacity, config.HeadRows);
         _ownLogits = _logits.View(weights.FirstHeadRow, weights.Head?.Rows ?? 0);
     }
 
@@ -93,7 +93,8 @@ internal sealed class Transformer : IDisposable
     }
 
     /// <summary>
-    /// Logits of tokens of the last batch run [tokens, vocabulary]; they are good until any rank's next call.
+    /// Logits of tokens of the last batch run [tokens, vocabulary], of a reward model rewards [tokens, 1];
+    /// they are good until any rank's next call.
     /// </summary>
     /// <param name="tokens">Indices in the batch, at most <see cref="LogitsRowCapacity"/> of them.</param>
     public Tensor Logits(ReadOnlySpan<int> tokens)
