@@ -234,7 +234,7 @@ enum SampleFault : i32 {
 // grid (any number of blocks up to row_count), block kSampleThreads, shared memory kSampleSharedBytes.
 // vocabulary is at most 2^20. Ids of a row's bias are distinct. An id of the history below 0 is the token of
 // draw -1 - id of the step before.
-constexpr i32 kSampleSharedBytes = 2048 * 12 + 1024;
+constexpr i32 kSampleSharedBytes = 2048 * 12 + 512;
 struct SampleArgs {
   const float* logits;    // [rows, vocabulary]; row 0 is logits row first_logits_row
   const SampleRow* rows;  // [row_count]

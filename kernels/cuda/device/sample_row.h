@@ -19,8 +19,10 @@ struct Crossing {
 struct SampleRoom {
   u64 masses[kSampleBins];
   u32 counts[kSampleBins];
-  u64 joins[kSampleWarps];
-  u64 lane_masses[32];
+  union {  // one use is over, by a barrier, before the other begins
+    u64 joins[kSampleWarps];
+    u64 lane_masses[32];
+  };
   u32 lane_counts[32];
   Crossing crossing;
   u32 listed;

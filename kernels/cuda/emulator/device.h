@@ -9,7 +9,9 @@
 #include "block.h"
 
 #define DEVICE inline
-#define PD_KERNEL(name, Args, threads, blocks_per_sm)                                                   \
+#define PD_KERNEL(name, Args, threads, blocks_per_sm) PD_EMULATED_KERNEL(name, Args, threads)
+#define PD_EMULATED_KERNEL(name, Args, threads) PD_EMULATED_KERNEL_OF(name, Args, threads)
+#define PD_EMULATED_KERNEL_OF(name, Args, threads)                                                      \
   static void name##_body(const Args& args);                                                            \
   static const char* name##_run(pd::emulated::Dim3 grid, pd::emulated::Dim3 block, size_t shared_bytes, \
                                 const void* parameters) {                                               \
