@@ -14,7 +14,9 @@ internal sealed class HttpRig : IAsyncDisposable
     {
         _engine = engine;
         (Server, Log) = (server, log);
-        Client = new HttpClient { BaseAddress = server.Address, Timeout = TimeSpan.FromMinutes(1) };
+        // Cookies are sent by hand.
+        HttpClientHandler handler = new() { UseCookies = false };
+        Client = new HttpClient(handler) { BaseAddress = server.Address, Timeout = TimeSpan.FromMinutes(1) };
     }
 
     public HttpServer Server { get; }

@@ -91,7 +91,7 @@ internal static class GenerateBatch
             : throw new RequestException(
                 name, $"the list has {values.GetArrayLength()} entries for {count} prompts");
 
-    private static GenerateBody WithSession(GenerateBody body, string? session) =>
+    public static GenerateBody WithSession(GenerateBody body, string? session) =>
         session is null || body.Request.SessionId is not null
             ? body
             : body with

@@ -71,6 +71,8 @@ internal sealed class RouteTable(IEnumerable<string> services)
             ["/weights_checker"] = Route.Post(WeightRoutes.CheckAsync, Access.Admin),
             ["/get_weight_version"] = Route.GetOrPost(WeightRoutes.VersionAsync),
             ["/v1/models"] = Route.Get(FactRoutes.ModelsAsync),
+            ["/v1/chat/completions"] = Route.Work(ChatRoute.AnswerAsync),
+            ["/v1/completions"] = Route.Work(CompletionRoute.AnswerAsync),
         };
         routes["/get_server_info"] = routes["/server_info"];
         routes["/get_model_info"] = routes["/model_info"];
