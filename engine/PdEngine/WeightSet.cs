@@ -73,10 +73,16 @@ internal sealed class WeightSet(Quantization quantization) : IDisposable
     /// <summary>
     /// Takes the values of another checkpoint of the model in, in place; nobody may compute.
     /// </summary>
-    public void Reload(ICheckpoint checkpoint, IBackend backend)
+    /// <param name="checkpoint">Of what.</param>
+    /// <param name="backend">Whose form they have.</param>
+    /// <param name="onLoaded">After each shard.</param>
+    public void Reload(ICheckpoint checkpoint, IBackend backend, Action? onLoaded = null)
     {
         foreach (ModelWeights shard in _loaded)
+        {
             shard.Reload(checkpoint, backend);
+            onLoaded?.Invoke();
+        }
     }
 
     /// <summary>The tensors as they are now.</summary>
