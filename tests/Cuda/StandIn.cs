@@ -38,6 +38,11 @@ internal static unsafe class StandIn
     public static void Fail(int kind, int after = 0) =>
         ((delegate* unmanaged<int, int, void>)Find("pd_standin_fail"))(kind, after);
 
+    /// <summary>Leaves waits undone, as if the caller had forgotten them.</summary>
+    public static void DropWaits(bool ofStreams = false, bool ofThreads = false) =>
+        ((delegate* unmanaged<int, int, void>)Find("pd_standin_drop_waits"))(
+            ofStreams ? 1 : 0, ofThreads ? 1 : 0);
+
     public static void LoseDevice(int device) =>
         ((delegate* unmanaged<int, void>)Find("pd_standin_lose_device"))(device);
 

@@ -83,6 +83,13 @@ PD_STANDIN_API void pd_standin_fail(int kind, int after) {
   (kind == 0 ? faults.allocation : kind == 1 ? faults.copy : faults.launch) = after;
 }
 
+// Streams no longer wait for events, or threads no longer do: a bug of the caller's, planted.
+PD_STANDIN_API void pd_standin_drop_waits(int of_streams, int of_threads) {
+  std::lock_guard<std::recursive_mutex> lock(machine().gate);
+  machine().faults.drops_stream_waits = of_streams != 0;
+  machine().faults.drops_host_waits = of_threads != 0;
+}
+
 PD_STANDIN_API void pd_standin_lose_device(int device) {
   std::lock_guard<std::recursive_mutex> lock(machine().gate);
   machine().devices[device]->is_lost = true;

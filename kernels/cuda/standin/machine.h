@@ -78,11 +78,13 @@ struct Device {
   Context context;
 };
 
-// Numbers that tests set: how many more times a thing may happen before it fails once; -1 is never.
+// Numbers that tests set: how many more times a thing may happen before it fails once; -1 is never. And what is
+// left undone, as if the caller had forgotten it.
 struct Faults {
   int allocation = -1;
   int copy = -1;
   int launch = -1;
+  bool drops_stream_waits = false, drops_host_waits = false;
 };
 
 struct Machine {

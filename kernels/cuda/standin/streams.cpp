@@ -53,6 +53,7 @@ PD_DRIVER_API cuStreamWaitEvent(void* handle, void* event_handle, unsigned) {
   Event* event;
   if (Result result = find_event(event_handle, event); result != kOk) return result;
   if (Result result = refuse_if_captured(*stream, "a wait for an event"); result != kOk) return result;
+  if (machine().faults.drops_stream_waits) return kOk;
   return wait_for(*stream, event->recording, event->recording->recorded);
 }
 
@@ -115,6 +116,7 @@ PD_DRIVER_API cuEventSynchronize(void* handle) {
   if (Result result = find_event(handle, event); result != kOk) return result;
   if (Result result = no_capture("a synchronisation"); result != kOk) return result;
   Recording& recording = *event->recording;
+  if (machine().faults.drops_host_waits) return kOk;
   if (recording.done >= recording.recorded) return usable(*event->context);
   return drain(*recording.stream, &recording, recording.recorded);
 }
