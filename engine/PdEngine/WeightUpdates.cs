@@ -11,6 +11,7 @@ internal sealed class WeightUpdates(
     private readonly SemaphoreSlim _turn = new(1, 1);
     private bool _isHeld;
     private bool _isOnLoan;
+    private bool _wasPushed;
     private bool _isDisposed;
 
     private WeightSwap Swap => parts.Swap;
@@ -57,6 +58,47 @@ internal sealed class WeightUpdates(
         try
         {
             return await ApplyAsync(update, options, cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            _turn.Release();
+        }
+    }
+
+    /// <summary>The weights stay, and tokens made with them have another version from here on.</summary>
+    public async Task RenameAsync(string version, bool aborts)
+    {
+        await EnterAsync(CancellationToken.None).ConfigureAwait(false);
+        try
+        {
+            string next = parts.Versions.Next(version, baseVersion: null);
+            PauseMode mode = aborts ? PauseMode.Abort : PauseMode.Retract;
+            if (aborts || !Swap.IsPaused)
+                await Swap.PauseAsync(mode, abortAll).ConfigureAwait(false);
+            await Swap.SwapAsync(new(Swap.Current.Number + 1, next, Swap.Current.Weights))
+                .ConfigureAwait(false);
+            parts.Versions.Add(next);
+            if (!_isHeld && !_isOnLoan)
+                await Swap.ContinueAsync().ConfigureAwait(false);
+            onUpdated();
+        }
+        finally
+        {
+            _turn.Release();
+        }
+    }
+
+    /// <summary>Runs while no update changes the weights.</summary>
+    /// <exception cref="WeightUpdateException">They have been given back.</exception>
+    public async Task<T> ReadAsync<T>(Func<WeightSet, T> read)
+    {
+        await EnterAsync(CancellationToken.None).ConfigureAwait(false);
+        try
+        {
+            WeightSet present = Swap.Current.Weights!;
+            if (present.IsAway)
+                throw new WeightUpdateException("the weights have been given back: there is nothing to read");
+            return await Task.Run(() => read(present)).ConfigureAwait(false);
         }
         finally
         {
@@ -127,7 +169,7 @@ internal sealed class WeightUpdates(
 
     private async Task ReadAgainAsync(WeightEpoch away)
     {
-        if (parts.Versions.UpdateCount > 0)
+        if (_wasPushed)
         {
             throw new WeightUpdateException(
                 $"the weights of version '{away.Version}' were pushed and have been given back: push all "
@@ -154,12 +196,14 @@ internal sealed class WeightUpdates(
             await OverwriteAsync(present, content).ConfigureAwait(false);
         WeightSet next = staged ?? present;
         await Swap.SwapAsync(new(Swap.Current.Number + 1, version, next)).ConfigureAwait(false);
-        if (staged is not null)
-            present.RemoveUser();
+        _wasPushed = true;
         parts.Versions.Add(version);
         if (!_isHeld && !_isOnLoan)
             await Swap.ContinueAsync().ConfigureAwait(false);
         long end = clock.GetTimestamp();
+        // Only now: giving a gigabyte back to the system takes milliseconds.
+        if (staged is not null)
+            present.RemoveUser();
         onUpdated();
         return new WeightUpdateReport
         {

@@ -163,6 +163,8 @@ struct Kernels {
 
 Kernels kernels_for(int32_t isa) {
   if (isa == PD_ISA_AVX512_BF16) return {pd::attend_unit_avx512bf16, pd::attend_merge_avx512bf16};
+  if (isa == PD_ISA_AMX) return {pd::attend_unit_amx, pd::attend_merge_avx512};
+  if (isa == PD_ISA_AMX_EMULATED) return {pd::attend_unit_emulated, pd::attend_merge_avx2};
   if (pd::uses_avx512(isa)) return {pd::attend_unit_avx512, pd::attend_merge_avx512};
   return {pd::attend_unit_avx2, pd::attend_merge_avx2};
 }

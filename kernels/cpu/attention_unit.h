@@ -199,7 +199,7 @@ inline const uint8_t* Unit::turn_at(int32_t turn) const {
 }
 
 // The K of the turn after this one, be it the next unit's.
-const uint8_t* Unit::next_turn(int32_t turn) const {
+inline const uint8_t* Unit::next_turn(int32_t turn) const {
   return turn + 1 < turns() ? turn_at(turn + 1) : following;
 }
 
@@ -209,9 +209,9 @@ const uint8_t* Unit::next_turn(int32_t turn) const {
 void Unit::weigh(int32_t band, int32_t base) {
   const int32_t count = rows_of(band), first = band * band_rows;
   float* m = largest + band * pd::kBandSlots;
-  alignas(64) float now[pd::kBandSlots], from[pd::kBandSlots], shrinks[pd::kBandSlots];
+  alignas(64) float tops[pd::kBandSlots], from[pd::kBandSlots], shrinks[pd::kBandSlots];
   const Vec before = load(m);
-  store(now, before);
+  store(tops, before);
   for (int32_t r = 0; r < count; r++) {
     float* s = scores + r * kTileKeys;
     const Span sees = rows[first + r];
@@ -225,10 +225,9 @@ void Unit::weigh(int32_t band, int32_t base) {
         store(s + 16 * i, x[i]);
       }
     }
-    const float top = largest_of(larger(larger(x[0], x[1]), larger(x[2], x[3])));
-    if (top > now[r]) now[r] = top;
+    tops[r] = largest_of(larger(larger(x[0], x[1]), larger(x[2], x[3])));
   }
-  const Vec after = load(now), origin = zero_if_no_key(after);
+  const Vec after = larger(load(tops), before), origin = zero_if_no_key(after);
   store(m, after);
   store(from, origin);
   store(shrinks, power(sub(before, origin)));

@@ -52,5 +52,21 @@ public sealed class DefaultModelTests
         Assert.That(() => Checkpoint.Open("embedded:other", [folder]), Throws.TypeOf<CheckpointException>());
     }
 
+    [Test]
+    public async Task Its_weights_are_read_again_after_their_memory_was_on_loan()
+    {
+        await using Engine engine = await Engine.StartAsync(new EngineOptions
+        {
+            ModelPath = DefaultModel.Name, MemoryFolders = [DefaultModel.Open()], MaxTotalTokens = 4096,
+        });
+        EngineModel model = engine.Models[0];
+        int[] prompt = engine.Tokenizer!.Encode("<|user|>17+25=<|end|><|assistant|>");
+        GenerateRequest request = new() { InputIds = prompt, Sampling = new() { Temperature = 0 } };
+        Assert.That((await model.GenerateAsync(request)).Text, Is.EqualTo("42"));
+        await model.ReleaseMemoryAsync(LoanedMemory.All);
+        await model.ResumeMemoryAsync();
+        Assert.That((await model.GenerateAsync(request)).Text, Is.EqualTo("42"));
+    }
+
     private static ReadOnlyMemory<byte> TinyConfig() => DefaultModel.Open().Read("config.json");
 }

@@ -136,16 +136,23 @@ internal sealed class EngineFlags(bool splitsByDefault = false, int pageSize = 6
     /// Starts the engine that the flags ask for, and says on standard error what it is; the plan is null
     /// where no flag shapes one.
     /// </summary>
+    /// <param name="parsed">The command line.</param>
+    /// <param name="cancellation">Ends loading early.</param>
+    /// <param name="everyService">All services of the plan are started, not the named one alone.</param>
+    /// <param name="adjust">Changes what the verb itself has a say in.</param>
     public async Task<(Engine Engine, ServedPlan? Plan)> StartAsync(
-        ParseResult parsed, CancellationToken cancellation)
+        ParseResult parsed, CancellationToken cancellation, bool everyService = false,
+        Func<EngineOptions, EngineOptions>? adjust = null)
     {
         int? threads = Threads(parsed);
         ServedPlan? plan = _plan.Resolve(
-            parsed, parsed.GetValue(_model), threads ?? Environment.ProcessorCount, Seed(parsed));
+            parsed, parsed.GetValue(_model), threads ?? Environment.ProcessorCount, Seed(parsed),
+            everyService);
         plan?.ShowNotices();
-        EngineOptions options = _plan.Join(parsed, Read(parsed, threads, plan), plan);
+        EngineOptions options = _plan.Join(parsed, Read(parsed, threads, plan), plan, everyService);
         if (options.ModelPath == DefaultModel.Name && parsed.GetValue(_model) is null)
             Console.Error.WriteLine($"no --model: {DefaultModel.Name}, the small model inside this command");
+        options = adjust?.Invoke(options) ?? options;
         Engine engine = await Engine.StartAsync(options, cancellation).ConfigureAwait(false);
         EngineMetrics metrics = engine.Metrics;
         Console.Error.WriteLine(

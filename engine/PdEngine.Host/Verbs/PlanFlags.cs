@@ -24,7 +24,9 @@ internal sealed class PlanFlags(bool splitsByDefault = false)
     /// <param name="checkpoint">--model, or null.</param>
     /// <param name="coreCount">Cores that may compute.</param>
     /// <param name="seed">Seed of random weights.</param>
-    public ServedPlan? Resolve(ParseResult parsed, string? checkpoint, int coreCount, ulong seed)
+    /// <param name="everyService">All services are to be started, unless one is named.</param>
+    public ServedPlan? Resolve(
+        ParseResult parsed, string? checkpoint, int coreCount, ulong seed, bool everyService = false)
     {
         if (!splitsByDefault && !_topology.IsGiven(parsed))
         {
@@ -45,20 +47,35 @@ internal sealed class PlanFlags(bool splitsByDefault = false)
         ServedModel loaded = service with { ModelPath = RandomModel.Resolve(path, seed) };
         Topology resolved = plan with
         {
-            Models = [.. plan.Models.Select(model => model == service ? loaded : model)],
+            Models = [.. plan.Models.Select(model => model == service ? loaded
+                : everyService && model.ModelPath is { } other
+                    ? model with { ModelPath = RandomModel.Resolve(other, seed) }
+                    : model)],
         };
         return new ServedPlan(resolved, loaded);
     }
 
     /// <summary>The options, with how a plan is run.</summary>
-    public EngineOptions Join(ParseResult parsed, EngineOptions options, ServedPlan? plan) => options with
+    /// <param name="parsed">The command line.</param>
+    /// <param name="options">Without them.</param>
+    /// <param name="plan">Or null.</param>
+    /// <param name="everyService">All services are started, unless one is named.</param>
+    public EngineOptions Join(
+        ParseResult parsed, EngineOptions options, ServedPlan? plan, bool everyService = false) =>
+        options with
     {
         Topology = plan?.Topology,
-        Services = plan is null ? [] : [plan.Service.Name],
+        Services = plan is null ? []
+            : everyService && _topology.Service(parsed) is null ? [plan.Service.Name, .. Others(plan)]
+            : [plan.Service.Name],
         Disaggregate = splitsByDefault && plan!.Service.IsDisaggregated && !_handoff.HasMode(parsed)
             ? DisaggregateMode.Always
             : _handoff.Mode(parsed),
         KvDomain = _handoff.KvDomain(parsed),
         LendsCores = _handoff.LendsCores(parsed),
     };
+
+    private static IEnumerable<string> Others(ServedPlan plan) => plan.Topology.Models
+        .Where(model => model.Name != plan.Service.Name && model.Groups.Any(group => group.Workers.Count > 0))
+        .Select(model => model.Name);
 }

@@ -19,7 +19,8 @@ internal static class BodyFields
     /// <summary>SGLang's, that change no answer: of logs, streams and addresses.</summary>
     private static readonly string[] Harmless =
     [
-        "stream", "log_metrics", "no_logs", "custom_labels", "background", "conversation_id", "extra_key",
+        "stream", "incremental_streaming_output", "model", "log_metrics", "no_logs", "custom_labels",
+        "background", "conversation_id", "extra_key",
         "validation_time", "received_time", "external_trace_header", "data_parallel_rank", "routed_dp_rank",
         "disagg_prefill_dp_rank", "bootstrap_host", "bootstrap_port", "bootstrap_room", "bootstrap_pair_key",
     ];

@@ -41,16 +41,24 @@ internal sealed record GenerateBody(
             ReturnLogProb = Fields.Boolean(body, "return_logprob") ?? false,
             LogProbStartLen = Fields.Integer(body, "logprob_start_len") ?? -1,
             TopLogProbsNum = Fields.Integer(body, "top_logprobs_num") ?? 0,
+        };
+        return ReadNames(body, request, sampleCount);
+    }
+
+    /// <summary>The fields of a body that say whose it is, beside what is asked.</summary>
+    public static GenerateBody ReadNames(JsonElement body, GenerateRequest request, int sampleCount) => new(
+        IdOf(body),
+        Fields.String(body, "rid"),
+        request with
+        {
             Priority = Fields.Integer(body, "priority") ?? 0,
             RoutingKey = Key(body, "routing_key"),
             SessionId = Key(body, "session_id"),
             MinWeightVersion = Version(body, "min_weight_version"),
             ExactWeightVersion = Version(body, "exact_weight_version"),
-        };
-        return new GenerateBody(
-            IdOf(body), Fields.String(body, "rid"), request, sampleCount,
-            Fields.Boolean(body, "return_text_in_logprobs") ?? false);
-    }
+        },
+        sampleCount,
+        Fields.Boolean(body, "return_text_in_logprobs") ?? false);
 
     /// <summary>A copy of a body's own <c>id</c>; undefined where there is none or where it is no
     /// object.</summary>

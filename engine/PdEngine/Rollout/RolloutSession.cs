@@ -150,7 +150,7 @@ public sealed class RolloutSession : IDisposable
         foreach (Range turn in TurnsToScore(sample))
         {
             int start = turn.Start.Value, end = turn.End.Value;
-            IReadOnlyList<TokenLogProb> scored = await (version is null
+            ScoredTokens scored = await (version is null
                 ? _model.ScoreAsync(tokens.AsMemory(0, end), start, Options.Sampling, cancellationToken)
                 : _model.ScoreAsync(
                     tokens.AsMemory(0, end), start, Options.Sampling, version, cancellationToken))

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Runtime.ExceptionServices;
 using PdEngine.Interop;
 
@@ -6,8 +7,11 @@ namespace PdEngine;
 /// <summary>Reads a weight in runs of rows on several threads and packs each run in place.</summary>
 internal static unsafe class CpuWeightLoader
 {
-    /// <summary>Float32 elements that one thread holds at once, where a unit of rows allows it.</summary>
-    private const int RunElements = 1 << 20;
+    /// <summary>
+    /// Float32 elements that one thread holds at once, where a unit of rows allows it: they stay in its
+    /// core's cache.
+    /// </summary>
+    private const int RunElements = 1 << 16;
 
     public static CpuMatrix Load(CpuWeightShape shape, int threadCount, MatrixReader reader)
     {
@@ -38,14 +42,14 @@ internal static unsafe class CpuWeightLoader
         {
             Parallel.For(
                 0, (rows + runRows - 1) / runRows, options,
-                () => new float[(long)Math.Min(runRows, rows) * columns],
+                () => ArrayPool<float>.Shared.Rent(Math.Min(runRows, rows) * columns),
                 (run, _, scratch) =>
                 {
                     int first = run * runRows;
                     Pack(matrix, first, Math.Min(runRows, rows - first), reader, scratch);
                     return scratch;
                 },
-                _ => { });
+                scratch => ArrayPool<float>.Shared.Return(scratch));
         }
         catch (AggregateException faults)
         {
