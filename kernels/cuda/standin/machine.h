@@ -78,8 +78,8 @@ struct Device {
   Context context;
 };
 
-// Numbers that tests set: how many more times a thing may happen before it fails once; -1 is never. And what is
-// left undone, as if the caller had forgotten it.
+// Numbers that tests set: how many more times a thing may happen before it fails once; -1 is never. And what
+// is left undone, as if the caller had forgotten it.
 struct Faults {
   int allocation = -1;
   int copy = -1;
