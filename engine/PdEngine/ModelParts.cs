@@ -198,7 +198,8 @@ internal sealed class ModelParts : IDisposable
             ?? Math.Max(ContextTokens, scheduling.MaxPrefillTokens);
         IBackend[] ranks = [.. placement.Devices.Select(device => _devices[device])];
         TensorParallelRunner runner = new(
-            ranks, Swap.Current.Weights!.Shards(ranks.Length, ranks[0].Memory), _pools.Memory(placement.Index),
+            ranks, Swap.Current.Weights!.Shards(ranks.Length, ranks[0].Memory),
+            _pools.Memory(placement.Index),
             chunkTokens + scheduling.MaxRunningSequences);
         KvSpace space = new(
             _pools.Domain(placement.Index), scheduling.QuotaBlocks, scheduling.UsesPrefixCache);

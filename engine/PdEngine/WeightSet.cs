@@ -80,10 +80,15 @@ internal sealed class WeightSet(Quantization quantization, IReadOnlyList<IBacken
     /// <summary>
     /// Takes the values of another checkpoint of the model in, in place; nobody may compute.
     /// </summary>
-    public void Reload(ICheckpoint checkpoint)
+    /// <param name="checkpoint">Of what.</param>
+    /// <param name="onLoaded">After each shard.</param>
+    public void Reload(ICheckpoint checkpoint, Action? onLoaded = null)
     {
         foreach ((ModelWeights shard, IBackend backend) in _loaded)
+        {
             shard.Reload(checkpoint, backend);
+            onLoaded?.Invoke();
+        }
     }
 
     /// <summary>The tensors as they are now.</summary>

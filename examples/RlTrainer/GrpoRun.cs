@@ -39,11 +39,10 @@ internal sealed class GrpoRun(
             int done = firstStep;
             while (done < options.Steps && !cancellation.IsCancellationRequested)
             {
-                double progress = options.Minutes is { } minutes
-                    ? clock.Elapsed.TotalMinutes / minutes
-                    : (double)done / options.Steps;
-                if (progress >= 1)
+                double spent = options.Minutes is { } most ? clock.Elapsed.TotalMinutes / most : 0;
+                if (spent >= 1)
                     break;
+                double progress = Math.Max(spent, (double)done / options.Steps);
                 double rate = LearningRate.Linear(options.LearningRate, done, options.WarmUpSteps, progress);
                 report(Step(player, collector, done, rate));
                 done++;

@@ -2,7 +2,9 @@ namespace PdEngine.Examples;
 
 /// <summary>A run of GRPO.</summary>
 /// <param name="Steps">Most updates.</param>
-/// <param name="Minutes">Ends the run in time; the learning rate then falls with the clock.</param>
+/// <param name="Minutes">
+/// Ends the run in time; the learning rate then falls with the clock, where that is faster.
+/// </param>
 /// <param name="Groups">Tasks of a step.</param>
 /// <param name="SamplesPerGroup">Episodes of each.</param>
 /// <param name="LearningRate">The largest.</param>

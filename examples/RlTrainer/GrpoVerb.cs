@@ -34,12 +34,12 @@ internal sealed class GrpoVerb
 
     private readonly Option<int> _steps = new("--steps")
     {
-        Description = "Most updates.", DefaultValueFactory = _ => Standard.Steps, HelpName = "N",
+        Description = "Most updates; no bound where --minutes is given alone.", DefaultValueFactory = _ => Standard.Steps, HelpName = "N",
     };
 
     private readonly Option<double?> _minutes = new("--minutes")
     {
-        Description = "Ends the run in time, however many steps that is.", HelpName = "M",
+        Description = "Ends the run in time.", HelpName = "M",
     };
 
     private readonly Option<double> _rate = new("--learning-rate")
@@ -145,7 +145,10 @@ internal sealed class GrpoVerb
 
     private GrpoRunOptions RunOptions(ParseResult parsed) => Standard with
     {
-        Steps = parsed.GetValue(_steps), Minutes = parsed.GetValue(_minutes),
+        Steps = parsed.GetValue(_minutes) is not null && parsed.GetResult(_steps) is { Implicit: true }
+            ? int.MaxValue
+            : parsed.GetValue(_steps),
+        Minutes = parsed.GetValue(_minutes),
         LearningRate = parsed.GetValue(_rate), Seed = parsed.GetValue(_seed),
         IsAsync = parsed.GetValue(_async), MaxStaleness = parsed.GetValue(_staleness),
         PauseMode = PauseOf(parsed.GetValue(_pause)!),

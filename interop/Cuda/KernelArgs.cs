@@ -87,7 +87,7 @@ internal readonly struct CudaAttentionUnit(
     public readonly int FirstSplit = firstSplit;
     public readonly int SplitCount = splitCount;
 
-    /// <summary>Index of the first split's partial; -1: the unit has all splits and writes the output.</summary>
+    /// <summary>Index of the first split's partial; -1: the unit writes the output.</summary>
     public readonly int Partial = partial;
 }
 

@@ -88,7 +88,8 @@ template <class V, int R, int P, int H>
   const int64_t unit_bytes = V::unit_bytes(t.k);
   const uint8_t* w = t.w + unit * unit_bytes + part * V::kBytes;
   constexpr int kTurns = V::kParts / H;
-  const Fetch fetch(t, unit_bytes / kLine, kLine, t.turn * kTurns + part / H, t.turns * kTurns, ahead_of(P), w);
+  const int32_t turn = t.turn * kTurns + part / H, turns = t.turns * kTurns;
+  const Fetch fetch(t, unit_bytes / kLine, kLine, turn, turns, ahead_of(P), w);
   Sums<V, R, P, H> x, held[2];
   for (int32_t s = 0; s < t.segments; s++) {
     run_chains<V, R, P, H>(t, w, V::steps(t.k, t.segments, s), unit_bytes, fetch, x);

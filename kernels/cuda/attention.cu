@@ -269,7 +269,8 @@ DEVICE void attend(const AttentionArgs& args) {
   }
   fetch_queries<Tile>(args, work, queries);
   commit_copies();
-  if (first_tile < end_tile) fetch_keys<Tile>(args, work, first_tile, buffers);
+  if (first_tile < end_tile)
+    fetch_keys<Tile>(args, work, first_tile, buffers + (first_tile & 1) * Tile::kBufferElements);
   Split<Tile> split;
   SoftmaxState so_far[2] = {{-infinity(), 0.0f}, {-infinity(), 0.0f}};
   u32 query[Tile::kSteps][4];

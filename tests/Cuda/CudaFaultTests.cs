@@ -42,8 +42,12 @@ public sealed class CudaFaultTests
     [Test]
     public void Too_little_memory_is_said()
     {
+        StandIn.Reset(megabytes: 16);
+        BackendException pool = Refusal(Options with { MaxTotalTokens = 1 << 20 });
+        Assert.That(pool.Message, Does.Contain("KV cache needs").And.Contain("Lower max_total_tokens"));
         StandIn.Reset(megabytes: 1);
-        Assert.That(Refusal(Options with { MaxTotalTokens = null }).Message, Does.Contain("MB"));
+        BackendException weights = Refusal(Options);
+        Assert.That(weights.Message, Does.Contain("OUT_OF_MEMORY").And.Contain("max_total_tokens"));
         StandIn.Reset();
         StandIn.Fail(StandIn.Allocation, after: 20);
         Assert.That(Refusal(Options).Message, Does.Contain("OUT_OF_MEMORY").And.Contain("GPU 0"));

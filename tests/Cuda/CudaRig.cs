@@ -16,7 +16,8 @@ internal sealed unsafe class CudaRig : IDisposable
             CudaContext context = Own(CudaContext.Open(Driver, CudaDevice.Open(Driver, ordinal)));
             Contexts.Add(context);
             Streams.Add(Own(new CudaStream(context)));
-            CudaModule module = Own(new CudaModule(context, Image($"entry pd_standin_probe {sizeof(Probe)}")));
+            byte[] image = Image($"entry pd_standin_probe {sizeof(Probe)}");
+            CudaModule module = Own(new CudaModule(context, image));
             Probes.Add(module.Function("pd_standin_probe", sizeof(Probe), 0));
         }
         Contexts[0].MakeCurrent();

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Text;
 using PdEngine.Interop;
@@ -122,14 +123,14 @@ internal sealed unsafe class KernelRig : IDisposable
 
     private static IEnumerable<(string Name, int Bytes)> Entries()
     {
-        int attention = sizeof(CudaAttentionArgs);
-        yield return ("pd_embed", sizeof(CudaEmbedArgs));
-        yield return ("pd_rms_norm", sizeof(CudaRmsNormArgs));
-        yield return ("pd_gather_rows", sizeof(CudaGatherRowsArgs));
+        int attention = Unsafe.SizeOf<CudaAttentionArgs>();
+        yield return ("pd_embed", Unsafe.SizeOf<CudaEmbedArgs>());
+        yield return ("pd_rms_norm", Unsafe.SizeOf<CudaRmsNormArgs>());
+        yield return ("pd_gather_rows", Unsafe.SizeOf<CudaGatherRowsArgs>());
         foreach (CudaGemmTile tile in CudaGemmTile.All)
-            yield return (tile.Name, sizeof(CudaGemmArgs));
-        yield return ("pd_add_partials", sizeof(CudaAddPartialsArgs));
-        yield return ("pd_rotate_append", sizeof(CudaRotateAppendArgs));
+            yield return (tile.Name, Unsafe.SizeOf<CudaGemmArgs>());
+        yield return ("pd_add_partials", Unsafe.SizeOf<CudaAddPartialsArgs>());
+        yield return ("pd_rotate_append", Unsafe.SizeOf<CudaRotateAppendArgs>());
         foreach (int rows in (int[])[16, 64])
         {
             foreach (int width in (int[])[16, 32, 64, 128])
@@ -137,8 +138,8 @@ internal sealed unsafe class KernelRig : IDisposable
             foreach (string bug in (string[])["no_wait", "no_barrier", "split_boundary"])
                 yield return ($"pd_planted_{bug}_attention_d16_m{rows}", attention);
         }
-        yield return ("pd_attention_merge", sizeof(CudaMergeArgs));
-        yield return ("pd_sample", sizeof(CudaSampleArgs));
-        yield return ("pd_copy_blocks", sizeof(CudaCopyBlocksArgs));
+        yield return ("pd_attention_merge", Unsafe.SizeOf<CudaMergeArgs>());
+        yield return ("pd_sample", Unsafe.SizeOf<CudaSampleArgs>());
+        yield return ("pd_copy_blocks", Unsafe.SizeOf<CudaCopyBlocksArgs>());
     }
 }

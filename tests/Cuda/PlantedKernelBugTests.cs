@@ -12,7 +12,8 @@ public sealed class PlantedKernelBugTests
 
     [Test]
     public void Nothing_is_found_where_nothing_was_planted() =>
-        Assert.That(Enumerable.Range(0, 8).Select(seed => Finding("pd_attention_d", (ulong)seed)), Has.All.Empty);
+        Assert.That(
+            Enumerable.Range(0, 8).Select(seed => Finding("pd_attention_d", (ulong)seed)), Has.All.Empty);
 
     [Test]
     public void A_dropped_wait_for_keys_is_found() =>
@@ -38,7 +39,9 @@ public sealed class PlantedKernelBugTests
         Assert.That(wrong, Is.Not.EqualTo(right));
     }
 
-    /// <summary>What comparing prefill by a kernel with decode by the right one finds; empty: nothing.</summary>
+    /// <summary>
+    /// What comparing prefill by a kernel with decode by the right one finds; empty: nothing.
+    /// </summary>
     private static string Finding(string kernel, ulong seed)
     {
         using KernelRig rig = new(seed);
@@ -47,12 +50,9 @@ public sealed class PlantedKernelBugTests
         {
             AttentionKernelRun run = new(rig, Setup, Sequence) { Kernel = kernel };
             float[] prefilled = run.Attend(Asks, 64, SplitDeal.Whole);
-            for (int i = 0; i < decoded.Length; i++)
-            {
-                if (BitConverter.SingleToInt32Bits(decoded[i]) != BitConverter.SingleToInt32Bits(prefilled[i]))
-                    return $"element {i} is {prefilled[i]}, not {decoded[i]}";
-            }
-            return "";
+            int same = decoded.AsSpan().CommonPrefixLength(prefilled);
+            return same == decoded.Length
+                ? "" : $"element {same} is {prefilled[same]}, not {decoded[same]}";
         }
         catch (CudaException fault)
         {

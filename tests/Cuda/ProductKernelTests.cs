@@ -189,14 +189,16 @@ public sealed class ProductKernelTests
 
         public override string ToString() => $"[{Rows}, {Columns}] x [{Outputs}], {Segments} segments";
 
-        private float[] Run(KernelRig rig, CudaGemmTile tile, CudaGemmEpilogue epilogue, bool biased, ulong output)
+        private float[] Run(
+            KernelRig rig, CudaGemmTile tile, CudaGemmEpilogue epilogue, bool biased, ulong output)
         {
             Launch(rig, tile, epilogue, biased, output, Outputs);
             return rig.Read<float>(output, Rows * Outputs);
         }
 
         private void Launch(
-            KernelRig rig, CudaGemmTile tile, CudaGemmEpilogue epilogue, bool biased, ulong output, int stride)
+            KernelRig rig, CudaGemmTile tile, CudaGemmEpilogue epilogue, bool biased, ulong output,
+            int stride)
         {
             bool apart = epilogue == CudaGemmEpilogue.Partials;
             CudaGemmArgs args = new()

@@ -24,9 +24,14 @@ internal static unsafe class StandIn
     }
 
     /// <inheritdoc cref="Open" path="/param"/>
-    public static void Reset(int deviceCount = 2, ulong seed = 0, int megabytes = 64) =>
+    public static void Reset(int deviceCount = 2, ulong seed = 0, int megabytes = 64)
+    {
+        // What nobody disposed of must not be released on the new machine.
+        GC.Collect();
+        GC.WaitForPendingFinalizers();
         ((delegate* unmanaged<int, ulong, ulong, void>)Find("pd_standin_reset"))(
             deviceCount, (ulong)megabytes << 20, seed);
+    }
 
     public static void SetDriverVersion(int version) =>
         ((delegate* unmanaged<int, void>)Find("pd_standin_set_driver_version"))(version);

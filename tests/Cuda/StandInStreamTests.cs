@@ -2,7 +2,7 @@ using PdEngine.Interop;
 
 namespace PdEngine.Tests;
 
-/// <summary>Streams, events and graphs of the stand-in driver: as late as is allowed, and by the book.</summary>
+/// <summary>Streams, events and graphs of the stand-in driver: as late as is allowed.</summary>
 [Category("Cuda")]
 public sealed unsafe class StandInStreamTests
 {
@@ -72,7 +72,8 @@ public sealed unsafe class StandInStreamTests
         CudaEvent foreign = rig.NewEvent(device: 1);
         rig.Context.MakeCurrent();
         Assert.That(
-            () => foreign.Record(rig.Stream), Throws.TypeOf<CudaException>().With.Message.Contains("context"));
+            () => foreign.Record(rig.Stream),
+            Throws.TypeOf<CudaException>().With.Message.Contains("context"));
     }
 
     [Test]

@@ -22,7 +22,7 @@ public sealed class HttpGenerateTests
     public async Task The_same_lines_through_generate_give_the_same_digits()
     {
         (int exitCode, JsonElement[] batch, string error) = await PdEngineRun.BatchAsync(
-            string.Join('\n', Lines), "--backend", "reference");
+            string.Join('\n', Lines));
         Assert.That(exitCode, Is.Zero, error);
         await using HttpRig rig = await HttpRig.StartAsync(folder: EngineRig.Folder());
         for (int i = 0; i < Lines.Length; i++)

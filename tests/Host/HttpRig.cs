@@ -32,8 +32,9 @@ internal sealed class HttpRig : IAsyncDisposable
         string? folder = null)
     {
         folder ??= EngineRig.Folder(template: Template);
-        EngineOptions options = EngineRig.Options(folder) with { Backend = BackendKind.Reference };
-        Engine engine = await Engine.StartAsync(run?.Invoke(options) ?? options);
+        EngineOptions options = EngineRig.Options(folder);
+        options = run?.Invoke(options) ?? options;
+        Engine engine = await Engine.StartAsync(options);
         StringWriter log = new();
         ServeOptions served = new() { Port = 0, ModelPath = folder, Log = TextWriter.Synchronized(log) };
         try

@@ -86,7 +86,7 @@ public sealed class RolloutVerbTests
     public async Task An_interrupt_shows_what_there_is()
     {
         string json = Path.Combine(TestFiles.Scratch(), "rollout.jsonl");
-        using Process process = PdEngineRun.Start("rollout", "--samples", "65536", "--json", json);
+        using Process process = PdEngineRun.Start("rollout", "--samples", "16384", "--json", json);
         Task<string> error = process.StandardError.ReadToEndAsync();
         await process.StandardOutput.ReadLineAsync();
         Task<string> output = process.StandardOutput.ReadToEndAsync();
@@ -98,7 +98,7 @@ public sealed class RolloutVerbTests
         Assert.That(await output, Does.Contain(" aborted").And.Contain("not compared"));
         JsonElement whole = Lines(json)[^1];
         Assert.That(whole.GetProperty("aborted").GetInt32(), Is.GreaterThan(0));
-        Assert.That(whole.GetProperty("samples").GetInt32(), Is.EqualTo(65536));
+        Assert.That(whole.GetProperty("samples").GetInt32(), Is.EqualTo(16384));
     }
 
     [Test]

@@ -53,7 +53,8 @@ internal sealed class HttpCall(HttpContext context, HttpServer server, Access ac
         if (body.ValueKind != JsonValueKind.Object)
             throw HttpRefusal.Bad("body", $"a JSON object is needed, not {Fields.KindName(body)}");
         _model ??= server.ModelNamed(body);
-        server.Log.Heard(context, body);
+        if (!route.TakesWeights)
+            server.Log.Heard(context, body);
         return body;
     }
 

@@ -35,6 +35,7 @@ internal sealed class HttpServer : IAsyncDisposable
         Sessions = new(Clock);
         _rules = new(options, Sessions);
         Log = new(options, Clock);
+        Totals = new(engine.Models.Select(model => model.Name));
         Loans = new(engine.Models);
         DefaultModel = engine.Models.FirstOrDefault(model => model.TakesUpdates) ?? engine.Models[0];
         _routes = new(engine.Models.Select(model => model.Name));
@@ -56,6 +57,8 @@ internal sealed class HttpServer : IAsyncDisposable
     public AccessRules Rules => _rules;
 
     public LiveSamples Live { get; } = new();
+
+    public MeterTotals Totals { get; }
 
     public MemoryLoans Loans { get; }
 
@@ -143,6 +146,7 @@ internal sealed class HttpServer : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await _app.DisposeAsync().ConfigureAwait(false);
+        Totals.Dispose();
         _empty.Dispose();
         WeightsTurn.Dispose();
     }
@@ -157,7 +161,7 @@ internal sealed class HttpServer : IAsyncDisposable
             kestrel.AddServerHeader = false;
             // Slow readers are given up by their own rule.
             kestrel.Limits.MinResponseDataRate = null;
-            kestrel.Limits.MaxRequestBodySize = options.MaxBodyBytes + 1;
+            kestrel.Limits.MaxRequestBodySize = options.MaxBodyBytes;
             ListenAddress.Listen(kestrel, options);
         });
         WebApplication app = builder.Build();
@@ -184,6 +188,7 @@ internal sealed class HttpServer : IAsyncDisposable
         finally
         {
             Log.Answered(context, started);
+            Totals.Answered(context.Response.StatusCode);
             Interlocked.Decrement(ref _callCount);
         }
     }

@@ -30,7 +30,7 @@ internal static class PageRoutes
         <!doctype html><html lang="en"><meta charset="utf-8"><title>PdEngine</title>
         <style>body{font:16px system-ui;max-width:40rem;margin:10vh auto}</style>
         <h1>PdEngine</h1><p>This server is running. <a href="/server_info">What it
-        runs</a>.</p></html>
+        runs</a>, <a href="/metrics">metrics</a>.</p></html>
         """;
 
     public static Task PageAsync(HttpCall call)

@@ -22,9 +22,9 @@ internal static class RequestBody
         bool isJson = IsJson(request.ContentType);
         if (!isJson && request.ContentLength > 0)
             throw NotJson(request.ContentType);
-        // The server's own bound stands a byte above, so that the message is ours.
+        // Ours is the bound, and the message.
         if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } bound)
-            bound.MaxRequestBodySize = mostBytes + 1;
+            bound.MaxRequestBodySize = null;
         byte[] bytes = new byte[FirstBytes];
         int count = 0;
         while (true)

@@ -72,6 +72,7 @@ internal sealed class RouteTable(IEnumerable<string> services)
             ["/get_weight_version"] = Route.GetOrPost(WeightRoutes.VersionAsync),
             ["/v1/models"] = Route.Get(FactRoutes.ModelsAsync),
             ["/v1/chat/completions"] = Route.Work(ChatRoute.AnswerAsync),
+            ["/metrics"] = Route.Get(MetricsRoute.AnswerAsync),
             ["/v1/completions"] = Route.Work(CompletionRoute.AnswerAsync),
         };
         routes["/get_server_info"] = routes["/server_info"];

@@ -75,7 +75,7 @@ internal sealed class RolloutVerb
         if (!cancellation.IsCancellationRequested)
             outcome = await run.ScoreAsync(outcome, cancellation).ConfigureAwait(false);
         outcome.Tally.Routes.Print(console);
-        RolloutReport.Print(console, outcome, engine.Tokenizer!);
+        RolloutResults.Print(console, outcome, engine.Tokenizer!);
         _output.WriteJson(parsed, target => RolloutJson.Write(target, outcome));
         cancellation.ThrowIfCancellationRequested();
         return Verdict(outcome);

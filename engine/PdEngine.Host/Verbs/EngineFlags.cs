@@ -23,6 +23,17 @@ internal sealed class EngineFlags(bool splitsByDefault = false, int pageSize = 6
         Description = "auto, cuda, cpu or reference.", DefaultValueFactory = _ => "auto", HelpName = "NAME",
     };
 
+    private readonly Option<string?> _devices = new("--devices")
+    {
+        Description = "GPU of each device of the plan, for example cuda:0,cuda:0; one named twice is shared.",
+        HelpName = "LIST",
+    };
+
+    private readonly Option<string?> _cudaDriver = new("--cuda-driver")
+    {
+        Description = "File of the CUDA driver; absent: the system's own.", HelpName = "PATH",
+    };
+
     private readonly Option<string> _isa = new("--isa")
     {
         Description =
@@ -92,8 +103,8 @@ internal sealed class EngineFlags(bool splitsByDefault = false, int pageSize = 6
     {
         foreach (Option option in new Option[]
         {
-            _model, _backend, _isa, _quantization, _threads, _pageSize, _maxTotalTokens, _memFraction,
-            _maxRunning, _chunk, _context, _noRadix, _seed,
+            _model, _backend, _devices, _cudaDriver, _isa, _quantization, _threads, _pageSize,
+            _maxTotalTokens, _memFraction, _maxRunning, _chunk, _context, _noRadix, _seed,
         })
         {
             verb.Options.Add(option);
@@ -178,6 +189,8 @@ internal sealed class EngineFlags(bool splitsByDefault = false, int pageSize = 6
             MemoryFolders = [DefaultModel.Open()],
             Backend = Choice("--backend", parsed.GetValue(_backend)!, ("auto", BackendKind.Auto),
                 ("cuda", BackendKind.Cuda), ("cpu", BackendKind.Cpu), ("reference", BackendKind.Reference)),
+            Devices = parsed.GetValue(_devices),
+            CudaDriver = parsed.GetValue(_cudaDriver),
             Isa = Choice("--isa", parsed.GetValue(_isa)!, ("auto", CpuIsa.Auto), ("amx", CpuIsa.Amx),
                 ("amx-emulated", CpuIsa.AmxEmulated), ("avx512-bf16", CpuIsa.Avx512Bf16),
                 ("avx512", CpuIsa.Avx512), ("avx2", CpuIsa.Avx2)),

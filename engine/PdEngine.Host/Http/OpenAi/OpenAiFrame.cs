@@ -7,12 +7,15 @@ namespace PdEngine.Host;
 /// <param name="id">Of the answer.</param>
 /// <param name="model">As the client calls it.</param>
 /// <param name="createdSeconds">Unix time.</param>
-internal sealed class OpenAiFrame(string kind, string id, string model, long createdSeconds)
+/// <param name="samples">What the choices are of.</param>
+internal sealed class OpenAiFrame(
+    string kind, string id, string model, long createdSeconds, IReadOnlyList<Sample> samples)
 {
     /// <summary>The frame of a call; its id is the first sample's name, so that it can be aborted by
     /// it.</summary>
     public static OpenAiFrame Of(HttpCall call, OpenAiAsk ask, SampleSet samples, string kind) => new(
-        kind, samples.All[0].RequestName, ask.ModelName, call.Server.Clock.GetUtcNow().ToUnixTimeSeconds());
+        kind, samples.All[0].RequestName, ask.ModelName, call.Server.Clock.GetUtcNow().ToUnixTimeSeconds(),
+        samples.All);
 
     /// <summary>An answer with its choices.</summary>
     public void Write(Utf8JsonWriter json, IReadOnlyList<Generation> generations, Action writeChoices)
@@ -66,16 +69,15 @@ internal sealed class OpenAiFrame(string kind, string id, string model, long cre
     }
 
     /// <summary>Samples of one prompt share it.</summary>
-    private static void WriteUsage(Utf8JsonWriter json, IReadOnlyList<Generation> generations)
+    private void WriteUsage(Utf8JsonWriter json, IReadOnlyList<Generation> generations)
     {
         int prompt = 0, cached = 0, made = 0;
-        ReadOnlyMemory<int> last = default;
-        foreach (Generation generation in generations)
+        for (int i = 0; i < generations.Count; i++)
         {
+            Generation generation = generations[i];
             made += generation.OutputIds.Count;
-            if (last.Span.SequenceEqual(generation.PromptIds.Span))
+            if (i > 0 && ReferenceEquals(samples[i].Body, samples[i - 1].Body))
                 continue;
-            last = generation.PromptIds;
             prompt += generation.PromptIds.Length;
             cached += generation.CachedTokens;
         }

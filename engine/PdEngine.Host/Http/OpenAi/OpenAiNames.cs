@@ -38,8 +38,9 @@ internal static class OpenAiNames
         "functions", "function_call", "audio", "prediction", "web_search_options", "reasoning_effort",
         "verbosity", "modalities", "return_hidden_states", "return_routed_experts", "lora_path",
         "json_schema", "regex", "ebnf", "suffix", "echo", "best_of", "continue_final_message",
-        "custom_logit_processor", "image_data", "structural_tag", "chat_template", "documents", "session_params",
-        "return_bytes", "return_entropy", "custom_params", "return_cached_tokens_details", "return_meta_info",
+        "custom_logit_processor", "image_data", "structural_tag", "chat_template", "documents",
+        "session_params", "return_bytes", "return_entropy", "custom_params", "return_cached_tokens_details",
+        "return_meta_info",
         "return_prompt_token_ids", "token_ids_logprob", "stop_regex", "input_ids",
     ];
 

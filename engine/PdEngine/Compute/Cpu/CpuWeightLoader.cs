@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Runtime.ExceptionServices;
 using PdEngine.Interop;
 
 namespace PdEngine;
@@ -37,24 +36,13 @@ internal static unsafe class CpuWeightLoader
         int units = (rows + Matrix.UnitRows - 1) / Matrix.UnitRows;
         int perThread = (units + threadCount - 1) / threadCount;
         int runRows = Math.Min(unitRuns, perThread) * Matrix.UnitRows;
-        ParallelOptions options = new() { MaxDegreeOfParallelism = threadCount };
-        try
+        SharedRuns.Do((rows + runRows - 1) / runRows, threadCount, run =>
         {
-            Parallel.For(
-                0, (rows + runRows - 1) / runRows, options,
-                () => ArrayPool<float>.Shared.Rent(Math.Min(runRows, rows) * columns),
-                (run, _, scratch) =>
-                {
-                    int first = run * runRows;
-                    Pack(matrix, first, Math.Min(runRows, rows - first), reader, scratch);
-                    return scratch;
-                },
-                scratch => ArrayPool<float>.Shared.Return(scratch));
-        }
-        catch (AggregateException faults)
-        {
-            ExceptionDispatchInfo.Throw(faults.InnerExceptions[0]);
-        }
+            int first = run * runRows, count = Math.Min(runRows, rows - first);
+            float[] scratch = ArrayPool<float>.Shared.Rent(count * columns);
+            Pack(matrix, first, count, reader, scratch);
+            ArrayPool<float>.Shared.Return(scratch);
+        });
         return matrix;
     }
 

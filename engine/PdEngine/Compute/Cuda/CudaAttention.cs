@@ -3,8 +3,8 @@ using PdEngine.Interop;
 namespace PdEngine;
 
 /// <summary>
-/// The attention of a batch on one lane. What all layers share is put on the lane once: slices, blocks, places,
-/// and a plan for each window.
+/// The attention of a batch on one lane. What all layers share is put on the lane once: slices, blocks,
+/// places, and a plan for each window.
 /// </summary>
 internal sealed class CudaAttention(CudaLane lane, CudaStepMemory memory) : IDisposable
 {

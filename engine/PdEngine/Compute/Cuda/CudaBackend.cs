@@ -20,10 +20,10 @@ internal sealed class CudaBackend : IBackend
     {
         _gpu = gpu;
         Lane = gpu.Make(() => new CudaLane(gpu));
-        _memory = gpu.Make(() => new CudaStepMemory(Lane));
+        _memory = new(Lane);
         _attention = new(Lane, _memory);
         _sampling = new(Lane, _memory);
-        Copies = gpu.Make(() => new CudaCopies(Lane));
+        Copies = new(Lane);
     }
 
     /// <summary>Its stream.</summary>
@@ -387,18 +387,11 @@ internal sealed class CudaBackend : IBackend
         return own;
     }
 
-    private static ulong Float(Tensor tensor, bool writes = false) => At(tensor, isHalf: false, writes);
+    private static ulong Float(Tensor tensor, bool writes = false) =>
+        CudaTensorMemory.AddressOf(tensor, isHalf: false, writes);
 
-    private static ulong Half(Tensor tensor, bool writes = false) => At(tensor, isHalf: true, writes);
-
-    private static ulong At(Tensor tensor, bool isHalf, bool writes)
-    {
-        CudaTensorMemory memory = (CudaTensorMemory)tensor.Memory;
-        if (writes)
-            memory.IsHalf = isHalf;
-        Check.That(memory.IsHalf == isHalf);
-        return (ulong)tensor.Address;
-    }
+    private static ulong Half(Tensor tensor, bool writes = false) =>
+        CudaTensorMemory.AddressOf(tensor, isHalf: true, writes);
 
     // A row of bf16 begins where one of float32 does.
     private static long HalfStride(Tensor tensor) => (long)tensor.Stride * 2;

@@ -1,9 +1,9 @@
 namespace PdEngine;
 
 /// <summary>
-/// In which order lanes may use the blocks of a pool. Each block remembers the ticket of its last use by every
-/// lane, and whose the last write was: a lane that reads waits for the writer, and one that writes waits for
-/// all, on the device and not on the host. Any thread may call it; a short lock guards it.
+/// In which order lanes may use the blocks of a pool. Each block remembers the ticket of its last use by
+/// every lane, and whose the last write was: a lane that reads waits for the writer, and one that writes
+/// waits for all, on the device and not on the host. Any thread may call it; a short lock guards it.
 /// </summary>
 internal sealed class CudaBlockOrder(int blockCount)
 {

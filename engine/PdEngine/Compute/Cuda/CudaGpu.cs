@@ -42,7 +42,7 @@ internal sealed unsafe class CudaGpu : IDisposable
     /// <summary>Whether its kernels can be given access to another's memory.</summary>
     public bool CanReach(CudaGpu other) => Device.CanReach(Context.Driver, other.Device);
 
-    /// <summary>Runs something of the driver's; what it refuses is a typed error with the GPU's name.</summary>
+    /// <summary>Runs something of the driver's; what it refuses is an error with the GPU's name.</summary>
     public void Run(Action call)
     {
         try

@@ -13,7 +13,7 @@ internal static class CudaImages
     private const string Prefix = "PdEngine.Cuda.";
 
     /// <summary>An image for a GPU; PTX ends with a zero byte.</summary>
-    /// <exception cref="BackendException">There is none for it; the message says for what there are.</exception>
+    /// <exception cref="BackendException">There is none; the message says for what there are.</exception>
     public static unsafe byte[] For(CudaDriver driver, CudaDevice device)
     {
         Assembly assembly = typeof(CudaImages).Assembly;

@@ -75,7 +75,7 @@ internal sealed class CudaKernels
     public CudaFunction Attention(int headDim, int tileRows) => _attention[(headDim, tileRows)];
 
     /// <summary>
-    /// The text that a stand-in driver takes for an image: names of all kernels, and bytes of their arguments.
+    /// The text that a stand-in driver takes for an image: names of all kernels, bytes of their arguments.
     /// </summary>
     public static byte[] StandInImage()
     {

@@ -3,8 +3,8 @@ using PdEngine.Interop;
 namespace PdEngine;
 
 /// <summary>
-/// The stream of one device of a plan. Work on it is counted in tickets: a mark ends one, and other lanes wait
-/// for a ticket without the host waiting for anything. One thread puts work on it; any may wait for it.
+/// The stream of one device of a plan. Work on it is counted in tickets: a mark ends one, and other lanes
+/// wait for a ticket without the host waiting for anything. One thread puts work on it; any may wait for it.
 /// </summary>
 internal sealed class CudaLane : IDisposable
 {

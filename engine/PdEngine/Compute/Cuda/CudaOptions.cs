@@ -32,7 +32,8 @@ internal sealed record CudaOptions
         if (gpus.Count != deviceCount)
         {
             throw new OptionsException(
-                "devices", $"'{list}' names {gpus.Count}, and the plan has {deviceCount}: name a GPU for each");
+                "devices",
+                $"'{list}' names {gpus.Count}, and the plan has {deviceCount}: name a GPU for each");
         }
         return gpus;
     }

@@ -3,7 +3,8 @@ using PdEngine.Interop;
 namespace PdEngine;
 
 /// <summary>
-/// The draws and scores of a batch on one lane: rows go along with the batch, only ids and log-probs come back.
+/// The draws and scores of a batch on one lane: rows go along with the batch, only ids and log-probs come
+/// back.
 /// </summary>
 internal sealed unsafe class CudaSampling(CudaLane lane, CudaStepMemory memory) : IDisposable
 {

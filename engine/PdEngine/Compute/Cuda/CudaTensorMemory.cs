@@ -36,7 +36,19 @@ internal sealed class CudaTensorMemory(CudaGpu gpu, long elementCount) : TensorM
         gpu.Upload(_buffer.First + ((ulong)rowElement * sizeof(float)), rounded);
     }
 
-    /// <summary>Elements as float32, of whichever kind they are; of bf16 from the first of a row on.</summary>
+    /// <summary>
+    /// Address of a tensor that an op takes as bf16 or float32: as it is, or as the op leaves it.
+    /// </summary>
+    public static ulong AddressOf(Tensor tensor, bool isHalf, bool writes)
+    {
+        CudaTensorMemory memory = (CudaTensorMemory)tensor.Memory;
+        if (writes)
+            memory.IsHalf = isHalf;
+        Check.That(memory.IsHalf == isHalf);
+        return (ulong)tensor.Address;
+    }
+
+    /// <summary>Elements as float32, of whichever kind; of bf16 from the first of a row on.</summary>
     public override void Read(long firstElement, Span<float> values)
     {
         ulong first = _buffer.First + ((ulong)firstElement * sizeof(float));

@@ -5,7 +5,7 @@ using Spectre.Console;
 namespace PdEngine.Host;
 
 /// <summary>The results of a rollout, for people.</summary>
-internal static class RolloutReport
+internal static class RolloutResults
 {
     public static void Print(IAnsiConsole console, RolloutOutcome outcome, Tokenizer tokenizer)
     {
