@@ -10,21 +10,23 @@ internal sealed class SlowReader(HttpContext context, TimeSpan patience)
     public async ValueTask FlushAsync()
     {
         ValueTask<FlushResult> flush = context.Response.BodyWriter.FlushAsync(context.RequestAborted);
-        if (!flush.IsCompleted)
-        {
-            Task<FlushResult> waiting = flush.AsTask();
-            try
-            {
-                await waiting.WaitAsync(patience).ConfigureAwait(false);
-            }
-            catch (TimeoutException)
-            {
-                context.Abort();
-            }
-            flush = new(waiting);
-        }
-        FlushResult result = await flush.ConfigureAwait(false);
+        FlushResult result = flush.IsCompleted
+            ? await flush.ConfigureAwait(false)
+            : await WaitAsync(flush.AsTask()).ConfigureAwait(false);
         if (result.IsCompleted || result.IsCanceled || context.RequestAborted.IsCancellationRequested)
             throw new OperationCanceledException("The client has gone.");
+    }
+
+    private async Task<FlushResult> WaitAsync(Task<FlushResult> flush)
+    {
+        try
+        {
+            return await flush.WaitAsync(patience).ConfigureAwait(false);
+        }
+        catch (TimeoutException)
+        {
+            context.Abort();
+            return await flush.ConfigureAwait(false);
+        }
     }
 }
