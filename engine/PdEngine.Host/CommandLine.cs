@@ -20,14 +20,19 @@ internal static class CommandLine
         Command root = new("pdengine", "LLM inference for RL in one .NET process.")
         {
             new HelpOption { Recursive = true }, new VersionOption(), GenerateVerb.Create(),
-            ScoreVerb.Create(), BenchVerb.Create(), TopologyVerb.Create(),
+            ScoreVerb.Create(), RolloutVerb.Create(), ServeVerb.Create(), BenchVerb.Create(),
+            TopologyVerb.Create(),
         };
         ParseResult parsed = root.Parse(arguments.Length == 0 ? ["--help"] : arguments);
         string? problem = MisspeltFlag(parsed) ?? (parsed.Errors.Count == 0 ? null : Readable(parsed));
         if (problem is null)
         {
             // One for each run: it keeps the console's writers from its first use on.
-            InvocationConfiguration invocation = new() { ProcessTerminationTimeout = TerminationTimeout };
+            bool serves = parsed.CommandResult.Command.Name == ServeVerb.Name;
+            InvocationConfiguration invocation = new()
+            {
+                ProcessTerminationTimeout = serves ? ServeVerb.TerminationTimeout : TerminationTimeout,
+            };
             return await parsed.InvokeAsync(invocation).ConfigureAwait(false);
         }
         Console.Error.WriteLine($"pdengine: {problem}");

@@ -17,6 +17,7 @@ internal sealed class WeightUpdates(
     private WeightSet? _spare;
     private bool _isHeld;
     private bool _isOnLoan;
+    private bool _wasPushed;
     private bool _isDisposed;
 
     private WeightSwap Swap => parts.Swap;
@@ -63,6 +64,47 @@ internal sealed class WeightUpdates(
         try
         {
             return await ApplyAsync(update, options, cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            _turn.Release();
+        }
+    }
+
+    /// <summary>The weights stay, and tokens made with them have another version from here on.</summary>
+    public async Task RenameAsync(string version, bool aborts)
+    {
+        await EnterAsync(CancellationToken.None).ConfigureAwait(false);
+        try
+        {
+            string next = parts.Versions.Next(version, baseVersion: null);
+            PauseMode mode = aborts ? PauseMode.Abort : PauseMode.Retract;
+            if (aborts || !Swap.IsPaused)
+                await Swap.PauseAsync(mode, abortAll).ConfigureAwait(false);
+            await Swap.SwapAsync(new(Swap.Current.Number + 1, next, Swap.Current.Weights))
+                .ConfigureAwait(false);
+            parts.Versions.Add(next);
+            if (!_isHeld && !_isOnLoan)
+                await Swap.ContinueAsync().ConfigureAwait(false);
+            onUpdated();
+        }
+        finally
+        {
+            _turn.Release();
+        }
+    }
+
+    /// <summary>Runs while no update changes the weights.</summary>
+    /// <exception cref="WeightUpdateException">They have been given back.</exception>
+    public async Task<T> ReadAsync<T>(Func<WeightSet, T> read)
+    {
+        await EnterAsync(CancellationToken.None).ConfigureAwait(false);
+        try
+        {
+            WeightSet present = Swap.Current.Weights!;
+            if (present.IsAway)
+                throw new WeightUpdateException("the weights have been given back: there is nothing to read");
+            return await Task.Run(() => read(present)).ConfigureAwait(false);
         }
         finally
         {
@@ -137,7 +179,7 @@ internal sealed class WeightUpdates(
 
     private async Task ReadAgainAsync(WeightEpoch away)
     {
-        if (parts.Versions.UpdateCount > 0)
+        if (_wasPushed)
         {
             throw new WeightUpdateException(
                 $"the weights of version '{away.Version}' were pushed and have been given back: push all "
@@ -164,6 +206,7 @@ internal sealed class WeightUpdates(
             await OverwriteAsync(present, content).ConfigureAwait(false);
         WeightSet next = staged ?? present;
         await Swap.SwapAsync(new(Swap.Current.Number + 1, version, next)).ConfigureAwait(false);
+        _wasPushed = true;
         parts.Versions.Add(version);
         if (!_isHeld && !_isOnLoan)
             await Swap.ContinueAsync().ConfigureAwait(false);
@@ -197,7 +240,8 @@ internal sealed class WeightUpdates(
                 "another service, or a step that never ended, uses the present weights: they cannot be "
                 + "overwritten; leave Stages out");
         }
-        bool fits = _spare is not null || HostMemory.FreeBytes() > present.Bytes + (present.Bytes / 8);
+        bool fits = _spare is not null
+            || present.Backends.Sum(backend => backend.FreeBytes) > present.Bytes + (present.Bytes / 8);
         if (!isShared && !present.IsAway && !(options.Stages ?? fits))
             return (content, null);
         return (content, StageInSpare(content, cancellation) ?? StageAnew(content, present, cancellation));
@@ -209,22 +253,21 @@ internal sealed class WeightUpdates(
         if (_spare is not { } spare)
             return null;
         // Where it fails the memory is still there to be filled by the next one.
-        spare.Reload(content, parts.WeightBackend, cancellation.ThrowIfCancellationRequested);
+        spare.Reload(content, cancellation.ThrowIfCancellationRequested);
         _spare = null;
         return spare;
     }
 
-    private WeightSet StageAnew(
+    private static WeightSet StageAnew(
         UpdatedWeights content, WeightSet present, CancellationToken cancellation)
     {
-        WeightSet staged = new(present.Quantization);
+        WeightSet staged = new(present.Quantization, present.Backends);
         try
         {
             foreach (int rankCount in present.RankCounts)
             {
                 staged.Load(
-                    rankCount, content, parts.WeightBackend, progress: null,
-                    cancellation.ThrowIfCancellationRequested);
+                    rankCount, content, progress: null, cancellation.ThrowIfCancellationRequested);
             }
             return staged;
         }
@@ -258,7 +301,7 @@ internal sealed class WeightUpdates(
     {
         try
         {
-            await Task.Run(() => present.Reload(content, parts.WeightBackend)).ConfigureAwait(false);
+            await Task.Run(() => present.Reload(content)).ConfigureAwait(false);
         }
         catch (Exception cause) when (cause is PdEngineException or IOException)
         {

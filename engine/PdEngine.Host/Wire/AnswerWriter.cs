@@ -19,11 +19,20 @@ internal sealed class AnswerWriter(Tokenizer? tokenizer)
     /// <param name="generation">What was generated.</param>
     /// <param name="asked">What it was generated for.</param>
     /// <param name="returnText">Entries carry their token's text.</param>
+    /// <param name="index">Number of the sample in its batch; null where it is alone.</param>
+    /// <param name="isUnfinished">
+    /// More is to come: there is no reason for the end, and no time.
+    /// </param>
+    /// <param name="completionTokens">Made in all, where the ids are only a part of them.</param>
     public void Write(
         Utf8JsonWriter json, JsonElement id, string name, Generation generation, GenerateRequest asked,
-        bool returnText)
+        bool returnText, int? index = null, bool isUnfinished = false,
+        int? completionTokens = null)
     {
+        int made = completionTokens ?? generation.OutputIds.Count;
         json.WriteStartObject();
+        if (index is { } number)
+            json.WriteNumber("index", number);
         if (id.ValueKind != JsonValueKind.Undefined)
             WriteId(json, id);
         json.WriteString("text", generation.Text);
@@ -33,9 +42,12 @@ internal sealed class AnswerWriter(Tokenizer? tokenizer)
         json.WriteEndArray();
         json.WriteStartObject("meta_info");
         json.WriteString("id", name);
-        WriteFinishReason(json, generation);
+        if (isUnfinished)
+            json.WriteNull("finish_reason");
+        else
+            WriteFinishReason(json, generation, made);
         json.WriteNumber("prompt_tokens", generation.PromptIds.Length);
-        json.WriteNumber("completion_tokens", generation.OutputIds.Count);
+        json.WriteNumber("completion_tokens", made);
         json.WriteNumber("cached_tokens", generation.CachedTokens);
         WriteVersions(json, generation);
         json.WriteNumber("total_retractions", generation.RetractionCount);
@@ -49,8 +61,11 @@ internal sealed class AnswerWriter(Tokenizer? tokenizer)
                 WriteTops(json, "output_top_logprobs", generation.OutputLogProbs, returnText);
             }
         }
-        WriteTimes(json, generation);
-        WriteRoute(json, generation);
+        if (!isUnfinished)
+        {
+            WriteTimes(json, generation, made);
+            WriteRoute(json, generation);
+        }
         json.WriteEndObject();
         json.WriteEndObject();
     }
@@ -99,8 +114,15 @@ internal sealed class AnswerWriter(Tokenizer? tokenizer)
     private static void WriteVersions(Utf8JsonWriter json, Generation generation)
     {
         json.WriteString("weight_version", generation.WeightVersion);
+        WriteVersionRuns(json, generation.WeightVersions);
+        json.WriteBoolean("mixed_kv", generation.HasMixedKv);
+    }
+
+    /// <summary>Version and tokens of each run, as an array of arrays.</summary>
+    public static void WriteVersionRuns(Utf8JsonWriter json, IReadOnlyList<WeightVersionRun> runs)
+    {
         json.WriteStartArray("weight_versions");
-        foreach (WeightVersionRun run in generation.WeightVersions)
+        foreach (WeightVersionRun run in runs)
         {
             json.WriteStartArray();
             json.WriteStringValue(run.Version);
@@ -108,10 +130,9 @@ internal sealed class AnswerWriter(Tokenizer? tokenizer)
             json.WriteEndArray();
         }
         json.WriteEndArray();
-        json.WriteBoolean("mixed_kv", generation.HasMixedKv);
     }
 
-    private static void WriteFinishReason(Utf8JsonWriter json, Generation generation)
+    private static void WriteFinishReason(Utf8JsonWriter json, Generation generation, int made)
     {
         json.WriteStartObject("finish_reason");
         switch (generation.FinishReason)
@@ -125,7 +146,7 @@ internal sealed class AnswerWriter(Tokenizer? tokenizer)
                 break;
             case FinishReason.Length:
                 json.WriteString("type", "length");
-                json.WriteNumber("length", generation.OutputIds.Count);
+                json.WriteNumber("length", made);
                 break;
             case FinishReason.Abort:
                 json.WriteString("type", "abort");
@@ -138,7 +159,7 @@ internal sealed class AnswerWriter(Tokenizer? tokenizer)
         json.WriteEndObject();
     }
 
-    private static void WriteTimes(Utf8JsonWriter json, Generation generation)
+    private static void WriteTimes(Utf8JsonWriter json, Generation generation, int made)
     {
         json.WriteNumber("queue_time", generation.QueueTime.TotalSeconds);
         json.WriteNumber("e2e_latency", generation.EndToEndTime.TotalSeconds);
@@ -146,8 +167,8 @@ internal sealed class AnswerWriter(Tokenizer? tokenizer)
             return;
         json.WriteNumber("ttft", first.TotalSeconds);
         double decodeSeconds = (generation.EndToEndTime - first).TotalSeconds;
-        if (generation.OutputIds.Count > 1 && decodeSeconds > 0)
-            json.WriteNumber("decode_throughput", (generation.OutputIds.Count - 1) / decodeSeconds);
+        if (made > 1 && decodeSeconds > 0)
+            json.WriteNumber("decode_throughput", (made - 1) / decodeSeconds);
     }
 
     /// <summary>

@@ -12,13 +12,15 @@ internal static class BodyFields
     [
         "id", "rid", "text", "input_ids", "messages", "tools", "chat_template_kwargs", "parse_added_tokens",
         "sampling_params", "return_logprob", "logprob_start_len", "top_logprobs_num",
-        "return_text_in_logprobs", "priority", "routing_key", "session_id",
+        "return_text_in_logprobs", "priority", "routing_key", "session_id", "min_weight_version",
+        "exact_weight_version",
     ];
 
     /// <summary>SGLang's, that change no answer: of logs, streams and addresses.</summary>
     private static readonly string[] Harmless =
     [
-        "stream", "log_metrics", "no_logs", "custom_labels", "background", "conversation_id", "extra_key",
+        "stream", "incremental_streaming_output", "model", "log_metrics", "no_logs", "custom_labels",
+        "background", "conversation_id", "extra_key",
         "validation_time", "received_time", "external_trace_header", "data_parallel_rank", "routed_dp_rank",
         "disagg_prefill_dp_rank", "bootstrap_host", "bootstrap_port", "bootstrap_room", "bootstrap_pair_key",
     ];
@@ -32,7 +34,7 @@ internal static class BodyFields
         "session_params", "return_hidden_states", "return_routed_experts", "routed_experts_start_len",
         "return_entropy", "return_bytes", "return_prompt_token_ids", "custom_logit_processor",
         "token_ids_logprob", "require_reasoning", "use_audio_in_video", "response_format", "json_schema",
-        "regex", "ebnf", "min_weight_version", "weight_version",
+        "regex", "ebnf", "weight_version", "tool_choice",
     ];
 
     public static void Check(string name, JsonElement value)

@@ -92,8 +92,13 @@ internal static class Fields
 
     public static int[]? Ids(JsonElement body, string name)
     {
-        if (Element(body, name, JsonValueKind.Array) is not { } array)
-            return null;
+        return Element(body, name, JsonValueKind.Array) is { } array ? ToIds(array, name) : null;
+    }
+
+    public static int[] ToIds(JsonElement array, string name)
+    {
+        if (array.ValueKind != JsonValueKind.Array)
+            throw new RequestException(name, $"an array is needed, not {KindName(array)}");
         int[] ids = new int[array.GetArrayLength()];
         int index = 0;
         foreach (JsonElement item in array.EnumerateArray())

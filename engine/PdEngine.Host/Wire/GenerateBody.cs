@@ -20,6 +20,7 @@ internal sealed record GenerateBody(
     {
         if (body.ValueKind != JsonValueKind.Object)
             throw new RequestException("body", $"a JSON object is needed, not {Fields.KindName(body)}");
+        DuplicateNames.Refuse(body);
         foreach (JsonProperty property in body.EnumerateObject())
             BodyFields.Check(Fields.NameOf(property), property.Value);
         (SamplingParams sampling, int sampleCount) =
@@ -40,14 +41,24 @@ internal sealed record GenerateBody(
             ReturnLogProb = Fields.Boolean(body, "return_logprob") ?? false,
             LogProbStartLen = Fields.Integer(body, "logprob_start_len") ?? -1,
             TopLogProbsNum = Fields.Integer(body, "top_logprobs_num") ?? 0,
+        };
+        return ReadNames(body, request, sampleCount);
+    }
+
+    /// <summary>The fields of a body that say whose it is, beside what is asked.</summary>
+    public static GenerateBody ReadNames(JsonElement body, GenerateRequest request, int sampleCount) => new(
+        IdOf(body),
+        Fields.String(body, "rid"),
+        request with
+        {
             Priority = Fields.Integer(body, "priority") ?? 0,
             RoutingKey = Key(body, "routing_key"),
             SessionId = Key(body, "session_id"),
-        };
-        return new GenerateBody(
-            IdOf(body), Fields.String(body, "rid"), request, sampleCount,
-            Fields.Boolean(body, "return_text_in_logprobs") ?? false);
-    }
+            MinWeightVersion = Version(body, "min_weight_version"),
+            ExactWeightVersion = Version(body, "exact_weight_version"),
+        },
+        sampleCount,
+        Fields.Boolean(body, "return_text_in_logprobs") ?? false);
 
     /// <summary>A copy of a body's own <c>id</c>; undefined where there is none or where it is no
     /// object.</summary>
@@ -63,6 +74,12 @@ internal sealed record GenerateBody(
         }
         return id;
     }
+
+    /// <summary>Versions are names, and trainers count them.</summary>
+    private static string? Version(JsonElement body, string name) =>
+        body.TryGetProperty(name, out JsonElement version) && version.ValueKind == JsonValueKind.Number
+            ? version.GetRawText()
+            : Key(body, name);
 
     private static string? Key(JsonElement body, string name)
     {

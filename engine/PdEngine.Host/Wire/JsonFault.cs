@@ -14,13 +14,19 @@ internal static class JsonFault
         int column = 1;
         foreach (byte value in line[..at])
             column += (value & 0xC0) == 0x80 ? 0 : 1;
-        // The reader's own places count from 0, in bytes, within what it was given.
+        return (column, Problem(error));
+    }
+
+    /// <summary>What is wrong, without the reader's own places.</summary>
+    public static string Problem(JsonException error)
+    {
+        // They count from 0, in bytes, within what it was given.
         string problem = error.Message;
         foreach (string place in (ReadOnlySpan<string>)[" LineNumber:", " Path:"])
         {
             int end = problem.IndexOf(place, StringComparison.Ordinal);
             problem = end < 0 ? problem : problem[..end];
         }
-        return (column, $"not valid JSON: {problem}");
+        return $"not valid JSON: {problem}";
     }
 }

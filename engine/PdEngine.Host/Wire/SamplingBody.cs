@@ -52,7 +52,7 @@ internal static class SamplingBody
             IgnoreEos = Fields.Boolean(body, "ignore_eos") ?? absent.IgnoreEos,
             SkipSpecialTokens = Fields.Boolean(body, "skip_special_tokens") ?? absent.SkipSpecialTokens,
             NoStopTrim = Fields.Boolean(body, "no_stop_trim") ?? absent.NoStopTrim,
-            SamplingSeed = Seed(body),
+            SamplingSeed = Seed(body, "sampling_seed"),
             LogitBias = LogitBias(body),
             TopPMode =
                 Choice(body, "top_p_mode", ("joint", TopPMode.Joint), ("sequential", TopPMode.Sequential)),
@@ -73,19 +73,19 @@ internal static class SamplingBody
             $"sampling_params.{Fields.Short(name)}", $"there is no such parameter{hint}");
     }
 
-    private static ulong? Seed(JsonElement body)
+    public static ulong? Seed(JsonElement body, string name)
     {
-        if (!body.TryGetProperty("sampling_seed", out JsonElement seed)
+        if (!body.TryGetProperty(name, out JsonElement seed)
             || seed.ValueKind == JsonValueKind.Null)
             return null;
         if (seed.ValueKind == JsonValueKind.Number && seed.TryGetInt64(out long signed))
             return unchecked((ulong)signed);
         if (seed.ValueKind == JsonValueKind.Number && seed.TryGetUInt64(out ulong value))
             return value;
-        throw new RequestException("sampling_seed", "an integer of 64 bits is needed");
+        throw new RequestException(name, "an integer of 64 bits is needed");
     }
 
-    private static Dictionary<int, float> LogitBias(JsonElement body)
+    public static Dictionary<int, float> LogitBias(JsonElement body)
     {
         Dictionary<int, float> bias = [];
         if (Fields.Element(body, "logit_bias", JsonValueKind.Object) is not { } given)

@@ -41,6 +41,7 @@ internal sealed class ModelRank : IDisposable
             else if (_samples)
                 firstSample = Sample(logits, firstRow, batch.Samples, firstSample);
         }
+        _backend.End();
         Check.That(!_samples || firstSample == batch.Samples.RowCount);
     }
 

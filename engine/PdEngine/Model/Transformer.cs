@@ -48,7 +48,7 @@ internal sealed class Transformer : IDisposable
         _shape = new(
             config.HeadCount / weights.Shard.Count, heads.HeadCount, config.HeadDim, heads.FirstHead);
         Check.That(_shape.QkvColumns == weights.Layers[0].Qkv.Rows);
-        _rope = new(config.Rope.InverseFrequencies, config.Rope.AttentionFactor);
+        _rope = new(config.Rope.InverseFrequencies, config.Rope.AttentionFactor, backend);
         Check.That(_rope.PairCount * 2 == config.HeadDim);
         TokenCapacity = tokenCapacity;
         _residual = group?.ViewResidual() ?? backend.CreateTensor(tokenCapacity, config.HiddenSize);
@@ -82,6 +82,7 @@ internal sealed class Transformer : IDisposable
         foreach (Tensor tensor in _perToken)
             tensor.SetRows(tokenIds.Length);
         Tensor rope = _rope.Require(PositionCount(batch));
+        _backend.Begin(batch, _store, tokenIds.Length);
         // Ranks that share a residual all write the same bytes.
         _backend.Embed(_weights.Embedding, tokenIds, _residual);
         for (int layer = 0; layer < _weights.Layers.Count; layer++)

@@ -10,6 +10,7 @@ public sealed class TokenStream : IAsyncEnumerable<TokenChunk>
 {
     private readonly AppendLog<int> _tokens = new();
     private readonly AppendLog<float> _logProbs = new();
+    private readonly AppendLog<TopLogProb> _tops = new();
     private readonly AppendLog<char> _text = new();
     private readonly TaskCompletionSource<Generation> _completion =
         new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -17,6 +18,9 @@ public sealed class TokenStream : IAsyncEnumerable<TokenChunk>
         new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite, SingleWriter = true });
     private readonly Action<RequestId> _abort;
     private readonly int _interval;
+    private volatile StreamedPrompt? _prompt;
+    private volatile string? _version;
+    private int _topCount;
 
     /// <param name="id">The request's.</param>
     /// <param name="abort">What <see cref="Abort"/> does.</param>
@@ -36,6 +40,12 @@ public sealed class TokenStream : IAsyncEnumerable<TokenChunk>
     /// with <see cref="Generation.Error"/> and the output made before it.
     /// </summary>
     public Task<Generation> Completion => _completion.Task;
+
+    /// <summary>What is known of the prompt from the first token on; null before it.</summary>
+    internal StreamedPrompt? Prompt => _prompt;
+
+    /// <summary>What made the last token; null before the first.</summary>
+    internal string? WeightVersion => _version;
 
     /// <summary>
     /// Asks for an end at the next step; <see cref="Completion"/> then has the output so far.
@@ -64,11 +74,33 @@ public sealed class TokenStream : IAsyncEnumerable<TokenChunk>
         }
     }
 
+    /// <summary>
+    /// The most likely tokens at a position of the output that a chunk has been read of; empty where none
+    /// were asked for.
+    /// </summary>
+    internal TopLogProb[] TopsAt(int outputIndex)
+    {
+        int count = Volatile.Read(ref _topCount);
+        return count == 0 ? [] : _tops.From(outputIndex * count)[..count].ToArray();
+    }
+
+    /// <summary>Before the first token; the owner's thread only.</summary>
+    internal void Begin(StreamedPrompt prompt) => _prompt ??= prompt;
+
     /// <summary>Adds one token and the text it settled; the owner's thread only.</summary>
-    internal void Publish(int token, float? logProb, ReadOnlySpan<char> text)
+    internal void Publish(
+        int token, float? logProb, ReadOnlySpan<char> text, ReadOnlySpan<TopLogProb> tops = default,
+        string? version = null)
     {
         if (logProb is { } value)
             _logProbs.Add(value);
+        if (!tops.IsEmpty)
+        {
+            _tops.AddRange(tops);
+            Volatile.Write(ref _topCount, tops.Length);
+        }
+        if (!ReferenceEquals(_version, version))
+            _version = version;
         _text.AddRange(text);
         _tokens.Add(token);
         if (_tokens.Count % _interval == 0)

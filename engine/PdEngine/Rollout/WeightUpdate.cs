@@ -63,6 +63,37 @@ public sealed class WeightUpdate : IDisposable
         }
     }
 
+    /// <summary>
+    /// The tensors of safetensors files in memory, which must stay as they are until the update is applied.
+    /// </summary>
+    /// <param name="files">Whole files; a tensor may be in one of them only.</param>
+    /// <param name="version">See <see cref="Version"/>.</param>
+    /// <param name="isPartial">See <see cref="IsPartial"/>.</param>
+    /// <exception cref="WeightUpdateException">A tensor is there twice.</exception>
+    /// <exception cref="CheckpointException">A file is malformed.</exception>
+    public static WeightUpdate FromSafetensors(
+        IReadOnlyList<ReadOnlyMemory<byte>> files, string? version = null, bool isPartial = false)
+    {
+        ArgumentNullException.ThrowIfNull(files);
+        WeightUpdate update = new() { Version = version, IsPartial = isPartial };
+        try
+        {
+            for (int i = 0; i < files.Count; i++)
+            {
+                SafetensorsFile file = new($"safetensors file {i} in memory", new MemoryBytes(files[i]));
+                update._owned.Add(file);
+                foreach (SafetensorsTensor stored in file.Tensors.Values)
+                    update.Add(stored.Name, new GivenTensor(file, stored));
+            }
+            return update;
+        }
+        catch
+        {
+            update.Dispose();
+            throw;
+        }
+    }
+
     /// <summary>Copies a tensor, or a part of it; the parts of one may come in any order.</summary>
     /// <param name="name">For example <c>model.layers.0.self_attn.q_proj.weight</c>.</param>
     /// <param name="shape">Of the whole tensor, outermost first.</param>

@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+
 namespace PdEngine;
 
 /// <summary>
@@ -44,7 +46,11 @@ internal sealed class SequenceDecoder : ISequenceObserver
             if (text.Length == 0 && request.Sampling.Stop.Count > 0)
                 stop ??= HeldBackStop(_decoder);
         }
-        _stream.Publish(token, request.ReturnLogProb ? sequence.OutputLogProbs[^1] : null, TakeSettled());
+        if (sequence.OutputCount == 1)
+            _stream.Begin(new(request.PromptTokens, InputLogProbs(sequence), sequence.CachedCount));
+        _stream.Publish(
+            token, request.ReturnLogProb ? sequence.OutputLogProbs[^1] : null, TakeSettled(),
+            LastTops(sequence), sequence.Versions.Last?.Version);
         return stop;
     }
 
@@ -170,6 +176,9 @@ internal sealed class SequenceDecoder : ISequenceObserver
         }
         return entries;
     }
+
+    private static ReadOnlySpan<TopLogProb> LastTops(Sequence sequence) =>
+        CollectionsMarshal.AsSpan(sequence.OutputTopLogProbs)[^sequence.Request.TopLogProbCount..];
 
     private static TopLogProb[] Slice(List<TopLogProb> all, int index, int count) =>
         count == 0 ? [] : [.. all.GetRange(index * count, count)];

@@ -1,0 +1,37 @@
+using System.Net;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+
+namespace PdEngine.Host;
+
+/// <summary>Where a server listens, and whether it may.</summary>
+internal static class ListenAddress
+{
+    /// <exception cref="OptionsException">It would be open to everybody who reaches this machine.</exception>
+    public static void ThrowIfOpen(ServeOptions options)
+    {
+        if (options.Port is < 0 or > 65535)
+            throw new OptionsException("--port", $"{options.Port} is not in 0 to 65535");
+        if (IsLoopback(options.Host) || options.ApiKey is not null || options.IsInsecure)
+            return;
+        throw new OptionsException("--host", $"'{options.Host}' can be reached from outside this machine, "
+            + "and there is no key: give --api-key-file FILE or PDENGINE_API_KEY, or --insecure to let "
+            + "everybody in");
+    }
+
+    public static void Listen(KestrelServerOptions kestrel, ServeOptions options)
+    {
+        if (options.Host.Equals("localhost", StringComparison.OrdinalIgnoreCase))
+            kestrel.Listen(IPAddress.Loopback, options.Port);
+        else
+            kestrel.Listen(Parse(options.Host), options.Port);
+    }
+
+    private static bool IsLoopback(string host) =>
+        host.Equals("localhost", StringComparison.OrdinalIgnoreCase) || IPAddress.IsLoopback(Parse(host));
+
+    private static IPAddress Parse(string host) =>
+        IPAddress.TryParse(host.Trim('[', ']'), out IPAddress? address)
+            ? address
+            : throw new OptionsException("--host", $"'{host}' is no IP address; give one, or localhost "
+                + "(names that clients use go to --allowed-host)");
+}

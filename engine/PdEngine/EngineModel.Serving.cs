@@ -1,0 +1,60 @@
+namespace PdEngine;
+
+/// <content>What a server in front of a service asks of it.</content>
+public sealed partial class EngineModel
+{
+    /// <summary>
+    /// Requests that were submitted and have not ended, wherever they are: waiting, running or between two
+    /// workers.
+    /// </summary>
+    public int LiveRequestCount => _live.Count;
+
+    /// <summary>Nothing computes, as after <see cref="PauseAsync"/>.</summary>
+    public bool IsPaused => _parts.Swap.IsPaused;
+
+    /// <summary>Weight updates reach it.</summary>
+    public bool TakesUpdates => _parts.TakesUpdates;
+
+    internal ModelConfig Config => _parts.Config;
+
+    /// <summary>
+    /// Gives the present weights another version; requests in flight are retracted or, where asked,
+    /// aborted.
+    /// </summary>
+    /// <param name="version">See <see cref="WeightUpdate.Version"/>.</param>
+    /// <param name="aborts">Requests in flight end with what they have.</param>
+    /// <exception cref="WeightUpdateException">The version was used before, or is past.</exception>
+    /// <exception cref="ObjectDisposedException">The engine has been disposed of.</exception>
+    public Task RenameWeightsAsync(string version, bool aborts = false)
+    {
+        ArgumentNullException.ThrowIfNull(version);
+        ObjectDisposedException.ThrowIf(_isDisposed(), this);
+        return _updates.RenameAsync(version, aborts);
+    }
+
+    /// <summary>SHA-256 of every tensor as it is held, read back as float32, by name.</summary>
+    /// <exception cref="WeightUpdateException">
+    /// The weights have been given back, or are held as int8.
+    /// </exception>
+    /// <exception cref="ObjectDisposedException">The engine has been disposed of.</exception>
+    public Task<IReadOnlyDictionary<string, string>> WeightChecksumsAsync()
+    {
+        ObjectDisposedException.ThrowIf(_isDisposed(), this);
+        return _updates.ReadAsync(WeightChecksums.Of);
+    }
+
+    /// <summary>The tokens of a prompt, checked.</summary>
+    internal int[] Encode(GenerateRequest asked) => _intake.Encode(asked);
+
+    /// <summary>Most tokens that can be asked for behind a prompt of so many.</summary>
+    internal int MostNewTokens(int promptTokens)
+    {
+        long most = ContextTokens - promptTokens;
+        foreach (WorkerSlot slot in _parts.Router.Slots)
+        {
+            KvSpace space = slot.Worker.Space;
+            most = Math.Min(most, ((long)space.CapacityBlocks * space.PageSize) - promptTokens + 1);
+        }
+        return (int)Math.Max(1, most);
+    }
+}
