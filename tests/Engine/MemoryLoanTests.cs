@@ -95,7 +95,8 @@ public sealed class MemoryLoanTests
         await engine.Models[0].ResumeMemoryAsync();
         TestContext.Out.WriteLine($"{held / 1e6:F1} MB held, {left / 1e6:F1} MB left");
         // Weights that were replaced are kept for the next update.
-        long loanable = ((isPushed ? 2 : 1) * WeightBytes(folder)) + (2000L * 6 * 2 * 8 * 64 * sizeof(ushort));
+        int sets = isPushed ? 2 : 1;
+        long loanable = (sets * WeightBytes(folder)) + (2000L * 6 * 2 * 8 * 64 * sizeof(ushort));
         Assert.That(held - left, Is.GreaterThan(0.95 * loanable), $"{held} held, {left} left");
     }
 
