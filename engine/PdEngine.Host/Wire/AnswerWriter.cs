@@ -51,6 +51,8 @@ internal sealed class AnswerWriter(Tokenizer? tokenizer)
         json.WriteNumber("cached_tokens", generation.CachedTokens);
         WriteVersions(json, generation);
         json.WriteNumber("total_retractions", generation.RetractionCount);
+        if (generation.Reward is { } reward && float.IsFinite(reward))
+            json.WriteNumber("reward", reward);
         if (asked.ReturnLogProb)
         {
             WriteLogProbs(json, "input_token_logprobs", generation.InputLogProbs, returnText);
