@@ -97,7 +97,7 @@ public sealed class CudaEngineTests
         for (int i = 0; i < alone.Length; i++)
         {
             int[] prompt = Requests[i].InputIds!.Value.ToArray();
-            IReadOnlyList<TokenLogProb> scores = await engine.Models[0].ScoreAsync(
+            ScoredTokens scores = await engine.Models[0].ScoreAsync(
                 (int[])[.. prompt, .. alone[i].OutputIds], prompt.Length, Requests[i].Sampling);
             for (int token = 0; token < alone[i].OutputLogProbs.Count; token++)
             {

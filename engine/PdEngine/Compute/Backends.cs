@@ -38,7 +38,7 @@ internal static class Backends
             }
             catch (BackendException refused)
             {
-                why = $"backend auto: the CPU, since {refused.Message}";
+                why = $"backend auto: the CPU. {refused.Message.Split(". ")[0].TrimEnd('.')}";
             }
         }
         DeviceSet cpu = OpenDevices(

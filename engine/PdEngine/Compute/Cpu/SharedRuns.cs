@@ -11,7 +11,7 @@ internal sealed class SharedRuns : IThreadPoolWorkItem
 {
     private readonly Action<int> _run;
     private readonly int _count;
-    private readonly ManualResetEventSlim _ended = new();
+    private readonly TaskCompletionSource _ended = new();
     private Exception? _fault;
     private int _next;
     private int _left;
@@ -32,7 +32,7 @@ internal sealed class SharedRuns : IThreadPoolWorkItem
         for (int helper = 1; helper < Math.Min(threadCount, count); helper++)
             ThreadPool.UnsafeQueueUserWorkItem(runs, preferLocal: false);
         runs.Execute();
-        runs._ended.Wait();
+        runs._ended.Task.Wait();
         if (runs._fault is { } fault)
             ExceptionDispatchInfo.Throw(fault);
     }
@@ -52,7 +52,7 @@ internal sealed class SharedRuns : IThreadPoolWorkItem
                 Interlocked.CompareExchange(ref _fault, fault, null);
             }
             if (Interlocked.Decrement(ref _left) == 0)
-                _ended.Set();
+                _ended.SetResult();
         }
     }
 }
