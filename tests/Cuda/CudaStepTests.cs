@@ -39,7 +39,8 @@ public sealed class CudaStepTests
         for (int block = 0; block < BlockCount; block++)
         {
             int bytes = before.Length / BlockCount;
-            bool isSame = before.AsSpan(block * bytes, bytes).SequenceEqual(after.AsSpan(block * bytes, bytes));
+            bool isSame = before.AsSpan(block * bytes, bytes)
+                .SequenceEqual(after.AsSpan(block * bytes, bytes));
             Assert.That(isSame, Is.EqualTo(!rig.IsWritten(block)), $"block {block}");
         }
     }
