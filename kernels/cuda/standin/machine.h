@@ -103,7 +103,7 @@ struct Machine {
   std::set<Graph*> graphs, executables;
   Faults faults;
   std::string problem;
-  uint64_t launches = 0;
+  uint64_t launches = 0, graph_launches = 0;
 };
 
 Machine& machine();
