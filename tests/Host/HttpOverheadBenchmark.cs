@@ -9,8 +9,8 @@ public sealed class HttpOverheadBenchmark
 {
     private const int Streams = 32;
 
-    [TestCase("smollm2-135m", 40)]
-    [TestCase("tiny", 400)]
+    [TestCase("smollm2-135m", 80)]
+    [TestCase("tiny", 1000)]
     public async Task Streams_beside_the_engine_alone(string shape, int tokens)
     {
         string folder = RandomModel.OfShape(shape);
