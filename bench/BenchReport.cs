@@ -44,14 +44,21 @@ internal static class BenchReport
     }
 
     /// <summary>Writes an array of rows; absent numbers are 0.</summary>
-    public static void WriteJson(Stream target, IReadOnlyList<BenchRow> rows)
+    public static void WriteJson(Stream target, IReadOnlyList<BenchRow> rows) =>
+        WriteJson(target, rows, WriteFields);
+
+    /// <summary>Writes an array with an object for each row.</summary>
+    /// <param name="target">Where to.</param>
+    /// <param name="rows">Of any benchmark.</param>
+    /// <param name="write">Writes the fields of a row's object.</param>
+    public static void WriteJson<T>(Stream target, IReadOnlyList<T> rows, Action<Utf8JsonWriter, T> write)
     {
         using Utf8JsonWriter json = new(target, new JsonWriterOptions { Indented = true });
         json.WriteStartArray();
-        foreach (BenchRow row in rows)
+        foreach (T row in rows)
         {
             json.WriteStartObject();
-            WriteFields(json, row);
+            write(json, row);
             json.WriteEndObject();
         }
         json.WriteEndArray();

@@ -6,7 +6,7 @@ internal record BenchRow
     /// <summary>What the row is called in flags and tables, for example <c>decode-8</c>.</summary>
     public required string Name { get; init; }
 
-    /// <summary><c>prefill</c>, <c>decode</c> or <c>mixed</c>.</summary>
+    /// <summary><c>prefill</c>, <c>decode</c>, <c>mixed</c>, <c>update</c> or <c>rollout</c>.</summary>
     public required string Phase { get; init; }
 
     /// <summary>Element type of the weights: <c>bf16</c> or <c>int8</c>.</summary>
@@ -65,7 +65,7 @@ internal record BenchRow
     /// <summary>Time that the binding limit alone would take, over the time taken.</summary>
     public double ShareOfLimit => Math.Max(FlopsTime, BytesTime) / Seconds;
 
-    private double FlopsTime => Flops / Limits.FlopsPerSecond;
+    private double FlopsTime => Flops == 0 ? 0 : Flops / Limits.FlopsPerSecond;
 
-    private double BytesTime => Bytes / Limits.BytesPerSecond;
+    private double BytesTime => Bytes == 0 ? 0 : Bytes / Limits.BytesPerSecond;
 }

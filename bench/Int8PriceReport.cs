@@ -1,4 +1,3 @@
-using System.Text.Json;
 using Spectre.Console;
 
 namespace PdEngine.Bench;
@@ -21,13 +20,9 @@ internal static class Int8PriceReport
         console.Write(table);
     }
 
-    public static void WriteJson(Stream target, IReadOnlyList<Int8PriceRow> rows)
-    {
-        using Utf8JsonWriter json = new(target, new JsonWriterOptions { Indented = true });
-        json.WriteStartArray();
-        foreach (Int8PriceRow row in rows)
+    public static void WriteJson(Stream target, IReadOnlyList<Int8PriceRow> rows) =>
+        BenchReport.WriteJson(target, rows, (json, row) =>
         {
-            json.WriteStartObject();
             json.WriteString("dtype", row.Dtype);
             json.WriteString("isa", row.Isa);
             json.WriteNumber("positions", row.Positions);
@@ -38,8 +33,5 @@ internal static class Int8PriceReport
             json.WriteNumber("chats", row.Chats);
             json.WriteNumber("equal_greedy_answers", row.SameChats);
             json.WriteNumber("equal_greedy_token_share", row.SameTokens);
-            json.WriteEndObject();
-        }
-        json.WriteEndArray();
-    }
+        });
 }

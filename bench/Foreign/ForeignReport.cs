@@ -1,4 +1,3 @@
-using System.Text.Json;
 using Spectre.Console;
 
 namespace PdEngine.Bench;
@@ -22,13 +21,9 @@ internal static class ForeignReport
         console.Write(table);
     }
 
-    public static void WriteJson(Stream target, IReadOnlyList<ForeignRow> rows)
-    {
-        using Utf8JsonWriter json = new(target, new JsonWriterOptions { Indented = true });
-        json.WriteStartArray();
-        foreach (ForeignRow row in rows)
+    public static void WriteJson(Stream target, IReadOnlyList<ForeignRow> rows) =>
+        BenchReport.WriteJson(target, rows, (json, row) =>
         {
-            json.WriteStartObject();
             BenchReport.WriteFields(json, row.Alone);
             json.WriteNumber("shared_tokens_per_second", row.SharedTokensPerSecond);
             json.WriteNumber("share_left", row.ShareLeft);
@@ -36,8 +31,5 @@ internal static class ForeignReport
             json.WriteNumber("worst_seconds", row.WorstSeconds);
             json.WriteNumber("shared_limit_flops_per_second", row.SharedLimits.FlopsPerSecond);
             json.WriteNumber("shared_limit_bytes_per_second", row.SharedLimits.BytesPerSecond);
-            json.WriteEndObject();
-        }
-        json.WriteEndArray();
-    }
+        });
 }

@@ -1,4 +1,3 @@
-using System.Text.Json;
 using Spectre.Console;
 
 namespace PdEngine.Bench;
@@ -31,19 +30,12 @@ internal static class KernelReport
             console.WriteLine($"The limits of some rows moved by up to {moved * 100:F0}%; see the JSON.");
     }
 
-    public static void WriteJson(Stream target, IReadOnlyList<KernelRow> rows)
-    {
-        using Utf8JsonWriter json = new(target, new JsonWriterOptions { Indented = true });
-        json.WriteStartArray();
-        foreach (KernelRow row in rows)
+    public static void WriteJson(Stream target, IReadOnlyList<KernelRow> rows) =>
+        BenchReport.WriteJson(target, rows, (json, row) =>
         {
-            json.WriteStartObject();
             BenchReport.WriteFields(json, row);
             json.WriteString("op", row.Op);
             json.WriteNumber("seconds", row.Seconds);
             json.WriteNumber("flops_per_byte", row.Intensity);
-            json.WriteEndObject();
-        }
-        json.WriteEndArray();
-    }
+        });
 }

@@ -10,6 +10,15 @@ internal sealed class TimedBackend(IBackend inner, OpClock clock) : IBackend
 
     public KvElement KvElement => inner.KvElement;
 
+    public MemoryDomain Memory => inner.Memory;
+
+    public long FreeBytes => inner.FreeBytes;
+
+    public void Begin(AttentionBatch batch, KvStore store, int tokenCount) =>
+        inner.Begin(batch, store, tokenCount);
+
+    public void End() => inner.End();
+
     public Tensor CreateTensor(int rowCapacity, int columns) => inner.CreateTensor(rowCapacity, columns);
 
     public KvStore CreateKvStore(KvLayout layout, int blockCount) => inner.CreateKvStore(layout, blockCount);

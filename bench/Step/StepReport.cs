@@ -1,4 +1,3 @@
-using System.Text.Json;
 using Spectre.Console;
 
 namespace PdEngine.Bench;
@@ -24,13 +23,9 @@ internal static class StepReport
         console.Write(table);
     }
 
-    public static void WriteJson(Stream target, IReadOnlyList<StepRow> rows)
-    {
-        using Utf8JsonWriter json = new(target, new JsonWriterOptions { Indented = true });
-        json.WriteStartArray();
-        foreach (StepRow row in rows)
+    public static void WriteJson(Stream target, IReadOnlyList<StepRow> rows) =>
+        BenchReport.WriteJson(target, rows, (json, row) =>
         {
-            json.WriteStartObject();
             json.WriteString("phase", "decode");
             json.WriteString("dtype", "");
             json.WriteString("isa", "");
@@ -51,8 +46,5 @@ internal static class StepReport
             json.WriteNumber("mean_us_per_step", row.MeanMicroseconds);
             json.WriteNumber("p99_us_per_step", row.P99Microseconds);
             json.WriteNumber("bytes_per_step", row.BytesPerStep);
-            json.WriteEndObject();
-        }
-        json.WriteEndArray();
-    }
+        });
 }

@@ -20,7 +20,8 @@ internal static class CommandLine
         Command root = new("pdengine", "LLM inference for RL in one .NET process.")
         {
             new HelpOption { Recursive = true }, new VersionOption(), GenerateVerb.Create(),
-            ScoreVerb.Create(), ServeVerb.Create(), BenchVerb.Create(), TopologyVerb.Create(),
+            ScoreVerb.Create(), RolloutVerb.Create(), ServeVerb.Create(), BenchVerb.Create(),
+            TopologyVerb.Create(),
         };
         ParseResult parsed = root.Parse(arguments.Length == 0 ? ["--help"] : arguments);
         string? problem = MisspeltFlag(parsed) ?? (parsed.Errors.Count == 0 ? null : Readable(parsed));

@@ -90,7 +90,7 @@ public sealed class Engine : IAsyncDisposable
 
     /// <inheritdoc
     /// cref="EngineModel.ScoreAsync(ReadOnlyMemory{int}, int, SamplingParams, CancellationToken)"/>
-    public Task<IReadOnlyList<TokenLogProb>> ScoreAsync(
+    public Task<ScoredTokens> ScoreAsync(
         ReadOnlyMemory<int> tokens, int promptLength, SamplingParams sampling,
         CancellationToken cancellationToken = default) =>
         _models[0].ScoreAsync(tokens, promptLength, sampling, cancellationToken);

@@ -48,6 +48,11 @@ public sealed partial class EngineModel : IDisposable
     /// <summary>Token ids are in [0, this).</summary>
     public int VocabularySize => _parts.Config.VocabularySize;
 
+    /// <summary>
+    /// It is a reward model: it scores (<see cref="ScoredTokens.Reward"/>) and generates nothing.
+    /// </summary>
+    public bool IsReward => _parts.Config.IsReward;
+
     /// <summary>What computes, for example <c>cpu/avx512</c>.</summary>
     public string BackendName => _parts.BackendName;
 
@@ -107,7 +112,7 @@ public sealed partial class EngineModel : IDisposable
 
     /// <summary>
     /// Log-probs of given tokens, by the very definition and bit for bit the values that generating them
-    /// reports.
+    /// reports; of a reward model their reward.
     /// </summary>
     /// <param name="tokens">Prompt and response [tokens].</param>
     /// <param name="promptLength">How many of them count as prompt for the penalties.</param>
@@ -115,10 +120,10 @@ public sealed partial class EngineModel : IDisposable
     /// The parameters of the generation; bias, penalties and temperature count.
     /// </param>
     /// <param name="cancellationToken">Aborts the request; the task is then cancelled.</param>
-    /// <returns>One entry for each token; the first has no log-prob.</returns>
+    /// <returns>One entry for each token; the first has no log-prob. Of a reward model the reward.</returns>
     /// <exception cref="WorkerException">The computation failed.</exception>
     /// <inheritdoc cref="Stream" path="/exception"/>
-    public async Task<IReadOnlyList<TokenLogProb>> ScoreAsync(
+    public async Task<ScoredTokens> ScoreAsync(
         ReadOnlyMemory<int> tokens, int promptLength, SamplingParams sampling,
         CancellationToken cancellationToken = default)
     {
@@ -141,7 +146,7 @@ public sealed partial class EngineModel : IDisposable
     /// <param name="cancellationToken">Aborts the request; the task is then cancelled.</param>
     /// <exception cref="WeightVersionMismatchException">The weights are of another version.</exception>
     /// <inheritdoc cref="ScoreAsync(ReadOnlyMemory{int}, int, SamplingParams, CancellationToken)"/>
-    public async Task<IReadOnlyList<TokenLogProb>> ScoreAsync(
+    public async Task<ScoredTokens> ScoreAsync(
         ReadOnlyMemory<int> tokens, int promptLength, SamplingParams sampling, string version,
         CancellationToken cancellationToken = default)
     {
@@ -164,7 +169,7 @@ public sealed partial class EngineModel : IDisposable
     /// <param name="cancellationToken">Aborts the request; the task is then cancelled.</param>
     /// <exception cref="WeightVersionMismatchException">Some are of other weights.</exception>
     /// <inheritdoc cref="ScoreAsync(ReadOnlyMemory{int}, int, SamplingParams, CancellationToken)"/>
-    public Task<IReadOnlyList<TokenLogProb>> ScoreAsync(
+    public Task<ScoredTokens> ScoreAsync(
         Generation generation, SamplingParams sampling, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(generation);
@@ -277,7 +282,7 @@ public sealed partial class EngineModel : IDisposable
         }
     }
 
-    private static async Task<IReadOnlyList<TokenLogProb>> ScoresOfAsync(
+    private static async Task<ScoredTokens> ScoresOfAsync(
         TokenStream stream, CancellationToken cancellationToken)
     {
         Generation scored = await FinishAsync(stream, cancellationToken).ConfigureAwait(false);
@@ -285,7 +290,7 @@ public sealed partial class EngineModel : IDisposable
             throw error;
         if (scored.FinishReason == FinishReason.Abort)
             throw new OperationCanceledException("The scoring was aborted before its end.");
-        return scored.InputLogProbs;
+        return new ScoredTokens(scored);
     }
 
     /// <summary>The mark reaches the sequence wherever it is; the command wakes whoever has it.</summary>

@@ -9,6 +9,9 @@ public sealed record EngineOptions
     /// </summary>
     public required string ModelPath { get; init; }
 
+    /// <summary>Models held in memory: a model path that is the name of one means it.</summary>
+    public IReadOnlyList<MemoryFolder> MemoryFolders { get; init; } = [];
+
     /// <summary>
     /// The plan of services, groups and devices; absent: one regular worker on all cores. Where a group or
     /// a service sets something, it overrides the field of the same name here.
@@ -32,6 +35,15 @@ public sealed record EngineOptions
 
     /// <summary>What computes.</summary>
     public BackendKind Backend { get; init; } = BackendKind.Auto;
+
+    /// <summary>
+    /// GPUs of the plan's devices, in order, for example <c>cuda:0,cuda:0</c>: a GPU that is named twice is
+    /// shared. Absent: as many as there are, in order.
+    /// </summary>
+    public string? Devices { get; init; }
+
+    /// <summary>File of the CUDA driver; absent: the system's own.</summary>
+    public string? CudaDriver { get; init; }
 
     /// <summary>
     /// Instruction set of the CPU backend; <see cref="CpuIsa.Auto"/> takes the best this CPU has.

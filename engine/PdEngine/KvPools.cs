@@ -1,7 +1,7 @@
 namespace PdEngine;
 
 /// <summary>
-/// The KV memory of one service: in host memory one pool for all of its workers, else one for each.
+/// The KV memory of one service: one pool for all workers whose devices have one memory, or one for each.
 /// </summary>
 internal sealed class KvPools : IDisposable
 {
@@ -37,12 +37,23 @@ internal sealed class KvPools : IDisposable
         KvPools pools = new(pageSize);
         try
         {
-            if (options.KvDomain == KvDomainKind.Host)
-                pools.AddShared(devices[0], layout, budget.Blocks(shares), workers);
-            else
+            if (options.KvDomain == KvDomainKind.Device)
             {
                 KvShare[][] apart = [.. shares.Select(share => new[] { share })];
                 pools.AddApart(devices, layout, budget.Blocks(apart), workers);
+                return pools;
+            }
+            // Workers whose devices have one memory share a pool.
+            int[][] groups = [.. Enumerable.Range(0, workers.Length)
+                .GroupBy(worker => string.Join(
+                    ',', workers[worker].Devices.Select(device => devices[device].Memory.Name).Distinct()))
+                .Select(group => group.ToArray())];
+            KvShare[][] shared = [.. groups.Select(group => group.Select(one => shares[one]).ToArray())];
+            int[] blockCounts = budget.Blocks(shared);
+            for (int group = 0; group < groups.Length; group++)
+            {
+                pools.AddShared(
+                    devices, layout, blockCounts[group], [.. groups[group].Select(one => workers[one])]);
             }
             return pools;
         }
@@ -119,13 +130,17 @@ internal sealed class KvPools : IDisposable
     private IEnumerable<KvDomain> Domains() =>
         _workers.Values.Select(worker => worker.Domain).Distinct();
 
-    private void AddShared(IBackend device, KvLayout layout, int blockCount, WorkerPlacement[] workers)
+    private void AddShared(
+        IReadOnlyList<IBackend> devices, KvLayout layout, int blockCount, WorkerPlacement[] workers)
     {
-        KvStore store = device.CreateKvStore(layout, blockCount);
+        KvStore store = devices[workers[0].Devices[0]].CreateKvStore(layout, blockCount);
         _owned.Add(store);
         KvDomain domain = new(blockCount, PageSize);
         foreach (WorkerPlacement worker in workers)
-            _workers.Add(worker.Index, (domain, KvMemory.InHost(store, worker.Devices.Count)));
+        {
+            KvStore own = store.For(devices[worker.Devices[0]]);
+            _workers.Add(worker.Index, (domain, KvMemory.InHost(own, worker.Devices.Count)));
+        }
     }
 
     private void AddApart(

@@ -2,10 +2,11 @@ namespace PdEngine;
 
 /// <summary>Adds up the loading of several sets of weights for the caller, and ends it where asked.</summary>
 internal sealed class LoadMeter(
-    IProgress<LoadProgress>? caller, IReadOnlyList<OpenedModel> models, CancellationToken cancellation)
+    IProgress<LoadProgress>? caller, IReadOnlyList<OpenedModel> models, WeightShelf shelf,
+    CancellationToken cancellation)
     : IProgress<long>
 {
-    private readonly long _totalBytes = models.DistinctBy(model => model.Weights).Sum(WeightShelf.LoadBytes);
+    private readonly long _totalBytes = models.DistinctBy(model => model.Weights).Sum(shelf.LoadBytes);
     private long _doneBytes;
     private long _currentBytes;
 

@@ -16,7 +16,7 @@ internal sealed class ModelParts : IDisposable
     /// <param name="model">This service.</param>
     /// <param name="devices">Every device of the plan; not owned.</param>
     /// <param name="weights">Loaded; not owned.</param>
-    /// <param name="freeBytes">Free host memory before anything was loaded.</param>
+    /// <param name="freeBytes">Memory of all devices that was free before anything was loaded.</param>
     public ModelParts(
         EngineOptions options, Topology plan, OpenedModel model, IReadOnlyList<IBackend> devices,
         WeightShelf weights, long freeBytes)
@@ -88,21 +88,18 @@ internal sealed class ModelParts : IDisposable
     /// <summary>Those that they have had.</summary>
     public VersionHistory Versions { get; }
 
-    /// <summary>What weights are loaded into.</summary>
-    public IBackend WeightBackend => _weights.Backend;
-
     /// <summary>Gives the memory of every KV block back; all workers are paused and hold none.</summary>
     public void VacateKv() => _pools.Vacate();
 
     /// <summary>Reads the checkpoint once more.</summary>
     public WeightSet ReadWeights()
     {
-        using ICheckpoint checkpoint = Checkpoint.Open(_model.Weights.Path);
-        WeightSet set = new(_model.Weights.Quantization);
+        using ICheckpoint checkpoint = Checkpoint.Open(_model.Weights.Path, _options.MemoryFolders);
+        WeightSet set = _weights.NewSet(_model);
         try
         {
             foreach (int rankCount in _model.RankCounts)
-                set.Load(rankCount, checkpoint, WeightBackend, progress: null);
+                set.Load(rankCount, checkpoint, progress: null);
             return set;
         }
         catch
@@ -201,7 +198,8 @@ internal sealed class ModelParts : IDisposable
             ?? Math.Max(ContextTokens, scheduling.MaxPrefillTokens);
         IBackend[] ranks = [.. placement.Devices.Select(device => _devices[device])];
         TensorParallelRunner runner = new(
-            ranks, Swap.Current.Weights!.Shards(ranks.Length), _pools.Memory(placement.Index),
+            ranks, Swap.Current.Weights!.Shards(ranks.Length, ranks[0].Memory),
+            _pools.Memory(placement.Index),
             chunkTokens + scheduling.MaxRunningSequences);
         KvSpace space = new(
             _pools.Domain(placement.Index), scheduling.QuotaBlocks, scheduling.UsesPrefixCache);

@@ -11,6 +11,14 @@ internal sealed record OpenedModel(
         .Select(worker => worker.Devices.Count)
         .Distinct();
 
+    /// <summary>A device for each memory that its workers compute in.</summary>
+    /// <param name="devices">Every device of the plan.</param>
+    public IBackend[] Memories(IReadOnlyList<IBackend> devices) => [.. Service.Groups
+        .SelectMany(group => group.Workers)
+        .SelectMany(worker => worker.Devices)
+        .Select(device => devices[device])
+        .DistinctBy(device => device.Memory)];
+
     /// <exception cref="CheckpointException">Missing, malformed or not supported.</exception>
     /// <exception cref="OptionsException">The plan asks for what the checkpoint cannot do.</exception>
     public static OpenedModel Open(ServedModel service, Topology plan, EngineOptions options)
@@ -20,12 +28,13 @@ internal sealed record OpenedModel(
         WeightSource weights = new(path, service.Groups
             .Select(group => group.Settings.Quantization).FirstOrDefault(own => own is not null)
             ?? options.Quantization);
-        ICheckpoint checkpoint = PdEngine.Checkpoint.Open(path);
+        ICheckpoint checkpoint = PdEngine.Checkpoint.Open(path, options.MemoryFolders);
         try
         {
             OptionChecks.ThrowIfContextTooLong(options, checkpoint.Config);
             PlanChecks.ThrowIfUnservable(plan, service, checkpoint.Config);
-            (Tokenizer? tokenizer, ChatTemplate? template) = TextFiles.Load(checkpoint);
+            (Tokenizer? tokenizer, ChatTemplate? template) = TextFiles.Load(
+                checkpoint, PdEngine.Checkpoint.FindIn(options.MemoryFolders, path));
             OpenedModel opened = new(service, weights, checkpoint, tokenizer, template);
             foreach (int ranks in opened.RankCounts)
                 TensorParallel.ThrowIfImpossible(checkpoint.Config, ranks);

@@ -9,6 +9,12 @@ internal sealed class WeightUpdates(
     ModelParts parts, TimeProvider clock, Action abortAll, Action onUpdated) : IDisposable
 {
     private readonly SemaphoreSlim _turn = new(1, 1);
+
+    /// <summary>
+    /// Weights before those of now, whose memory the next update is staged in: fresh memory has to be cleared
+    /// by the system first, which takes longer than packing weights into it. Null where there are none.
+    /// </summary>
+    private WeightSet? _spare;
     private bool _isHeld;
     private bool _isOnLoan;
     private bool _wasPushed;
@@ -122,7 +128,10 @@ internal sealed class WeightUpdates(
             if (what.HasFlag(LoanedMemory.KvCache))
                 parts.VacateKv();
             if (what.HasFlag(LoanedMemory.Weights))
+            {
+                DropSpare();
                 weights.Dispose();
+            }
         }
         finally
         {
@@ -152,6 +161,7 @@ internal sealed class WeightUpdates(
     {
         _turn.Wait();
         _isDisposed = true;
+        DropSpare();
         _turn.Release();
     }
 
@@ -196,13 +206,14 @@ internal sealed class WeightUpdates(
             await OverwriteAsync(present, content).ConfigureAwait(false);
         WeightSet next = staged ?? present;
         await Swap.SwapAsync(new(Swap.Current.Number + 1, version, next)).ConfigureAwait(false);
-        if (staged is not null)
-            present.RemoveUser();
         _wasPushed = true;
         parts.Versions.Add(version);
         if (!_isHeld && !_isOnLoan)
             await Swap.ContinueAsync().ConfigureAwait(false);
         long end = clock.GetTimestamp();
+        // Only now: giving a gigabyte back to the system takes milliseconds.
+        if (staged is not null)
+            Retire(present);
         onUpdated();
         return new WeightUpdateReport
         {
@@ -229,19 +240,36 @@ internal sealed class WeightUpdates(
                 "another service, or a step that never ended, uses the present weights: they cannot be "
                 + "overwritten; leave Stages out");
         }
-        bool fits = HostMemory.FreeBytes() > present.Bytes + (present.Bytes / 8);
+        bool fits = _spare is not null
+            || present.Backends.Sum(backend => backend.FreeBytes) > present.Bytes + (present.Bytes / 8);
         if (!isShared && !present.IsAway && !(options.Stages ?? fits))
             return (content, null);
-        WeightSet staged = new(present.Quantization);
+        return (content, StageInSpare(content, cancellation) ?? StageAnew(content, present, cancellation));
+    }
+
+    /// <summary>Over the weights before those of now; null where there are none.</summary>
+    private WeightSet? StageInSpare(UpdatedWeights content, CancellationToken cancellation)
+    {
+        if (_spare is not { } spare)
+            return null;
+        // Where it fails the memory is still there to be filled by the next one.
+        spare.Reload(content, cancellation.ThrowIfCancellationRequested);
+        _spare = null;
+        return spare;
+    }
+
+    private static WeightSet StageAnew(
+        UpdatedWeights content, WeightSet present, CancellationToken cancellation)
+    {
+        WeightSet staged = new(present.Quantization, present.Backends);
         try
         {
             foreach (int rankCount in present.RankCounts)
             {
                 staged.Load(
-                    rankCount, content, parts.WeightBackend, progress: null,
-                    cancellation.ThrowIfCancellationRequested);
+                    rankCount, content, progress: null, cancellation.ThrowIfCancellationRequested);
             }
-            return (content, staged);
+            return staged;
         }
         catch
         {
@@ -250,11 +278,30 @@ internal sealed class WeightUpdates(
         }
     }
 
+    /// <summary>Nobody starts anything with these weights any more.</summary>
+    private void Retire(WeightSet weights)
+    {
+        // Another service may share them, or a step that never ended, and they may be away.
+        if (_spare is null && !weights.IsAway && weights.UserCount == 1
+            && HostMemory.FreeBytes() > weights.Bytes / 8)
+        {
+            _spare = weights;
+        }
+        else
+            weights.RemoveUser();
+    }
+
+    private void DropSpare()
+    {
+        _spare?.RemoveUser();
+        _spare = null;
+    }
+
     private async Task OverwriteAsync(WeightSet present, UpdatedWeights content)
     {
         try
         {
-            await Task.Run(() => present.Reload(content, parts.WeightBackend)).ConfigureAwait(false);
+            await Task.Run(() => present.Reload(content)).ConfigureAwait(false);
         }
         catch (Exception cause) when (cause is PdEngineException or IOException)
         {

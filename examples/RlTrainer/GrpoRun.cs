@@ -1,96 +1,134 @@
 using System.Diagnostics;
+using System.Globalization;
 
 namespace PdEngine.Examples;
 
-/// <summary>A run of GRPO.</summary>
-/// <param name="Steps">Most updates.</param>
-/// <param name="Minutes">Ends the run in time; the learning rate then falls with the clock.</param>
-/// <param name="Groups">Tasks of a step.</param>
-/// <param name="SamplesPerGroup">Episodes of each.</param>
-/// <param name="LearningRate">The largest.</param>
-/// <param name="WarmUpSteps">Steps until it is reached.</param>
-/// <param name="Seed">Of tasks and draws.</param>
-/// <param name="CheckpointSteps">Steps between two checkpoints.</param>
-internal sealed record GrpoRunOptions(
-    int Steps = 300, double? Minutes = null, int Groups = 32, int SamplesPerGroup = 16,
-    double LearningRate = 4e-4, int WarmUpSteps = 10, int Seed = 1, int CheckpointSteps = 50);
-
-/// <summary>One step of a run, as it is shown and written down.</summary>
-/// <param name="Step">From 1.</param>
-/// <param name="Skill">Means over the step's episodes.</param>
-/// <param name="Update">What was learned.</param>
-/// <param name="LearningRate">Of the step.</param>
-/// <param name="PlaySeconds">Of the rollout.</param>
-/// <param name="TrainSeconds">Of gradient and update.</param>
-/// <param name="PushSeconds">Until the player had the new weights.</param>
-/// <param name="SampledTokens">That the model wrote.</param>
-internal readonly record struct GrpoProgress(
-    int Step, Skill Skill, GrpoOutcome Update, double LearningRate, double PlaySeconds, double TrainSeconds,
-    double PushSeconds, int SampledTokens)
-{
-    public double TokensPerSecond => SampledTokens / PlaySeconds;
-}
-
-/// <summary>The loop: roll out, train, push; every episode is of the weights that it trains.</summary>
+/// <summary>
+/// The loop: roll out, train, push. Every sample is of the weights that it trains, or, where rollouts run
+/// beside training, of at most so many updates before.
+/// </summary>
 /// <param name="trainer">Moved.</param>
-/// <param name="player">Plays with the weights that were pushed last.</param>
+/// <param name="model">Plays with the weights that were pushed last; not owned.</param>
+/// <param name="reference">Frozen; scores for the KL term. Null where there is none; not owned.</param>
 /// <param name="environment">The tasks.</param>
 /// <param name="options">Of the run.</param>
 /// <param name="step">Of each update.</param>
-/// <param name="reference">The frozen weights, where the loss has a KL term.</param>
 internal sealed class GrpoRun(
-    Trainer trainer, IPlayer player, IEnvironment environment, GrpoRunOptions options, GrpoOptions step,
-    Trainer? reference)
+    Trainer trainer, EngineModel model, EngineModel? reference, IEnvironment environment,
+    GrpoRunOptions options, GrpoOptions step)
 {
     /// <summary>The optimiser that the run is meant for.</summary>
     public static AdamWOptions Optimiser { get; } = new(Beta2: 0.99, MaxGradientNorm: 0.5);
 
+    /// <summary>
+    /// Runs on a thread of its own, to whose core the trainer's ops hold it; it waits for the engine.
+    /// </summary>
     /// <param name="firstStep">Steps that an earlier run has done.</param>
     /// <param name="report">Hears of every step.</param>
     /// <param name="cancellation">Ends the run after the step that is running.</param>
     /// <returns>Steps done in all.</returns>
     public int Run(int firstStep, Action<GrpoProgress> report, CancellationToken cancellation)
     {
+        Check.That(step.KlWeight == 0 || reference is not null);
         Stopwatch clock = Stopwatch.StartNew();
-        player.Load(trainer.Pushed);
-        int done = firstStep;
-        while (done < options.Steps && !cancellation.IsCancellationRequested)
+        using GamePlayer player = new(model, reference, environment, options, step.Temperature, firstStep);
+        Push(firstStep);
+        RolloutCollector? collector = options.IsAsync ? player.Collect(firstStep) : null;
+        try
         {
-            double progress = options.Minutes is { } minutes
-                ? clock.Elapsed.TotalMinutes / minutes
-                : (double)done / options.Steps;
-            if (progress >= 1)
-                break;
-            double rate = LearningRate.Linear(options.LearningRate, done, options.WarmUpSteps, progress);
-            report(Step(done, rate));
-            done++;
+            int done = firstStep;
+            while (done < options.Steps && !cancellation.IsCancellationRequested)
+            {
+                double spent = options.Minutes is { } most ? clock.Elapsed.TotalMinutes / most : 0;
+                if (spent >= 1)
+                    break;
+                double progress = Math.Max(spent, (double)done / options.Steps);
+                double rate = LearningRate.Linear(options.LearningRate, done, options.WarmUpSteps, progress);
+                report(Step(player, collector, done, rate));
+                done++;
+            }
+            return done;
         }
-        return done;
+        finally
+        {
+            collector?.DisposeAsync().AsTask().GetAwaiter().GetResult();
+        }
     }
 
-    private GrpoProgress Step(int index, double learningRate)
+    private GrpoProgress Step(GamePlayer player, RolloutCollector? collector, int done, double learningRate)
     {
         Stopwatch clock = Stopwatch.StartNew();
-        List<IEpisode> episodes = [];
-        for (int group = 0; group < options.Groups; group++)
-        {
-            for (int sample = 0; sample < options.SamplesPerGroup; sample++)
-                episodes.Add(environment.Start((index * options.Groups) + group));
-        }
-        ulong seed = ((ulong)options.Seed << 32) + (ulong)index;
-        IReadOnlyList<PlayedEpisode> played = player.Play(episodes, step.Temperature, seed);
+        // The weights stay as they are until both have ended.
+        Task<Skill>? evaluation = done % options.EvaluationSteps == 0
+            ? Skill.EvaluateAsync(model, environment)
+            : null;
+        IReadOnlyList<RolloutGroup> groups = collector is null
+            ? Wait(player.PlayAsync(done))
+            : Take(collector);
+        Skill? evaluated = evaluation is null ? null : Wait(evaluation);
+        RolloutSample[] samples = [.. groups.SelectMany(group => group.Samples)];
+        ThrowIfFailed(samples);
+        int staleness = samples.Max(StalenessOf);
+        RolloutTally played = RolloutTally.Of(samples, staleness);
+        List<RolledSample> rolled = Rolled(groups, player);
         double playSeconds = clock.Elapsed.TotalSeconds;
-        List<RolledSample> samples = [];
-        for (int sample = 0; sample < played.Count; sample++)
-        {
-            int group = sample / options.SamplesPerGroup;
-            samples.Add(new(group, played[sample].Sequence, played[sample].Reward));
-        }
-        GrpoOutcome update = GrpoStep.Run(trainer, samples, step, learningRate, reference);
+        GrpoOutcome update = GrpoStep.Run(trainer, rolled, step, learningRate);
         double trainedSeconds = clock.Elapsed.TotalSeconds;
-        player.Load(trainer.Pushed);
+        Push(done + 1);
+        double seconds = clock.Elapsed.TotalSeconds;
         return new(
-            index + 1, Skill.Of(played), update, learningRate, playSeconds, trainedSeconds - playSeconds,
-            clock.Elapsed.TotalSeconds - trainedSeconds, update.Batch.ResponseTokens);
+            done + 1, played, update, learningRate,
+            new(
+                playSeconds, trainedSeconds - playSeconds, seconds - trainedSeconds,
+                Rollout: collector is null ? playSeconds : seconds),
+            evaluated);
+    }
+
+    private List<RolloutGroup> Take(RolloutCollector collector)
+    {
+        List<RolloutGroup> groups = [];
+        while (groups.Count < options.Groups)
+            groups.Add(Wait(collector.TakeAsync().AsTask())!);
+        return groups;
+    }
+
+    private List<RolledSample> Rolled(IReadOnlyList<RolloutGroup> groups, GamePlayer player)
+    {
+        List<RolledSample> rolled = [];
+        for (int group = 0; group < groups.Count; group++)
+        {
+            foreach (RolloutSample sample in groups[group].Samples)
+                rolled.Add(new(group, EpisodeRollout.SequenceOf(sample), (float)(sample.Reward ?? 0)));
+        }
+        if (step.KlWeight == 0)
+            return rolled;
+        RolloutSample[] samples = [.. groups.SelectMany(group => group.Samples)];
+        float[][] scores = Wait(player.ScoreReferenceAsync(samples));
+        for (int index = 0; index < scores.Length; index++)
+        {
+            rolled[index].Sequence.ReferenceLogProbs =
+                [.. new float[samples[index].PromptLength], .. scores[index]];
+        }
+        return rolled;
+    }
+
+    /// <summary>Gives the engine the trainer's weights, from memory, under the number of updates.</summary>
+    private void Push(int done)
+    {
+        using WeightUpdate update = trainer.ToUpdate(done.ToString(CultureInfo.InvariantCulture));
+        Wait(model.UpdateWeightsAsync(update, new() { Mode = options.PauseMode }));
+    }
+
+    private static T Wait<T>(Task<T> task) => task.GetAwaiter().GetResult();
+
+    private int StalenessOf(RolloutSample sample) =>
+        sample.WeightVersions.Count == 0 ? 0 : model.UpdatesSince(sample.WeightVersions[0].Version);
+
+    private static void ThrowIfFailed(RolloutSample[] samples)
+    {
+        RolloutSample? failed = samples.FirstOrDefault(
+            sample => sample.Status is RolloutStatus.Failed or RolloutStatus.Aborted);
+        if (failed is not null)
+            throw failed.Error ?? new RolloutException($"a sample was {failed.Status}");
     }
 }

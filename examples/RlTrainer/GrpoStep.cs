@@ -20,7 +20,8 @@ internal readonly record struct RolledSample(int Group, TrainingSequence Sequenc
 /// <param name="Batch">Loss and tokens.</param>
 /// <param name="GradientNorm">Before it was clipped.</param>
 /// <param name="MeanLogProbDifference">
-/// Mean over response tokens of |log-prob of the trainer - log-prob of the rollout|, before the update.
+/// Mean over response tokens of |log-prob of the trainer - log-prob of the rollout|, before the update;
+/// without samples of mixed K and V.
 /// </param>
 internal readonly record struct GrpoOutcome(
     BatchOutcome Batch, double GradientNorm, double MeanLogProbDifference);
@@ -32,19 +33,15 @@ internal readonly record struct GrpoOutcome(
 internal static class GrpoStep
 {
     /// <param name="trainer">Moved.</param>
-    /// <param name="samples">Of whole groups.</param>
+    /// <param name="samples">Of whole groups; with log-probs of the reference where there is a KL
+    /// term.</param>
     /// <param name="options">How.</param>
     /// <param name="learningRate">Of this step.</param>
-    /// <param name="reference">Holds the frozen weights; null where there is no KL term.</param>
     public static GrpoOutcome Run(
-        Trainer trainer, IReadOnlyList<RolledSample> samples, GrpoOptions options, double learningRate,
-        Trainer? reference = null)
+        Trainer trainer, IReadOnlyList<RolledSample> samples, GrpoOptions options, double learningRate)
     {
-        Check.That(options.KlWeight == 0 || reference is not null);
         AssignAdvantages(samples, options.AdvantageScale);
         List<TrainingSequence> batch = [.. samples.Select(sample => sample.Sequence)];
-        if (reference is not null)
-            ScoreReference(reference, batch, options.Temperature);
         ClippedPolicyLoss loss = new(options.ClipLow, options.ClipHigh, options.KlWeight);
         BatchOutcome outcome = trainer.Accumulate(batch, loss, options.Temperature);
         double difference = MeanDifference(batch);
@@ -67,13 +64,6 @@ internal static class GrpoStep
         }
     }
 
-    private static void ScoreReference(Trainer reference, List<TrainingSequence> batch, float temperature)
-    {
-        reference.Score(batch, temperature);
-        foreach (TrainingSequence sequence in batch)
-            (sequence.ReferenceLogProbs, sequence.LogProbs) = (sequence.LogProbs, []);
-    }
-
     private static double MeanDifference(List<TrainingSequence> batch)
     {
         (double sum, int count) = (0, 0);
@@ -81,7 +71,7 @@ internal static class GrpoStep
         {
             for (int position = 1; position < sequence.Tokens.Length; position++)
             {
-                if (!sequence.IsResponse[position])
+                if (!sequence.IsResponse[position] || sequence.HasMixedKv)
                     continue;
                 sum += Math.Abs((double)sequence.LogProbs[position] - sequence.RolloutLogProbs[position]);
                 count++;

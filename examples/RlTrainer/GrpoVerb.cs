@@ -10,7 +10,11 @@ internal sealed class GrpoVerb
     private static readonly GrpoRunOptions Standard = new();
     private static readonly IEnvironment[] Environments = [new GuessingGame(), new Arithmetic()];
 
+    private static readonly (string Name, PauseMode Mode)[] Pauses =
+        [("in_place", PauseMode.InPlace), ("retract", PauseMode.Retract)];
+
     private readonly MachineFlags _machine = new();
+    private readonly PlayFlags _play = new();
     private readonly Option<string> _model = new("--model")
     {
         Description = "Folder of the checkpoint to start from; never written to.",
@@ -30,12 +34,13 @@ internal sealed class GrpoVerb
 
     private readonly Option<int> _steps = new("--steps")
     {
-        Description = "Most updates.", DefaultValueFactory = _ => Standard.Steps, HelpName = "N",
+        Description = "Most updates; no bound where --minutes is given alone.",
+        DefaultValueFactory = _ => Standard.Steps, HelpName = "N",
     };
 
     private readonly Option<double?> _minutes = new("--minutes")
     {
-        Description = "Ends the run in time, however many steps that is.", HelpName = "M",
+        Description = "Ends the run in time.", HelpName = "M",
     };
 
     private readonly Option<double> _rate = new("--learning-rate")
@@ -46,6 +51,24 @@ internal sealed class GrpoVerb
     private readonly Option<double> _kl = new("--kl")
     {
         Description = "Weight of the divergence from the first checkpoint.", HelpName = "X",
+    };
+
+    private readonly Option<bool> _async = new("--async")
+    {
+        Description = "Plays while the trainer learns from what was played before.",
+    };
+
+    private readonly Option<int> _staleness = new("--max-staleness")
+    {
+        Description = "Of --async: how many updates behind a game may be when it is learned from.",
+        DefaultValueFactory = _ => Standard.MaxStaleness, HelpName = "N",
+    };
+
+    private readonly Option<string> _pause = new("--pause-mode")
+    {
+        Description = "Of --async: whether games under way keep their K and V when weights are pushed "
+            + "(in_place) or have them computed anew (retract).",
+        DefaultValueFactory = _ => Pauses[0].Name, HelpName = "NAME",
     };
 
     private readonly Option<int> _seed = new("--seed")
@@ -69,9 +92,10 @@ internal sealed class GrpoVerb
         Command command = new("grpo", "Learns an environment by GRPO: rolls out, trains, pushes.")
         {
             verb._model, verb._out, verb._environment, verb._steps, verb._minutes, verb._rate, verb._kl,
-            verb._seed, verb._json, verb._resume,
+            verb._async, verb._staleness, verb._pause, verb._seed, verb._json, verb._resume,
         };
         verb._machine.AddTo(command);
+        verb._play.AddTo(command);
         command.SetAction((parsed, cancellation) => Task.Factory.StartNew(
             () => verb.Run(parsed, cancellation), CancellationToken.None, TaskCreationOptions.LongRunning,
             TaskScheduler.Default));
@@ -84,56 +108,60 @@ internal sealed class GrpoVerb
         string folder = parsed.GetValue(_out)!;
         if (Path.GetFullPath(model) == Path.GetFullPath(folder))
             throw new OptionsException("--out", $"'{folder}' is the model to start from");
+        GrpoRunOptions options = RunOptions(parsed);
         IEnvironment environment = EnvironmentOf(parsed.GetValue(_environment)!);
+        GrpoOptions update = new(KlWeight: parsed.GetValue(_kl));
         using ICheckpoint checkpoint = Checkpoint.Open(model);
-        using CpuBackend backend = _machine.Open(parsed);
-        using Trainer trainer = Start(checkpoint, backend);
-        double klWeight = parsed.GetValue(_kl);
-        using Trainer? reference = klWeight == 0 ? null : Start(checkpoint, backend);
+        ModelFolder.CopyTiny(model, folder);
+        // What runs at the same time gets cores of its own.
+        int cores = _machine.ThreadCount(parsed);
+        int trainerCores = options.IsAsync ? Math.Max(1, cores / 2) : cores;
+        using CpuBackend backend = _machine.Open(parsed, trainerCores);
+        using Trainer trainer =
+            new(checkpoint.Config, backend, backend, GrpoRun.Optimiser, backend.ThreadCount);
+        trainer.Read(checkpoint);
         bool resumes = parsed.GetValue(_resume);
         int firstStep = resumes ? ModelFolder.ReadState(folder, trainer) : 0;
-        ModelFolder.CopyTiny(model, folder);
-        using LocalPlayer player = new(backend, checkpoint.Config);
-        GrpoRunOptions options = Standard with
-        {
-            Steps = parsed.GetValue(_steps), Minutes = parsed.GetValue(_minutes),
-            LearningRate = parsed.GetValue(_rate), Seed = parsed.GetValue(_seed),
-        };
-        GrpoRun run = new(
-            trainer, player, environment, options, new GrpoOptions(KlWeight: klWeight), reference);
+        EngineOptions play = _play.Read(
+            parsed, model, options.IsAsync ? Math.Max(1, cores - trainerCores) : cores,
+            update.KlWeight == 0 ? null : folder) with { Isa = _machine.Isa(parsed) };
         using StreamWriter? json = parsed.GetValue(_json) is { } path ? new(path, resumes) : null;
-        List<GrpoProgress> steps = [];
-        int done = run.Run(firstStep, Report, cancellation);
-        Save(folder, trainer, done, steps);
-        if (cancellation.IsCancellationRequested)
-            return 1;
-        MeasureVerb.Print(player, Console.Out);
-        return 0;
-
-        void Report(GrpoProgress progress)
+        RunFiles files = new(folder, json, trainer, options.CheckpointSteps);
+        Engine engine = Engine.StartAsync(play, CancellationToken.None).GetAwaiter().GetResult();
+        try
         {
-            steps.Add(progress);
-            Console.WriteLine(ProgressFiles.TextLine(progress));
-            json?.WriteLine(ProgressFiles.JsonLine(progress));
-            json?.Flush();
-            if (progress.Step % options.CheckpointSteps == 0)
-                Save(folder, trainer, progress.Step, steps);
+            EngineModel? reference = update.KlWeight == 0 ? null : engine.GetModel(PlayPlan.Reference);
+            GrpoRun run = new(trainer, engine.Models[0], reference, environment, options, update);
+            files.Save(run.Run(firstStep, files.Add, cancellation));
+            if (cancellation.IsCancellationRequested)
+                return 1;
+            MeasureVerb.PrintAsync(engine.Models[0], Console.Out).GetAwaiter().GetResult();
+            return 0;
+        }
+        finally
+        {
+            engine.DisposeAsync().AsTask().GetAwaiter().GetResult();
         }
     }
 
-    private static Trainer Start(ICheckpoint checkpoint, CpuBackend backend)
+    private GrpoRunOptions RunOptions(ParseResult parsed) => Standard with
     {
-        Trainer trainer =
-            new(checkpoint.Config, backend, backend, GrpoRun.Optimiser, backend.ThreadCount);
-        trainer.Read(checkpoint);
-        return trainer;
-    }
+        Steps = parsed.GetValue(_minutes) is not null && parsed.GetResult(_steps) is { Implicit: true }
+            ? int.MaxValue
+            : parsed.GetValue(_steps),
+        Minutes = parsed.GetValue(_minutes),
+        LearningRate = parsed.GetValue(_rate), Seed = parsed.GetValue(_seed),
+        IsAsync = parsed.GetValue(_async), MaxStaleness = parsed.GetValue(_staleness),
+        PauseMode = PauseOf(parsed.GetValue(_pause)!),
+    };
 
-    private static void Save(string folder, Trainer trainer, int step, List<GrpoProgress> steps)
+    private static PauseMode PauseOf(string name)
     {
-        ModelFolder.WriteWeights(folder, trainer);
-        ModelFolder.WriteState(folder, trainer, step);
-        File.WriteAllText(Path.Combine(folder, "curves.svg"), ProgressFiles.Curves(steps));
+        int index = Array.FindIndex(Pauses, pause => pause.Name == name);
+        return index >= 0
+            ? Pauses[index].Mode
+            : throw new OptionsException(
+                "--pause-mode", $"there is no mode '{name}'; in_place and retract are");
     }
 
     private static IEnvironment EnvironmentOf(string name) =>

@@ -21,7 +21,24 @@ internal sealed class MachineFlags
         command.Options.Add(_isa);
     }
 
+    /// <summary>Of every forward pass, the trainer's and the engine's.</summary>
+    public CpuIsa Isa(ParseResult parsed) => parsed.GetValue(_isa);
+
+    /// <summary>Threads of whoever has the machine to himself.</summary>
+    public int ThreadCount(ParseResult parsed) => parsed.GetValue(_threads) ?? Environment.ProcessorCount;
+
     /// <summary>One device on all cores.</summary>
-    public CpuBackend Open(ParseResult parsed) =>
-        (CpuBackend)Backends.Open(BackendKind.Cpu, parsed.GetValue(_isa), parsed.GetValue(_threads));
+    public CpuBackend Open(ParseResult parsed) => Open(parsed, ThreadCount(parsed));
+
+    /// <summary>One device on the last so many cores: others have the first.</summary>
+    public CpuBackend Open(ParseResult parsed, int threadCount)
+    {
+        IReadOnlyList<int>? cores = HostCores.Allowed();
+        return CpuDevices.Open(new CpuBackendOptions
+        {
+            Isa = Isa(parsed),
+            ThreadCount = threadCount,
+            Cores = cores?.Count >= threadCount ? [.. cores.TakeLast(threadCount)] : null,
+        })[0];
+    }
 }

@@ -8,6 +8,7 @@ internal sealed class MeasureVerb
     private const int EpisodeCount = 2048;
 
     private readonly MachineFlags _machine = new();
+    private readonly PlayFlags _play = new();
     private readonly Option<string> _model = new("--model")
     {
         Description = "Folder of the checkpoint.", DefaultValueFactory = _ => GrpoVerb.StandardModel,
@@ -22,12 +23,13 @@ internal sealed class MeasureVerb
             verb._model,
         };
         verb._machine.AddTo(command);
-        command.SetAction(verb.Run);
+        verb._play.AddTo(command);
+        command.SetAction(verb.RunAsync);
         return command;
     }
 
     /// <summary>Plays every environment, greedily and by drawing.</summary>
-    public static void Print(IPlayer player, TextWriter output)
+    public static async Task PrintAsync(EngineModel model, TextWriter output)
     {
         output.WriteLine("| environment | draws | reward | success | turns |");
         output.WriteLine("|---|---|---|---|---|");
@@ -37,23 +39,25 @@ internal sealed class MeasureVerb
             {
                 bool isWhole = environment is GuessingGame && temperature == 0;
                 int count = isWhole ? GuessingGame.Numbers : EpisodeCount;
-                Skill skill = Skill.Measure(player, environment, count, temperature, seed: 7);
+                Skill skill = await Skill.MeasureAsync(model, environment, count, temperature);
                 string draws = temperature == 0 ? "greedy" : "sampled";
                 output.WriteLine(
                     $"| {environment.Name} | {draws} | {skill.Reward:F3} | {skill.Success:P1} | "
                     + $"{skill.Turns:F2} |");
             }
         }
-        output.WriteLine($"| greetings | greedy | | {Skill.Recited(player):P1} | |");
+        output.WriteLine($"| greetings | greedy | | {await Skill.RecitedAsync(model):P1} | |");
     }
 
-    private int Run(ParseResult parsed)
+    private async Task<int> RunAsync(ParseResult parsed, CancellationToken cancellation)
     {
-        using ICheckpoint checkpoint = Checkpoint.Open(parsed.GetValue(_model)!);
-        using CpuBackend backend = _machine.Open(parsed);
-        using LocalPlayer player = new(backend, checkpoint.Config);
-        player.Load(checkpoint);
-        Print(player, Console.Out);
+        EngineOptions options = _play.Read(
+            parsed, parsed.GetValue(_model)!, _machine.ThreadCount(parsed)) with
+        {
+            Isa = _machine.Isa(parsed),
+        };
+        await using Engine engine = await Engine.StartAsync(options, cancellation);
+        await PrintAsync(engine.Models[0], Console.Out);
         return 0;
     }
 }

@@ -87,7 +87,7 @@ internal sealed class PackedSequences(int tokenCapacity, int pageSize)
     }
 
     /// <summary>A row that asks for the log-prob over the full vocabulary, as a rollout reports it.</summary>
-    public static SampleRow ScoreRow(float temperature) => new()
+    private static SampleRow ScoreRow(float temperature) => new()
     {
         Temperature = temperature,
         TopP = 1,

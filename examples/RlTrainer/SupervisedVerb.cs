@@ -53,9 +53,18 @@ internal sealed class SupervisedVerb
         SupervisedRun.Train(trainer, options, Console.Out, cancellation);
         ModelFolder.WriteTiny(folder);
         ModelFolder.WriteWeights(folder, trainer);
-        using LocalPlayer player = new(backend, config);
-        player.Load(trainer.Pushed);
-        MeasureVerb.Print(player, Console.Out);
+        MeasureAsync(folder, _machine.Isa(parsed), backend.ThreadCount).GetAwaiter().GetResult();
         return 0;
+    }
+
+    private static async Task MeasureAsync(string folder, CpuIsa isa, int coreCount)
+    {
+        TopologyFlags flags = new() { HfCheckpoint = folder, PrefillNumServers = 1, CoreCount = coreCount };
+        EngineOptions options = PlayPlan.Options(flags, hasReference: false) with
+        {
+            Isa = isa, ThreadCount = coreCount,
+        };
+        await using Engine engine = await Engine.StartAsync(options);
+        await MeasureVerb.PrintAsync(engine.Models[0], Console.Out);
     }
 }

@@ -53,7 +53,7 @@ internal sealed class Trainer : IDisposable
 
     public AdamW Optimiser { get; }
 
-    /// <summary>The weights as they were last pushed, for the engine or a player to load.</summary>
+    /// <summary>The weights as they were last pushed.</summary>
     public ICheckpoint Pushed => new ParameterCheckpoint(Layout, _pushed);
 
     /// <summary>Takes over a checkpoint's weights, and pushes them.</summary>
@@ -72,6 +72,21 @@ internal sealed class Trainer : IDisposable
         else
             Weights.Values.CopyTo(_pushed.Values);
         _forward.Load(Pushed);
+    }
+
+    /// <summary>
+    /// The weights as they were last pushed, for the engine to read where they lie; until the next push.
+    /// </summary>
+    /// <param name="version">Their name.</param>
+    public unsafe WeightUpdate ToUpdate(string version)
+    {
+        WeightUpdate update = new() { Version = version };
+        foreach (ParameterSlot slot in Layout.Slots)
+        {
+            nint address = (nint)(_pushed.Address + slot.Offset);
+            update.AddPointer(slot.Name, slot.Shape, WeightElement.Float32, address);
+        }
+        return update;
     }
 
     /// <summary>Writes every sequence's log-probs under the pushed weights.</summary>

@@ -11,6 +11,11 @@ internal sealed class TrainingSequence
     /// <summary>Log-probs at rollout, at response tokens; empty in supervised learning.</summary>
     public float[] RolloutLogProbs { get; init; } = [];
 
+    /// <summary>
+    /// Weights were swapped under it: no weights give its rollout's log-probs again.
+    /// </summary>
+    public bool HasMixedKv { get; init; }
+
     /// <summary>Log-probs of the frozen reference, at response tokens; empty without a KL term.</summary>
     public float[] ReferenceLogProbs { get; set; } = [];
 

@@ -9,6 +9,10 @@ namespace {
 
 // A long slice of fewer units than this times the threads is cut by split too.
 constexpr int32_t kFewUnits = 4;
+// Short slices are cut by split where they see more splits than this, so that no unit is long, or where the
+// whole call has too few units besides.
+constexpr int32_t kShortSplits = 4;
+constexpr int32_t kManyUnits = 8;
 // Short slices of at most so many rows a head may take several heads in a unit, while so many units are left
 // to a thread.
 constexpr int32_t kTogetherRows = 6;
@@ -19,17 +23,41 @@ int64_t round_up(int64_t value, int64_t step) { return (value + step - 1) / step
 
 bool is_long(const pd_slice& slice) { return slice.query_count > pd::kApartQueries; }
 
-// The cut of one slice, its first merge and the like being those of the sums so far, which it moves on.
-pd::AttendSlice cut(const pd_attend_args& args, const pd_slice& slice, pd::AttendSlice& sums) {
+int32_t first_split_of(const pd_attend_args& args, const pd_slice& slice) {
+  const bool slides = args.window > 0 && slice.start >= args.window;
+  return slides ? (slice.start - args.window + 1) / pd::kSplitKeys : 0;
+}
+
+int32_t splits_of(const pd_attend_args& args, const pd_slice& slice) {
+  return (slice.start + slice.query_count - 1) / pd::kSplitKeys + 1 - first_split_of(args, slice);
+}
+
+int64_t row_blocks_of(const pd_attend_args& args, const pd_slice& slice) {
   const int64_t rows = int64_t(slice.query_count) * (args.heads / args.kv_heads);
-  const int32_t oldest = args.window > 0 && slice.start >= args.window ? slice.start - args.window + 1 : 0;
-  const int32_t last = slice.start + slice.query_count - 1;
+  return (rows + pd::kUnitRows - 1) / pd::kUnitRows;
+}
+
+// Splits of all short slices, each by its KV heads and blocks of rows.
+int64_t short_splits(const pd_attend_args& args) {
+  int64_t splits = 0;
+  for (int32_t i = 0; i < args.slice_count; i++)
+    if (!is_long(args.slices[i]))
+      splits += args.kv_heads * row_blocks_of(args, args.slices[i]) * splits_of(args, args.slices[i]);
+  return splits;
+}
+
+// The cut of one slice, its first merge and the like being those of the sums so far, which it moves on.
+pd::AttendSlice cut(const pd_attend_args& args, const pd_slice& slice, int64_t all_splits,
+                    pd::AttendSlice& sums) {
+  const int64_t rows = int64_t(slice.query_count) * (args.heads / args.kv_heads);
+  const int64_t team = pd::team_size(args.team);
   pd::AttendSlice made = sums;
-  made.row_blocks = int32_t((rows + pd::kUnitRows - 1) / pd::kUnitRows);
-  made.first_split = oldest / pd::kSplitKeys;
-  made.split_count = last / pd::kSplitKeys + 1 - made.first_split;
+  made.row_blocks = int32_t(row_blocks_of(args, slice));
+  made.first_split = first_split_of(args, slice);
+  made.split_count = splits_of(args, slice);
   const int64_t whole = int64_t(args.kv_heads) * made.row_blocks;
-  const bool few = !is_long(slice) || whole < kFewUnits * pd::team_size(args.team);
+  const bool large = made.split_count > kShortSplits || made.split_count * kManyUnits * team > all_splits;
+  const bool few = is_long(slice) ? whole < kFewUnits * team : large;
   made.apart = made.split_count > 1 && few;
   made.heads = 1;
   made.passes = made.apart ? 1 : (made.split_count + pd::kPassSplits - 1) / pd::kPassSplits;
@@ -112,9 +140,10 @@ int64_t slices_bytes(const pd_attend_args& args) {
 // Bytes of scratch; args are checked.
 int64_t scratch_bytes(const pd_attend_args& args) {
   const int32_t padded_dim = int32_t(round_up(args.head_dim, 16));
+  const int64_t splits = short_splits(args);
   pd::AttendSlice sums = {};
-  for (int32_t i = 0; i < args.slice_count; i++) cut(args, args.slices[i], sums);
-  return slices_bytes(args) + pd::attend_area(args.head_dim, padded_dim).bytes * pd::team_slots(args.team) +
+  for (int32_t i = 0; i < args.slice_count; i++) cut(args, args.slices[i], splits, sums);
+  return slices_bytes(args) + pd::attend_area(padded_dim).bytes * pd::team_slots(args.team) +
          sums.first_partial * (pd::kPartialHead + padded_dim) * int64_t(sizeof(float));
 }
 
@@ -134,6 +163,8 @@ struct Kernels {
 
 Kernels kernels_for(int32_t isa) {
   if (isa == PD_ISA_AVX512_BF16) return {pd::attend_unit_avx512bf16, pd::attend_merge_avx512bf16};
+  if (isa == PD_ISA_AMX) return {pd::attend_unit_amx, pd::attend_merge_avx512};
+  if (isa == PD_ISA_AMX_EMULATED) return {pd::attend_unit_emulated, pd::attend_merge_avx2};
   if (pd::uses_avx512(isa)) return {pd::attend_unit_avx512, pd::attend_merge_avx512};
   return {pd::attend_unit_avx2, pd::attend_merge_avx2};
 }
@@ -142,11 +173,11 @@ Kernels kernels_for(int32_t isa) {
 
 namespace pd {
 
-AttendArea attend_area(int32_t head_dim, int32_t padded_dim) {
+AttendArea attend_area(int32_t padded_dim) {
   AttendArea area;
   area.queries = 0;
-  area.scores = round_up(int64_t(kUnitRows) * head_dim, 16);
-  area.sums = area.scores + kBandSlots * kTileKeys;
+  area.scores = int64_t(kUnitRows) * padded_dim;
+  area.sums = area.scores + kUnitRows * kTileKeys;
   area.total = area.sums + kUnitRows * padded_dim;
   area.lanes = area.total + kUnitRows * padded_dim;
   area.stats = area.lanes + kUnitRows * 16;
@@ -194,10 +225,11 @@ pd_status pd_cpu_attend(const pd_attend_args* args) {
   work.places = pd::kv_places(args->head_dim, args->page_size);
   work.slices = static_cast<pd::AttendSlice*>(args->scratch);
   work.threads = static_cast<uint8_t*>(args->scratch) + slices_bytes(*args);
-  work.thread_bytes = pd::attend_area(args->head_dim, work.padded_dim).bytes;
+  work.thread_bytes = pd::attend_area(work.padded_dim).bytes;
   work.partials = reinterpret_cast<float*>(work.threads + work.thread_bytes * pd::team_slots(args->team));
+  const int64_t splits = short_splits(*args);
   pd::AttendSlice sums = {};
-  for (int32_t i = 0; i < args->slice_count; i++) work.slices[i] = cut(*args, args->slices[i], sums);
+  for (int32_t i = 0; i < args->slice_count; i++) work.slices[i] = cut(*args, args->slices[i], splits, sums);
   work.slices[args->slice_count] = sums;
 
   join_heads(work);

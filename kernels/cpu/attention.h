@@ -70,7 +70,7 @@ struct AttendWork {
 struct AttendArea {
   int64_t queries, scores, sums, total, lanes, stats, k_tile, v_tile, bytes;
 };
-AttendArea attend_area(int32_t head_dim, int32_t padded_dim);
+AttendArea attend_area(int32_t padded_dim);
 
 int32_t slice_of_unit(const AttendWork& work, int64_t unit);
 int32_t slice_of_merge(const AttendWork& work, int64_t merge);
@@ -80,6 +80,8 @@ int64_t unit_in_slice(const AttendWork& work, int32_t slice, int64_t unit);
 void attend_unit_avx2(const AttendWork& work, int64_t unit, int32_t slot);
 void attend_unit_avx512(const AttendWork& work, int64_t unit, int32_t slot);
 void attend_unit_avx512bf16(const AttendWork& work, int64_t unit, int32_t slot);
+void attend_unit_amx(const AttendWork& work, int64_t unit, int32_t slot);
+void attend_unit_emulated(const AttendWork& work, int64_t unit, int32_t slot);
 void attend_merge_avx2(const AttendWork& work, int64_t merge, int32_t slot);
 void attend_merge_avx512(const AttendWork& work, int64_t merge, int32_t slot);
 void attend_merge_avx512bf16(const AttendWork& work, int64_t merge, int32_t slot);

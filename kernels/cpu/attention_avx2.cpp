@@ -17,6 +17,7 @@ constexpr float kInfinity = __builtin_inff();
 #include "attention_rows.h"
 #include "attention_tile.h"
 #include "attention_unit.h"
+#include "attention_bands.h"
 #include "attention_band_fma.h"
 
 }  // namespace

@@ -14,9 +14,11 @@ constexpr float kInfinity = __builtin_inff();
 #include "attention_gather.h"
 #include "attention_lanes_avx512.h"
 #include "attention_power.h"
+#include "attention_weights_avx512.h"
 #include "attention_rows.h"
 #include "attention_dots.h"
 #include "attention_unit.h"
+#include "attention_bands.h"
 #include "attention_band_dots.h"
 
 }  // namespace

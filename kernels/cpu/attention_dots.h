@@ -1,20 +1,12 @@
 // Arithmetic of one tile of keys in bf16 dot products (vdpbf16ps). Included inside an anonymous namespace,
-// after the lanes of AVX-512.
-//
+// after the lanes and the weights of AVX-512.
 //
 // A K load is 16 positions x 2 consecutive dims, a V load 16 dims x 2 consecutive positions: both are what
 // one dot product takes, with a pair of q or p spread over its lanes. A lane of a sum is one chain over the
 // pairs, so that neither the rows of a band nor its groups matter to it.
 
-// 2^x for x <= 0, within 2^-13, since weights are rounded to bf16. -infinity gives 0, and 2^0 is exactly 1.
-inline Vec weight_of(Vec x) {
-  const Vec f = _mm512_reduce_ps(x, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
-  Vec p = spread(0.07706704200379724f);
-  p = fma(p, f, spread(0.2276449911952388f));
-  p = fma(p, f, spread(0.6951167864133931f));
-  p = fma(p, f, spread(1.0f));
-  return _mm512_scalef_ps(p, x);
-}
+constexpr int kBandRows = 12;
+constexpr bool kScoresFirst = false;
 
 inline Vec dot(Vec sum, __m512i a, __m512i b) {
   return _mm512_dpbf16_ps(sum, (__m512bh)a, (__m512bh)b);
@@ -68,7 +60,14 @@ template <int R>
 void score_tile(const uint32_t* q, const uint16_t* k, int64_t pairs, float* scores, int first, int end,
                 Ahead ahead) {
   constexpr int G = groups_for(R);
-  for (int g = first / (16 * G) * G; g * 16 < end; g += G)
+  const int groups = (end + 15) / 16;
+  int g = first / (16 * G) * G;
+  // A sequence's last tile: few rows wait for memory and take of it what is there.
+  const bool takes_one = R <= 5 && G > 1 && groups - g == 1, takes_two = R <= 5 && G > 2 && groups - g == 2;
+  const uint16_t* const at = k + g * pairs * 32;
+  if (takes_one) return score_groups<R, 1>(q, at, pairs, scores + g * 16, ahead);
+  if (takes_two) return score_groups<R, 2>(q, at, pairs, scores + g * 16, ahead);
+  for (; g < groups; g += G)
     score_groups<R, G>(q, k + g * pairs * 32, pairs, scores + g * 16, ahead.past(g, pairs));
 }
 

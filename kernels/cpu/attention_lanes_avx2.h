@@ -6,7 +6,6 @@ struct Raw {  // 32 bf16: 16 pairs
   __m256i a, b;
 };
 
-constexpr int kBandRows = 6;
 // Accumulators, keys and constants of a band must fit 16 registers.
 constexpr int groups_for(int rows) { return rows <= 2 ? 2 : 1; }
 

@@ -3,7 +3,6 @@
 using Vec = __m512;
 using Raw = __m512i;  // 32 bf16: 16 pairs
 
-constexpr int kBandRows = 12;
 // Accumulators, keys and constants of a band must fit 32 registers.
 constexpr int groups_for(int rows) { return rows <= 5 ? 4 : 2; }
 

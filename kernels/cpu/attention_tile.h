@@ -5,6 +5,13 @@
 // each pair is the low half of its 32 bits. A band of rows keeps R x groups accumulators in registers: every
 // load of K or V serves R rows, every spread of q or p serves `groups` registers.
 
+#ifdef PD_WIDE_BANDS
+constexpr int kBandRows = 12;
+#else
+constexpr int kBandRows = 6;
+#endif
+constexpr bool kScoresFirst = false;
+
 // Scores become weights relative to `top`; returns lanes of their sum.
 inline Vec weigh_row(float* s, Vec top, Vec sum) {
   Vec p[4];
@@ -55,7 +62,14 @@ template <int R>
 void score_tile(const float* q, const uint16_t* k, int64_t pairs, float* scores, int first, int end,
                 Ahead ahead) {
   constexpr int G = groups_for(R);
-  for (int g = first / (16 * G) * G; g * 16 < end; g += G)
+  const int groups = (end + 15) / 16;
+  int g = first / (16 * G) * G;
+  // A sequence's last tile: few rows wait for memory and take of it what is there.
+  const bool takes_one = R <= 5 && G > 1 && groups - g == 1, takes_two = R <= 5 && G > 2 && groups - g == 2;
+  const uint16_t* const at = k + g * pairs * 32;
+  if (takes_one) return score_groups<R, 1>(q, at, pairs, scores + g * 16, ahead);
+  if (takes_two) return score_groups<R, 2>(q, at, pairs, scores + g * 16, ahead);
+  for (; g < groups; g += G)
     score_groups<R, G>(q, k + g * pairs * 32, pairs, scores + g * 16, ahead.past(g, pairs));
 }
 

@@ -1,7 +1,7 @@
 // One unit of attention: up to kUnitRows rows of one slice that share a KV head, or few rows of several
 // heads, over all splits they see or over one. Included inside an anonymous namespace, after
-// attention_gather.h and attention_rows.h; what a band of rows does with a tile of keys is
-// attention_band_*.h's.
+// attention_gather.h and attention_rows.h. What a tile of keys is to its bands of rows is attention_bands.h's
+// and attention_band_*.h's.
 
 struct Span {
   int32_t first, end;
@@ -62,6 +62,7 @@ struct Unit {
   const uint8_t* turn_at(int32_t turn) const;
   const uint8_t* next_turn(int32_t turn) const;
   const uint16_t* tile_at(const uint8_t* head, int32_t base) const;
+  Span keys_of(int32_t band, int32_t base) const;
   void list_rows(int32_t base, int32_t head, const uint8_t** out) const;
   void gather(int32_t base, int32_t head, bool more);
   void score(int32_t band, Span keys, const uint16_t* k, Ahead ahead);
@@ -97,9 +98,15 @@ inline Span Unit::sees(int32_t row) const {
   return {args.window > 0 && position >= args.window ? position - args.window + 1 : 0, position + 1};
 }
 
+// Positions of a tile that some row of a band sees.
+inline Span Unit::keys_of(int32_t band, int32_t base) const {
+  const Span *early = rows + band * band_rows, *late = early + rows_of(band) - 1;
+  return meet({early->first, late->end}, {base, base + kTileKeys});
+}
+
 // Pointers into the thread's scratch, and what each row sees.
 void Unit::place(int32_t slot) {
-  const pd::AttendArea area = pd::attend_area(args.head_dim, work.padded_dim);
+  const pd::AttendArea area = pd::attend_area(work.padded_dim);
   float* base = reinterpret_cast<float*>(work.threads + slot * work.thread_bytes);
   queries = base + area.queries;
   scores = base + area.scores;
@@ -123,6 +130,7 @@ void Unit::follow(int64_t unit) {
   if (head_rows > kBandRows || next >= work.units) return;
   const Unit after(work, next);
   if (after.turns() > 0) following = after.turn_at(0);
+  _mm_prefetch(following, _MM_HINT_T0);  // looks its page up
 }
 
 void Unit::clear(bool whole) {
@@ -191,31 +199,8 @@ inline const uint8_t* Unit::turn_at(int32_t turn) const {
 }
 
 // The K of the turn after this one, be it the next unit's.
-const uint8_t* Unit::next_turn(int32_t turn) const {
+inline const uint8_t* Unit::next_turn(int32_t turn) const {
   return turn + 1 < turns() ? turn_at(turn + 1) : following;
-}
-
-void Unit::run_tile(int32_t base, bool more) {
-  const uint16_t *k = k_tile, *v = v_tile;
-  for (int32_t band = 0; band < bands; band++) {
-    const int32_t count = rows_of(band), first = band * band_rows, head = first / head_rows;
-    if (!work.places.tiled) {
-      if (first % head_rows == 0) gather(base, head, more);
-    } else {
-      k = tile_at(k_head + head * work.places.head_bytes, base);
-      v = tile_at(v_head + head * work.places.head_bytes, base);
-    }
-    const Span wanted = meet({rows[first].first, rows[first + count - 1].end}, {base, base + kTileKeys});
-    if (wanted.first >= wanted.end) continue;
-    Ahead ahead = {reinterpret_cast<const char*>(k), reinterpret_cast<const char*>(v)};
-    if (work.places.tiled && first % head_rows == 0) {
-      const int32_t turn = (base / kTileKeys - run.first / kTileKeys) * heads + head;
-      ahead = {reinterpret_cast<const char*>(v), reinterpret_cast<const char*>(next_turn(turn))};
-    }
-    score(band, {wanted.first - base, wanted.end - base}, k, ahead);
-    weigh(band, base);
-    mix(band, base, v, ahead);
-  }
 }
 
 // Scores of a band become weights relative to the rows' largest scores so far; sums and values so far shrink
@@ -224,9 +209,9 @@ void Unit::run_tile(int32_t base, bool more) {
 void Unit::weigh(int32_t band, int32_t base) {
   const int32_t count = rows_of(band), first = band * band_rows;
   float* m = largest + band * pd::kBandSlots;
-  alignas(64) float now[pd::kBandSlots], from[pd::kBandSlots], shrinks[pd::kBandSlots];
+  alignas(64) float tops[pd::kBandSlots], from[pd::kBandSlots], shrinks[pd::kBandSlots];
   const Vec before = load(m);
-  store(now, before);
+  store(tops, before);
   for (int32_t r = 0; r < count; r++) {
     float* s = scores + r * kTileKeys;
     const Span sees = rows[first + r];
@@ -240,10 +225,9 @@ void Unit::weigh(int32_t band, int32_t base) {
         store(s + 16 * i, x[i]);
       }
     }
-    const float top = largest_of(larger(larger(x[0], x[1]), larger(x[2], x[3])));
-    if (top > now[r]) now[r] = top;
+    tops[r] = largest_of(larger(larger(x[0], x[1]), larger(x[2], x[3])));
   }
-  const Vec after = load(now), origin = zero_if_no_key(after);
+  const Vec after = larger(load(tops), before), origin = zero_if_no_key(after);
   store(m, after);
   store(from, origin);
   store(shrinks, power(sub(before, origin)));

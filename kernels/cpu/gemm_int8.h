@@ -34,27 +34,10 @@ struct Int8Shape {
   int64_t unit_bytes() const { return weight_bytes() + segments * kInt8Columns * 8; }
 };
 
-// One row tile by consecutive units.
-struct Int8Tile {
-  Int8Shape shape;
-  const uint8_t* a;  // the row tile, packed
-  const uint8_t* w;
-  float* y;           // first row, first column
-  const float* bias;  // of the first column, or null
-  int64_t y_stride;
-  int32_t rows, units;
-  int32_t last_columns;  // real columns of the last unit, 1 to 32
-  const uint8_t* ahead;  // what to fetch meanwhile: a share of the unit that comes next; null: its own, ahead
-  int32_t ahead_step;    // bytes of it for each group of k
-};
-
+// One instruction set's product. Its tiles are gemm.h's, of units of 32 columns.
 struct Int8Kernels {
   Int8Order order;
-  int32_t tile_rows;
-  int32_t row_multiple;  // packed rows come in so many
-  int64_t (*row_bytes)(const Int8Shape& shape);
-  void (*pack_rows)(const float* x, int64_t x_stride, int32_t rows, const Int8Shape& shape, uint8_t* packed);
-  void (*multiply)(const Int8Tile& tile);
+  GemmKernels product;
 };
 
 extern const Int8Kernels kInt8Avx2;

@@ -31,24 +31,18 @@ struct Vector {
   static F mul(F a, F b) { return _mm256_mul_ps(a, b); }
 };
 
+constexpr int32_t kTileRows = 6;
+
 // 16 registers hold up to 12 sums: whole units for few rows, half a unit at a time from 4 rows on.
-void multiply(const Int8Tile& t) {
-  switch (t.rows) {
-    case 1:
-      return multiply_int8_rows<Vector, 1, 2, 1, 4>(t);
-    case 2:
-      return multiply_int8_rows<Vector, 2, 1, 1, 4>(t);
-    case 3:
-      return multiply_int8_rows<Vector, 3, 1, 1, 4>(t);
-    case 4:
-      return multiply_int8_rows<Vector, 4, 1, 1, 2>(t);
-    case 5:
-      return multiply_int8_rows<Vector, 5, 1, 1, 2>(t);
-    case 6:
-      return multiply_int8_rows<Vector, 6, 1, 1, 2>(t);
+constexpr int32_t group_units(int32_t rows) { return rows == 1 ? 2 : 1; }
+
+template <int R>
+struct Kernel {
+  static void multiply(const GemmTile& t) {
+    multiply_int8_rows<Vector, R, group_units(R), (R <= 3 ? 4 : 2)>(t);
   }
-}
+};
 
 }  // namespace
 
-const pd::Int8Kernels pd::kInt8Avx2 = {{2, 2, false}, 6, 1, int8_row_bytes, pack_int8_rows<Vector>, multiply};
+const pd::Int8Kernels pd::kInt8Avx2 = int8_kernels_of<Vector, kTileRows, Kernel>(group_units);

@@ -32,43 +32,18 @@ struct Vector {
   static F mul(F a, F b) { return _mm512_mul_ps(a, b); }
 };
 
-// Units side by side for R rows: 8 read streams while the 32 registers allow it.
-template <int R>
-void multiply_any(const Int8Tile& t) {
-  if constexpr (R == 1) {
-    if (t.shape.segments == 4) return multiply_int8_rows<Vector, R, 2, 4, 2>(t);
-    if (t.shape.segments == 2) return multiply_int8_rows<Vector, R, 4, 2, 2>(t);
-    return multiply_int8_rows<Vector, R, 8, 1, 2>(t);
-  } else if constexpr (R <= 3) {
-    if (t.shape.segments == 4) return multiply_int8_rows<Vector, R, 1, 4, 2>(t);
-    if (t.shape.segments == 2) return multiply_int8_rows<Vector, R, 2, 2, 2>(t);
-    return multiply_int8_rows<Vector, R, 4, 1, 2>(t);
-  } else {
-    multiply_int8_rows<Vector, R, (R == 4 ? 3 : R <= 6 ? 2 : 1), 1, 2>(t);
-  }
+constexpr int32_t kTileRows = 12;
+
+// 8 read streams while the 32 registers allow it.
+constexpr int32_t group_units(int32_t rows) {
+  return rows == 1 ? 8 : rows == 2 ? 6 : rows == 3 ? 4 : rows == 4 ? 3 : rows <= 6 ? 2 : 1;
 }
 
-void multiply(const Int8Tile& t) {
-  switch (t.rows) {
-#define PD_ROWS(R) \
-  case R:          \
-    return multiply_any<R>(t);
-    PD_ROWS(1)
-    PD_ROWS(2)
-    PD_ROWS(3)
-    PD_ROWS(4)
-    PD_ROWS(5)
-    PD_ROWS(6)
-    PD_ROWS(7)
-    PD_ROWS(8)
-    PD_ROWS(9)
-    PD_ROWS(10)
-    PD_ROWS(11)
-    PD_ROWS(12)
-#undef PD_ROWS
-  }
-}
+template <int R>
+struct Kernel {
+  static void multiply(const GemmTile& t) { multiply_int8_rows<Vector, R, group_units(R), 2>(t); }
+};
 
 }  // namespace
 
-const pd::Int8Kernels pd::kInt8Vnni = {{4, 4, true}, 12, 1, int8_row_bytes, pack_int8_rows<Vector>, multiply};
+const pd::Int8Kernels pd::kInt8Vnni = int8_kernels_of<Vector, kTileRows, Kernel>(group_units);

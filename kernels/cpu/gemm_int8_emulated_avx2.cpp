@@ -1,5 +1,4 @@
 #include "gemm_int8_tiles.h"
 #include "tiles_emulated.h"
 
-const pd::Int8Kernels pd::kInt8AmxEmulated = {
-    {4, 64, false}, 32, 16, int8_tile_row_bytes, pack_int8_tile_rows, multiply_int8_tiles<EmulatedTiles>};
+const pd::Int8Kernels pd::kInt8AmxEmulated = int8_tile_kernels<EmulatedTiles>();

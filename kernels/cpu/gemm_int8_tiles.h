@@ -15,20 +15,25 @@
 
 namespace {
 
+using pd::GemmTile;
 using pd::Int8Shape;
-using pd::Int8Tile;
 using pd::kInt8Columns;
 
 constexpr int64_t kInt8TileBytes = 1024;
+constexpr pd::Int8Order kInt8TileOrder = {4, 64, false};
 
-inline int64_t int8_tile_row_bytes(const Int8Shape& shape) { return shape.segments * (shape.run() + 4); }
+inline int64_t int8_tile_row_bytes(int64_t k, int32_t segments) {
+  return segments * (Int8Shape{k, segments, kInt8TileOrder}.run() + 4);
+}
 
 // Rows past the last one are left as they are: what a tile computes for them is not stored.
-inline void pack_int8_tile_rows(const float* x, int64_t x_stride, int32_t rows, const Int8Shape& shape,
-                                uint8_t* packed) {
+inline void pack_int8_tile_rows(const float* x, int64_t x_stride, int32_t rows, int64_t k_count,
+                                int32_t segments, void* packed) {
+  const Int8Shape shape = {k_count, segments, kInt8TileOrder};
   const int64_t length = shape.length(), blocks = shape.run() / 64;
+  const int64_t sixteen_bytes = 16 * int8_tile_row_bytes(k_count, segments);
   for (int32_t row = 0; row < rows; row++) {
-    uint8_t* sixteen = packed + row / 16 * 16 * int8_tile_row_bytes(shape);
+    uint8_t* sixteen = static_cast<uint8_t*>(packed) + row / 16 * sixteen_bytes;
     auto* scales = reinterpret_cast<float*>(sixteen + shape.segments * blocks * kInt8TileBytes);
     for (int32_t s = 0; s < shape.segments; s++) {
       const float* from = x + row * x_stride + s * length;
@@ -70,14 +75,14 @@ void run_int8_tiles(Tiles& tiles, const uint8_t* a, int64_t a_bytes, const uint8
 
 // Scaled sums of one segment, [2 halves][16 rows][16 columns] for each row tile.
 template <int A>
-void scale_int8(const Int8Tile& t, const uint8_t* unit, int32_t segment, const int32_t* c, float* scaled) {
-  const int64_t sixteen_bytes = 16 * int8_tile_row_bytes(t.shape);
-  const auto* columns =
-      reinterpret_cast<const float*>(unit + t.shape.weight_bytes()) + segment * kInt8Columns;
+void scale_int8(const uint8_t* a, const Int8Shape& shape, const uint8_t* unit, int32_t segment,
+                const int32_t* c, float* scaled) {
+  const int64_t sixteen_bytes = 16 * int8_tile_row_bytes(shape.k, shape.segments);
+  const auto* columns = reinterpret_cast<const float*>(unit + shape.weight_bytes()) + segment * kInt8Columns;
   for (int tile = 0; tile < A; tile++) {
-    const auto* rows = reinterpret_cast<const float*>(t.a + tile * sixteen_bytes +
-                                                      t.shape.segments * t.shape.run() * 16) +
-                       segment * 16;
+    const auto* rows =
+        reinterpret_cast<const float*>(a + tile * sixteen_bytes + shape.segments * shape.run() * 16) +
+        segment * 16;
     for (int half = 0; half < 2; half++)
       for (int row = 0; row < 16; row++)
         for (int i = 0; i < 16; i++) {
@@ -88,15 +93,17 @@ void scale_int8(const Int8Tile& t, const uint8_t* unit, int32_t segment, const i
 }
 
 template <class Tiles, int A>
-void multiply_int8_unit(Tiles& tiles, const Int8Tile& t, int64_t index) {
+void multiply_int8_unit(Tiles& tiles, const GemmTile& t, int64_t index) {
   constexpr int64_t kCount = A * 512;
   alignas(64) int32_t c[kCount] = {};
   alignas(64) float scaled[4][kCount];
-  const int64_t run = t.shape.run(), a_bytes = 16 * int8_tile_row_bytes(t.shape);
-  const uint8_t* unit = t.w + index * t.shape.unit_bytes();
-  for (int32_t s = 0; s < t.shape.segments; s++) {
-    run_int8_tiles<Tiles, A>(tiles, t.a + s * run * 16, a_bytes, unit + s * run * kInt8Columns, run / 64, c);
-    scale_int8<A>(t, unit, s, c, scaled[s]);
+  const Int8Shape shape = {t.k, t.segments, kInt8TileOrder};
+  const int64_t run = shape.run(), a_bytes = 16 * int8_tile_row_bytes(t.k, t.segments);
+  const auto* a = static_cast<const uint8_t*>(t.a);
+  const uint8_t* unit = t.w + index * shape.unit_bytes();
+  for (int32_t s = 0; s < t.segments; s++) {
+    run_int8_tiles<Tiles, A>(tiles, a + s * run * 16, a_bytes, unit + s * run * kInt8Columns, run / 64, c);
+    scale_int8<A>(a, shape, unit, s, c, scaled[s]);
   }
   const int64_t column = index * kInt8Columns;
   const int32_t columns = index + 1 < t.units ? int32_t(kInt8Columns) : t.last_columns;
@@ -104,14 +111,14 @@ void multiply_int8_unit(Tiles& tiles, const Int8Tile& t, int64_t index) {
     for (int32_t i = 0; i < columns; i++) {
       const int64_t at = ((row / 16 * 2 + i / 16) * 16 + row % 16) * 16 + i % 16;
       float sum = scaled[0][at];
-      if (t.shape.segments > 1) sum = sum + scaled[1][at];
-      if (t.shape.segments > 2) sum = sum + (scaled[2][at] + scaled[3][at]);
+      if (t.segments > 1) sum = sum + scaled[1][at];
+      if (t.segments > 2) sum = sum + (scaled[2][at] + scaled[3][at]);
       t.y[row * t.y_stride + column + i] = t.bias ? sum + t.bias[column + i] : sum;
     }
 }
 
 template <class Tiles>
-void multiply_int8_tiles(const Int8Tile& t) {
+void multiply_int8_tiles(const GemmTile& t) {
   Tiles tiles;
   TileShapes shapes;
   for (int tile = 0; tile < 8; tile++) {
@@ -126,6 +133,15 @@ void multiply_int8_tiles(const Int8Tile& t) {
       multiply_int8_unit<Tiles, 1>(tiles, t, unit);
   }
   tiles.release();
+}
+
+inline int32_t int8_tile_group_units(int32_t) { return 2; }
+
+template <class Tiles>
+constexpr pd::Int8Kernels int8_tile_kernels() {
+  return {kInt8TileOrder,
+          {32, int32_t(kInt8Columns), false, false, int8_tile_group_units, int8_tile_row_bytes,
+           pack_int8_tile_rows, multiply_int8_tiles<Tiles>}};
 }
 
 }  // namespace

@@ -7,22 +7,9 @@
 // Several units are multiplied side by side: as many read streams, and enough independent chains to hide the
 // latency of the multiply-add.
 #pragma once
-#include <immintrin.h>
-
-#include <utility>
-
-#include "gemm.h"
+#include "gemm_groups.h"
 
 namespace {
-
-using pd::GemmTile;
-
-constexpr int64_t kLine = 64;
-
-// Lines that each of so many streams fetches ahead of its reader: a few hundred nanoseconds of memory.
-constexpr int64_t ahead_of(int streams) { return streams >= 6 ? 24 : streams >= 3 ? 48 : 80; }
-
-#define PD_UNROLL _Pragma("GCC unroll 32")
 
 // Steps of a segment: where its first line is in a unit, where its activations are.
 struct Steps {
@@ -67,33 +54,6 @@ template <class V, int R, int P, int H>
   }
 }
 
-// What to fetch while a group is multiplied. With one turn, streams run ahead of themselves and, near their
-// end, into the thread's next group. With several, each fetches its share of the next group at a pace of a
-// part of a line a step, so that reading and arithmetic overlap throughout; the first turn of a cold stop has
-// enough to do with its own group.
-struct Fetch {
-  const uint8_t *first, *first_after;  // for the unit's first line; and, from line `turning` on
-  int64_t turning, pace;
-
-  Fetch(const GemmTile& t, int64_t unit_bytes, int32_t turn, int32_t turns, int64_t ahead, const uint8_t* w) {
-    const uint8_t* next = t.next ? w + (t.next - t.w) : nullptr;
-    const int64_t lines = unit_bytes / kLine;
-    const bool alone = turns == 1;
-    turning = lines;
-    pace = kLine;
-    first = w + ahead * kLine;
-    if (t.cold && !alone) turn--, turns--;
-    if (turn < 0) return;
-    if (!alone) {
-      pace = next ? kLine / turns : 0;
-      first = next ? next + lines * turn / turns * kLine : w;
-    } else if (next) {
-      turning = lines > ahead ? lines - ahead : 0;
-      first_after = next - turning * kLine;
-    }
-  }
-};
-
 // The segment's chains.
 template <class V, int R, int P, int H>
 [[gnu::always_inline]] inline void run_chains(const GemmTile& t, const uint8_t* w, const Steps& steps,
@@ -128,7 +88,8 @@ template <class V, int R, int P, int H>
   const int64_t unit_bytes = V::unit_bytes(t.k);
   const uint8_t* w = t.w + unit * unit_bytes + part * V::kBytes;
   constexpr int kTurns = V::kParts / H;
-  const Fetch fetch(t, unit_bytes, t.turn * kTurns + part / H, t.turns * kTurns, ahead_of(P), w);
+  const int32_t turn = t.turn * kTurns + part / H, turns = t.turns * kTurns;
+  const Fetch fetch(t, unit_bytes / kLine, kLine, turn, turns, ahead_of(P), w);
   Sums<V, R, P, H> x, held[2];
   for (int32_t s = 0; s < t.segments; s++) {
     run_chains<V, R, P, H>(t, w, V::steps(t.k, t.segments, s), unit_bytes, fetch, x);
@@ -168,29 +129,11 @@ void multiply_last(const GemmTile& t, int64_t unit) {
 template <class V, int R, int P, int H>
 void multiply_rows(const GemmTile& t) {
   const int64_t whole = t.units - (t.last_columns < V::kColumns);
-  int64_t unit = 0;
-  while (unit < whole) {
-    const int64_t left = whole - unit, groups = (left + P - 1) / P, size = (left + groups - 1) / groups;
+  for_groups<P>(whole, [&]<int Q>(int64_t unit) {
     const int64_t column = unit * V::kColumns;
-    const float* bias = t.bias ? t.bias + column : nullptr;
-    const auto run = [&]<int Q>() {
-      if constexpr (Q <= P)
-        if (size == Q) multiply_parts<V, R, Q, H>(t, unit, t.y + column, t.y_stride, bias);
-    };
-    [&]<int... Q>(std::integer_sequence<int, Q...>) {
-      (run.template operator()<Q + 1>(), ...);
-    }(std::make_integer_sequence<int, P>{});
-    unit += size;
-  }
-  if (unit < t.units) multiply_last<V, R, H>(t, unit);
-}
-
-// Calls the kernel of t.rows, of 1 to kMost.
-template <int kMost, template <int> class Kernel>
-void multiply_any(const GemmTile& t) {
-  [&]<int... R>(std::integer_sequence<int, R...>) {
-    ((t.rows == R + 1 ? Kernel<R + 1>::multiply(t) : void()), ...);
-  }(std::make_integer_sequence<int, kMost>{});
+    multiply_parts<V, R, Q, H>(t, unit, t.y + column, t.y_stride, t.bias ? t.bias + column : nullptr);
+  });
+  if (whole < t.units) multiply_last<V, R, H>(t, whole);
 }
 
 }  // namespace

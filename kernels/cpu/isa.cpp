@@ -68,6 +68,14 @@ const char* missing_amx(uint64_t state) {
   return nullptr;
 }
 
+// Apart from amx_bf16, which a hypervisor may show alone.
+const char* missing_amx_int8() {
+  unsigned a, b, c, d;
+  constexpr unsigned kInt8 = 1u << 25;
+  if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(d & kInt8)) return "the CPU has no int8 tiles (amx_int8)";
+  return nullptr;
+}
+
 // Asked once: in a virtual machine each cpuid instruction takes microseconds.
 const Support& support() {
   static const Support found = [] {
@@ -81,9 +89,10 @@ const Support& support() {
   return found;
 }
 
-// Apart from the rest, since asking for AMX changes the process: its signal frames grow.
+// Apart from the rest, since asking for AMX changes the process: its signal frames grow. Attention on tiles
+// rounds its weights with AVX512-BF16, which every CPU with AMX has.
 const char* amx_support() {
-  if (support().avx512) return support().avx512;
+  if (support().avx512_bf16) return support().avx512_bf16;
   static const char* const found = missing_amx(saved_state());
   return found;
 }
@@ -126,6 +135,13 @@ pd_status require_isa(int32_t isa) {
       return fail(PD_INVALID_ARGUMENT, "there is no instruction set %d", isa);
   }
   return missing ? fail(PD_UNSUPPORTED, "%s cannot run here: %s", name, missing) : PD_OK;
+}
+
+pd_status require_int8(int32_t isa) {
+  if (pd_status status = require_isa(isa)) return status;
+  if (isa != PD_ISA_AMX) return PD_OK;
+  static const char* const missing = missing_amx_int8();
+  return missing ? fail(PD_UNSUPPORTED, "amx cannot run int8 products here: %s", missing) : PD_OK;
 }
 
 bool uses_avx512(int32_t isa) { return isa != PD_ISA_AVX2 && support().avx512 == nullptr; }

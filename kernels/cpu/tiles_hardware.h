@@ -1,4 +1,4 @@
-// The AMX tile unit; tiles_emulated.h is its twin in plain C++. Both offer configure, release, load, store,
+// The AMX tile unit; tiles_emulated.h is its twin. Both offer configure, release, load, store,
 // zero and dot, with the tile numbers as template arguments.
 //
 // The instructions are written out here and not through amxtileintrin.h: gcc 12 there tells the compiler of 8

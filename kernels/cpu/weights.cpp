@@ -10,7 +10,12 @@
 namespace {
 
 constexpr int64_t kColumns = pd::kUnitColumns;
-constexpr int64_t kStep = 16;  // elements of k at once: one cache line of each source row
+constexpr int64_t kSide = 16;  // words of a block, both ways: one cache line
+
+// Four words, whatever the instruction set: packing keeps up with memory in 128 bits.
+typedef uint32_t Words __attribute__((vector_size(16)));
+typedef int32_t SignedWords __attribute__((vector_size(16)));
+constexpr int64_t kLanes = 4;
 
 bool is_tiled(int32_t isa) { return isa == PD_ISA_AMX || isa == PD_ISA_AMX_EMULATED; }
 
@@ -25,12 +30,23 @@ int64_t unit_bytes(int32_t isa, int64_t k) {
   return isa == PD_ISA_AVX512_BF16 ? pd::pair_unit_bytes(k) : pd::fma_unit_bytes(k);
 }
 
-uint16_t to_bf16(float value) {
-  uint32_t bits;
-  std::memcpy(&bits, &value, 4);
-  if ((bits & 0x7fffffff) > 0x7f800000) return uint16_t(bits >> 16 | 0x40);
-  return uint16_t((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+template <class T>
+Words load(const T* words) {
+  static_assert(sizeof(T) == 4);
+  Words loaded;
+  std::memcpy(&loaded, words, sizeof loaded);
+  return loaded;
 }
+
+void store(Words words, uint32_t* to) { std::memcpy(to, &words, sizeof words); }
+
+// Rounded to nearest even; the bf16 is the upper half.
+Words round_to_upper(Words bits) {
+  const Words nan = Words(SignedWords(bits & 0x7fffffffu) > 0x7f800000);
+  return ((bits + 0x7fffu + (bits >> 16 & 1u)) & ~nan) | ((bits | 0x400000u) & nan);
+}
+
+Words join(Words low, Words high) { return low >> 16 | (high & 0xffff0000u); }
 
 float from_bf16(uint16_t value) {
   const uint32_t bits = uint32_t(value) << 16;
@@ -45,12 +61,74 @@ int64_t pair_index(int64_t pairs, int64_t k, int64_t column) {
   return ((column / 16 * pairs + k / 2) * 16 + column % 16) * 2 + k % 2;
 }
 
-void pack_unit(const float* rows, int64_t count, int64_t k, int64_t pairs, uint16_t* unit) {
-  for (int64_t first = 0; first < k; first += kStep) {
-    const int64_t end = first + kStep < k ? first + kStep : k;
-    for (int64_t row = 0; row < count; row++)
-      for (int64_t i = first; i < end; i++)
-        unit[pairs ? pair_index(pairs, i, row) : fma_index(i, row)] = to_bf16(rows[row * k + i]);
+// Line i of `to` takes word i of each of 16 rows.
+void transpose(const uint32_t (*rows)[kSide], int64_t lines, uint32_t* to) {
+  for (int64_t row = 0; row < kSide; row += kLanes) {
+    for (int64_t i = 0; i < lines; i += kLanes) {
+      const Words a = load(rows[row] + i), b = load(rows[row + 1] + i);
+      const Words c = load(rows[row + 2] + i), d = load(rows[row + 3] + i);
+      const Words ab = __builtin_shufflevector(a, b, 0, 4, 1, 5);
+      const Words ab_high = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+      const Words cd = __builtin_shufflevector(c, d, 0, 4, 1, 5);
+      const Words cd_high = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+      const Words turned[kLanes] = {__builtin_shufflevector(ab, cd, 0, 1, 4, 5),
+                                    __builtin_shufflevector(ab, cd, 2, 3, 6, 7),
+                                    __builtin_shufflevector(ab_high, cd_high, 0, 1, 4, 5),
+                                    __builtin_shufflevector(ab_high, cd_high, 2, 3, 6, 7)};
+      for (int64_t line = 0; line < kLanes && i + line < lines; line++)
+        store(turned[line], to + (i + line) * kSide + row);
+    }
+  }
+}
+
+// Rows of a weight to be packed, with zeros past their ends and past the last of them.
+struct Source {
+  const float* rows;
+  int64_t count, k;
+
+  // Elements [first, first + n) of a row; in `spare` where some of them are zeros.
+  const float* elements(int64_t row, int64_t first, int64_t n, float* spare) const {
+    if (row < count && first + n <= k) return rows + row * k + first;
+    std::memset(spare, 0, size_t(n) * 4);
+    if (row < count) std::memcpy(spare, rows + row * k + first, size_t(k - first) * 4);
+    return spare;
+  }
+};
+
+// A word is one k of columns j and j + 16.
+void pack_fma(const Source& source, uint32_t* unit) {
+  uint32_t words[kSide][kSide];
+  float spare[2][kSide];
+  for (int64_t first = 0; first < source.k; first += kSide) {
+    for (int64_t row = 0; row < kSide; row++) {
+      const float* low = source.elements(row, first, kSide, spare[0]);
+      const float* high = source.elements(row + kSide, first, kSide, spare[1]);
+      for (int64_t i = 0; i < kSide; i += kLanes)
+        store(join(round_to_upper(load(low + i)), round_to_upper(load(high + i))), words[row] + i);
+    }
+    const int64_t left = source.k - first;
+    transpose(words, left < kSide ? left : kSide, unit + first * kSide);
+  }
+}
+
+// A word is two consecutive k of one column.
+void pack_pairs(const Source& source, int64_t pairs, uint32_t* unit) {
+  const int64_t filled = (source.k + 1) / 2;
+  uint32_t words[kSide][kSide];
+  float spare[2 * kSide];
+  for (int64_t half = 0; half < 2; half++, unit += pairs * kSide) {
+    for (int64_t pair = 0; pair < filled; pair += kSide) {
+      for (int64_t row = 0; row < kSide; row++) {
+        const float* x = source.elements(half * kSide + row, 2 * pair, 2 * kSide, spare);
+        for (int64_t i = 0; i < kSide; i += kLanes) {
+          const Words a = round_to_upper(load(x + 2 * i)), b = round_to_upper(load(x + 2 * i + kLanes));
+          store(join(__builtin_shufflevector(a, b, 0, 2, 4, 6), __builtin_shufflevector(a, b, 1, 3, 5, 7)),
+                words[row] + i);
+        }
+      }
+      transpose(words, filled - pair < kSide ? filled - pair : kSide, unit + pair * kSide);
+    }
+    std::memset(unit + filled * kSide, 0, size_t(pairs - filled) * kSide * 4);
   }
 }
 
@@ -81,10 +159,11 @@ pd_status pd_cpu_pack(const pd_pack_args* args) {
   for (int64_t row = args->first_row; row < end; row += kColumns) {
     auto* unit = static_cast<uint8_t*>(args->packed) + row / kColumns * bytes;
     const int64_t count = end - row < kColumns ? end - row : kColumns;
-    // Zeros stay only where there is no weight: past n, and past k where it is in pairs.
-    if (count < kColumns || pairs) std::memset(unit, 0, size_t(bytes));
-    pack_unit(args->rows + (row - args->first_row) * args->k, count, args->k, pairs,
-              reinterpret_cast<uint16_t*>(unit));
+    const Source source{args->rows + (row - args->first_row) * args->k, count, args->k};
+    if (pairs)
+      pack_pairs(source, pairs, reinterpret_cast<uint32_t*>(unit));
+    else
+      pack_fma(source, reinterpret_cast<uint32_t*>(unit));
   }
   return PD_OK;
 }

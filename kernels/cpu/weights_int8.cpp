@@ -72,7 +72,7 @@ int64_t pd_cpu_int8_packed_bytes(int32_t isa, int64_t n, int64_t k, int32_t segm
 }
 
 pd_status pd_cpu_pack_int8(const pd_pack_int8_args* args) {
-  if (pd_status status = pd::require_isa(args->isa)) return status;
+  if (pd_status status = pd::require_int8(args->isa)) return status;
   const int64_t end = args->first_row + args->row_count;
   if (pd_status status = pd::check_rows_to_pack(args->n, args->k, args->first_row, args->row_count))
     return status;

@@ -21,7 +21,7 @@ extern "C" {
 typedef int32_t pd_status;
 enum { PD_OK = 0, PD_INVALID_ARGUMENT = 1, PD_OUT_OF_MEMORY = 2, PD_UNSUPPORTED = 3, PD_FAILED = 4 };
 
-// Instruction sets. The emulated one runs the AMX tile kernels through plain C++ with the hardware's
+// Instruction sets. The emulated one runs the AMX tile kernels in AVX2 with the hardware's
 // arithmetic.
 enum {
   PD_ISA_AVX2 = 1,

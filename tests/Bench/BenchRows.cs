@@ -32,7 +32,8 @@ internal static class BenchRows
             Assert.That(row.GetProperty(name).ValueKind, Is.EqualTo(JsonValueKind.String), name);
         foreach (string name in Numbers)
             Assert.That(row.GetProperty(name).GetDouble(), Is.Not.Negative, name);
-        Assert.That(row.GetProperty("phase").GetString(), Is.AnyOf("prefill", "decode", "mixed"));
+        Assert.That(row.GetProperty("phase").GetString(), Is.AnyOf(
+            "prefill", "decode", "mixed", "update", "rollout"));
     }
 
     /// <summary>The figures agree with each other.</summary>

@@ -26,6 +26,23 @@ public sealed class BatchTests
     }
 
     [Test]
+    public async Task Weights_of_the_version_asked_for_answer_and_say_so()
+    {
+        string sampling = Sampling("\"max_new_tokens\":3,\"ignore_eos\":true");
+        (int exitCode, JsonElement[] answers, string error) = await PdEngineRun.BatchAsync(
+            $"{{{Ids(5)},{sampling},\"min_weight_version\":\"default\"}}\n"
+            + $"{{{Ids(5)},{sampling},\"exact_weight_version\":\"default\"}}\n");
+        Assert.That(exitCode, Is.Zero, error);
+        foreach (JsonElement answer in answers)
+        {
+            JsonElement meta = answer.GetProperty("meta_info");
+            Assert.That(meta.GetProperty("weight_version").GetString(), Is.EqualTo("default"));
+            Assert.That(meta.GetProperty("weight_versions").GetRawText(), Is.EqualTo("[[\"default\",3]]"));
+            Assert.That(meta.GetProperty("mixed_kv").GetBoolean(), Is.False);
+        }
+    }
+
+    [Test]
     public async Task An_id_is_given_back_as_it_is_or_left_out()
     {
         string[] ids = ["1", "1", "\"é\"", "\"\\ud800\"", "null", "{\"a\":[1.50,{}]}", "[]", "1e400"];
@@ -57,6 +74,12 @@ public sealed class BatchTests
     [TestCase("""{"id":7,"text":"x","sampling_params":{"top_p":0}}""", "7", "invalid_request", "top_p: ")]
     [TestCase("""{"id":7,"text":"x","sampling_params":{"n":0}}""", "7", "invalid_request", "n: ")]
     [TestCase("""{"id":7,"text":"x","lora_path":"a"}""", "7", "invalid_request", "lora_path: ")]
+    [TestCase("""{"id":7,"text":"x","text":"y"}""", "7", "invalid_request", "text: it is given twice")]
+    [TestCase("""{"id":7,"text":"x","stream":true}""", "7", "invalid_request", "stream: ")]
+    [TestCase(
+        """{"id":7,"text":"x","min_weight_version":1}""", "7", "invalid_request", "min_weight_version: ")]
+    [TestCase("""{"id":7,"text":"x","exact_weight_version":"v2"}""", "7", "invalid_request",
+        "exact_weight_version: the weights are of version 'default'")]
     [TestCase("""{"id":7,"text":"x","sampling_params":{"max_new_tokens":3000}}""", "7", "capacity", "3001")]
     [TestCase("""{"id":7,"text":"x","\ud800":1}""", "7", "invalid_request", "Unicode")]
     [TestCase("""{"id":7,"text":"x","sampling_params":{"\ud800":1}}""", "7", "invalid_request", "Unicode")]

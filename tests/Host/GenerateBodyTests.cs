@@ -56,6 +56,16 @@ public sealed class GenerateBodyTests
         Assert.That(sampling.LogitBias[8], Is.EqualTo(-1.5f));
     }
 
+    [TestCase("min_weight_version", "\"7\"")]
+    [TestCase("min_weight_version", "7")]
+    [TestCase("exact_weight_version", "\"default\"")]
+    public void A_version_is_a_name_or_a_number(string field, string version)
+    {
+        GenerateRequest request = Read($$"""{"text": "x", "{{field}}": {{version}}}""").Request;
+        string? read = field == "min_weight_version" ? request.MinWeightVersion : request.ExactWeightVersion;
+        Assert.That(read, Is.EqualTo(version.Trim('"')));
+    }
+
     [TestCase("""[1]""", "body")]
     [TestCase("""{"text": 5}""", "text")]
     [TestCase("""{"input_ids": [1.5]}""", "input_ids")]
@@ -76,6 +86,11 @@ public sealed class GenerateBodyTests
     [TestCase("""{"text": "x", "session_id": "\ud800"}""", "session_id")]
     [TestCase("""{"text": "x", "routing_key": ["a"]}""", "routing_key")]
     [TestCase("""{"text": "x", "routing_keys": "a"}""", "routing_keys")]
+    [TestCase("""{"text": "x", "text": "y"}""", "text")]
+    [TestCase("""{"text": "x", "sampling_params": {"top_k": 1, "top_k": 2}}""", "top_k")]
+    [TestCase("""{"messages": [{"role": "user", "role": "user"}]}""", "role")]
+    [TestCase("""{"text": "x", "min_weight_version": ""}""", "min_weight_version")]
+    [TestCase("""{"text": "x", "exact_weight_version": [3]}""", "exact_weight_version")]
     public void What_would_change_the_answer_is_refused_by_name(string json, string field)
     {
         RequestException error = Assert.Throws<RequestException>(() => Read(json))!;

@@ -140,12 +140,9 @@ public sealed class PlanFlagTests
     }
 
     [Test]
-    public void Without_any_checkpoint_the_service_is_named()
-    {
-        OptionsException refusal = Assert.Throws<OptionsException>(
-            () => Read("--sglang-config FILE --service actor", checkpoint: null))!;
-        Assert.That(refusal.Message, Does.Contain("'actor'").And.Contain("model_path"));
-    }
+    public void Without_any_checkpoint_the_service_has_the_model_of_the_command() =>
+        Assert.That(Read("--sglang-config FILE --service actor", checkpoint: null)
+            .Topology!.Service("actor").ModelPath, Is.EqualTo(DefaultModel.Name));
 
     [Test]
     public async Task A_run_on_a_plan_says_what_runs_and_where_its_request_went()

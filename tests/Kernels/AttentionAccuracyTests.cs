@@ -7,7 +7,7 @@ public sealed class AttentionAccuracyTests
 
     [Test]
     public void A_ragged_batch_agrees_with_the_definition(
-        [Values(AttentionIsa.Avx2, AttentionIsa.Avx512, AttentionIsa.Avx512Bf16)] int isa,
+        [EachAttentionIsa] int isa,
         [Values(0, 1, 7, 64, 100)] int window)
     {
         AttentionIsa.Require(isa);
@@ -16,7 +16,7 @@ public sealed class AttentionAccuracyTests
 
     [Test]
     public void Every_head_width_and_group_agrees_with_the_definition(
-        [Values(AttentionIsa.Avx2, AttentionIsa.Avx512, AttentionIsa.Avx512Bf16)] int isa,
+        [EachAttentionIsa] int isa,
         [Values(2, 8, 16, 20, 32, 64, 80, 96, 128, 256)] int headDim,
         [Values(1, 2, 3, 4, 7, 8)] int group)
     {
@@ -28,17 +28,9 @@ public sealed class AttentionAccuracyTests
             [new(0, 599, 1), new(1, 0, 70), new(2, 127, 3), new(0, 505, 16), new(0, 520, 40)], [16]);
     }
 
-    [TestCase(AttentionIsa.Amx)]
-    [TestCase(AttentionIsa.AmxEmulated)]
-    public void The_amx_sets_serve_attention(int isa)
-    {
-        AttentionIsa.Require(isa);
-        CheckRaggedBatch(new(isa, 4, 2, 32, 64, 0, Threads: 2), seed: 5);
-    }
-
     [Test]
     public void More_query_heads_than_a_unit_has_rows_agree_with_the_definition(
-        [Values(AttentionIsa.Avx2, AttentionIsa.Avx512, AttentionIsa.Avx512Bf16)] int isa)
+        [EachAttentionIsa] int isa)
     {
         AttentionIsa.Require(isa);
         AttentionSetup setup = new(isa, 64, 1, 16, 64, Threads: 3);
@@ -51,7 +43,7 @@ public sealed class AttentionAccuracyTests
 
     [Test]
     public void Adversarial_scores_agree_with_the_definition(
-        [Values(AttentionIsa.Avx2, AttentionIsa.Avx512, AttentionIsa.Avx512Bf16)] int isa,
+        [EachAttentionIsa] int isa,
         [Values(16, 64)] int pageSize)
     {
         AttentionIsa.Require(isa);

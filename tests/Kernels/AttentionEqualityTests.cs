@@ -7,7 +7,7 @@ public sealed class AttentionEqualityTests
 
     [Test]
     public void Chunks_equal_the_whole_prefill(
-        [Values(AttentionIsa.Avx2, AttentionIsa.Avx512, AttentionIsa.Avx512Bf16)] int isa,
+        [EachAttentionIsa] int isa,
         [Values(1, 7, 64)] int chunkTokens,
         [Values(0, 1, 7, 100, 600)] int window,
         [Values(32, 20)] int headDim)
@@ -28,7 +28,7 @@ public sealed class AttentionEqualityTests
 
     [Test]
     public void Page_sizes_and_threads_change_no_bit(
-        [Values(AttentionIsa.Avx2, AttentionIsa.Avx512, AttentionIsa.Avx512Bf16)] int isa,
+        [EachAttentionIsa] int isa,
         [Values(1, 2, 16, 32, 64, 128, 256)] int pageSize,
         [Values(1, 2, 5)] int threads,
         [Values(0, 100)] int window)
@@ -49,7 +49,7 @@ public sealed class AttentionEqualityTests
 
     [Test]
     public void A_range_of_a_store_s_heads_gives_the_bits_of_a_store_of_them_alone(
-        [Values(AttentionIsa.Avx2, AttentionIsa.Avx512, AttentionIsa.Avx512Bf16)] int isa,
+        [EachAttentionIsa] int isa,
         [Values(16, 64, 128)] int pageSize,
         [Values("0,3", "3,0", "1,2")] string others,
         [Values(0, 100)] int window)
@@ -72,7 +72,7 @@ public sealed class AttentionEqualityTests
 
     [Test]
     public void Other_company_changes_no_bit(
-        [Values(AttentionIsa.Avx2, AttentionIsa.Avx512, AttentionIsa.Avx512Bf16)] int isa,
+        [EachAttentionIsa] int isa,
         [Values(16, 64)] int pageSize)
     {
         AttentionIsa.Require(isa);
@@ -104,7 +104,7 @@ public sealed class AttentionEqualityTests
     // A unit goes over 4096 keys; the rows of a long prompt come back for the next ones.
     [Test]
     public void Passes_over_a_long_context_equal_single_queries(
-        [Values(AttentionIsa.Avx2, AttentionIsa.Avx512, AttentionIsa.Avx512Bf16)] int isa,
+        [EachAttentionIsa] int isa,
         [Values(0, 4300)] int window, [Values(16, 64)] int pageSize)
     {
         AttentionIsa.Require(isa);
@@ -130,7 +130,7 @@ public sealed class AttentionEqualityTests
     // Decode units take more heads at once where there are more of them.
     [Test]
     public void Many_sequences_at_once_equal_each_alone(
-        [Values(AttentionIsa.Avx2, AttentionIsa.Avx512, AttentionIsa.Avx512Bf16)] int isa,
+        [EachAttentionIsa] int isa,
         [Values("8,8", "16,8", "9,3", "12,2", "5,5")] string heads, [Values(16, 64)] int pageSize)
     {
         AttentionIsa.Require(isa);
@@ -162,8 +162,19 @@ public sealed class AttentionEqualityTests
     }
 
     [Test]
+    public void Emulated_tiles_and_real_ones_give_the_same_bits(
+        [Values(20, 64, 80, 128)] int headDim, [Values(0, 100)] int window, [Values(16, 64)] int pageSize)
+    {
+        AttentionIsa.Require(AttentionIsa.Amx);
+        AttentionSetup real = new(AttentionIsa.Amx, 6, 2, headDim, pageSize, window);
+        AttentionSequence sequence = new(real, 14, Length, amplitude: 2);
+        AttentionSetup emulated = real with { Isa = AttentionIsa.AmxEmulated };
+        AttentionOracle.AssertSame(Whole(emulated, sequence), Whole(real, sequence), "whole prefill");
+    }
+
+    [Test]
     public void Infinite_values_a_query_does_not_see_change_no_bit(
-        [Values(AttentionIsa.Avx2, AttentionIsa.Avx512, AttentionIsa.Avx512Bf16)] int isa,
+        [EachAttentionIsa] int isa,
         [Values(16, 64)] int pageSize)
     {
         AttentionIsa.Require(isa);

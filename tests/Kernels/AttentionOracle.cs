@@ -1,3 +1,4 @@
+using System.Numerics;
 using System.Runtime.InteropServices;
 
 namespace PdEngine.Tests;
@@ -52,7 +53,8 @@ internal static class AttentionOracle
     {
         int oldest = setup.Oldest(position), count = position + 1 - oldest, dims = setup.HeadDim;
         int column = head / setup.Group * dims;
-        bool rounds = setup.Isa == AttentionIsa.Avx512Bf16;
+        bool rounds = setup.Isa is AttentionIsa.Avx512Bf16 or AttentionIsa.Amx
+            or AttentionIsa.AmxEmulated;
         double[] query = Query(
             sequence.Queries.AsSpan((position * setup.QueryColumns) + (head * dims), dims), setup.Scale,
             rounds);
@@ -62,13 +64,7 @@ internal static class AttentionOracle
         for (int i = 0; i < count; i++)
         {
             ReadOnlySpan<float> key = sequence.Keys.AsSpan(((oldest + i) * setup.KvColumns) + column, dims);
-            double score = 0, parts = 0;
-            for (int d = 0; d < dims; d++)
-            {
-                score += query[d] * key[d];
-                parts += Math.Abs(query[d] * key[d]);
-            }
-            weights[i] = score;
+            (weights[i], double parts) = Score(query, key);
             magnitude = Math.Max(magnitude, parts);
             largest = Math.Max(largest, weights[i]);
         }
@@ -79,18 +75,62 @@ internal static class AttentionOracle
             sum += weight;
             int at = ((oldest + i) * setup.KvColumns) + column;
             ReadOnlySpan<float> value = sequence.Values.AsSpan(at, dims);
-            double widestHere = 0;
-            for (int d = 0; d < dims; d++)
-            {
-                row[d] += weight * value[d];
-                widestHere = Math.Max(widestHere, Math.Abs(value[d]));
-            }
+            double widestHere = Add(weight, value, row);
             widest = Math.Max(widest, widestHere);
             weighted += weight * widestHere;
         }
         for (int d = 0; d < dims; d++)
             row[d] /= sum;
         return (widest * (2e-6 + (1e-6 * magnitude))) + (rounds ? weighted / sum / 256 : 0);
+    }
+
+    /// <summary>A product, and the sum of its terms' magnitudes.</summary>
+    private static (double Score, double Magnitude) Score(
+        ReadOnlySpan<double> query, ReadOnlySpan<float> key)
+    {
+        Vector<double> scores = default, magnitudes = default;
+        int d = 0;
+        for (; d + Vector<float>.Count <= key.Length; d += Vector<float>.Count)
+        {
+            Vector.Widen(new Vector<float>(key[d..]), out Vector<double> low, out Vector<double> high);
+            low *= new Vector<double>(query[d..]);
+            high *= new Vector<double>(query[(d + Vector<double>.Count)..]);
+            scores += low + high;
+            magnitudes += Vector.Abs(low) + Vector.Abs(high);
+        }
+        double score = Vector.Sum(scores), magnitude = Vector.Sum(magnitudes);
+        for (; d < key.Length; d++)
+        {
+            score += query[d] * key[d];
+            magnitude += Math.Abs(query[d] * key[d]);
+        }
+        return (score, magnitude);
+    }
+
+    /// <summary>Adds a weighted value to a row; returns the largest magnitude of the value.</summary>
+    private static double Add(double weight, ReadOnlySpan<float> value, Span<double> row)
+    {
+        Vector<float> widest = default;
+        Vector<double> weights = new(weight);
+        int d = 0;
+        for (; d + Vector<float>.Count <= value.Length; d += Vector<float>.Count)
+        {
+            Vector<float> values = new(value[d..]);
+            widest = Vector.Max(widest, Vector.Abs(values));
+            Vector.Widen(values, out Vector<double> low, out Vector<double> high);
+            Span<double> first = row[d..], second = row[(d + Vector<double>.Count)..];
+            (new Vector<double>(first) + (weights * low)).CopyTo(first);
+            (new Vector<double>(second) + (weights * high)).CopyTo(second);
+        }
+        float largest = 0;
+        for (int lane = 0; lane < Vector<float>.Count; lane++)
+            largest = Math.Max(largest, widest[lane]);
+        for (; d < value.Length; d++)
+        {
+            row[d] += weight * value[d];
+            largest = Math.Max(largest, Math.Abs(value[d]));
+        }
+        return largest;
     }
 
     /// <summary>A query times the scale, in units of e.</summary>

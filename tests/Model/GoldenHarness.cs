@@ -174,7 +174,11 @@ internal sealed class GoldenHarness : IDisposable
         {
             Tensor logits = _transformer.Logits([.. some.Select(entry => entry.Token)]);
             for (int row = 0; row < some.Length; row++)
-                runs[some[row].Run].Logits[some[row].Position] = logits.Row(row).ToArray();
+            {
+                float[] values = new float[logits.Columns];
+                logits.ReadRow(row, 0, values);
+                runs[some[row].Run].Logits[some[row].Position] = values;
+            }
         }
     }
 

@@ -96,8 +96,10 @@ public sealed class HfConfigTests
     [TestCase("model_type 'mixtral'", "not supported yet", "model_type=\"mixtral\"")]
     [TestCase("model_type 'deepseek_v3'", "Qwen3ForCausalLM", "model_type=\"deepseek_v3\"")]
     [TestCase("'Qwen3MoeForCausalLM'", "supported are", "architectures=[\"Qwen3MoeForCausalLM\"]")]
-    [TestCase("'LlamaForSequenceClassification'", "reward",
-        "architectures=[\"LlamaForSequenceClassification\"]")]
+    [TestCase("2 labels", "reward", "architectures=[\"LlamaForSequenceClassification\"]")]
+    [TestCase("3 labels", "num_labels",
+        "architectures=[\"LlamaForSequenceClassification\"]", "num_labels=3")]
+    [TestCase("'LlamaForTokenClassification'", "reward", "architectures=[\"LlamaForTokenClassification\"]")]
     [TestCase("contradict", "qwen2", "model_type=\"qwen2\"")]
     [TestCase("neither model_type nor architectures", "", "model_type", "architectures")]
     [TestCase("quantization_config", "'fp8'", "quantization_config={\"quant_method\":\"fp8\"}")]

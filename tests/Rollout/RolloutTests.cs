@@ -242,7 +242,7 @@ public sealed class RolloutTests
         [
             new() { SamplesPerPrompt = 0 }, new() { MaxTurns = 0 }, new() { MaxConcurrentSamples = 0 },
             new() { QueuedGroups = 0 }, new() { MaxStaleness = -1 },
-            new() { Sampling = new() { MaxNewTokens = 0 } },
+            new() { Sampling = new() { MaxNewTokens = 0 } }, new() { FirstRolloutId = -1 },
         ])
         {
             Assert.That(

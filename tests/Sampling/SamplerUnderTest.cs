@@ -2,10 +2,13 @@ using PdEngine.Interop;
 
 namespace PdEngine.Tests;
 
-/// <summary>The reference sampler, or the native one with an instruction set and a team.</summary>
+/// <summary>
+/// The reference sampler, the native one with an instruction set and a team, or the CUDA kernel.
+/// </summary>
 internal sealed unsafe class SamplerUnderTest : IDisposable
 {
     public const string Reference = "reference";
+    public const string Cuda = "cuda";
 
     /// <summary>Names for <c>ValueSource</c>.</summary>
     public static readonly string[] Native = ["avx2", "avx512", "amx-emulated"];
@@ -14,6 +17,7 @@ internal sealed unsafe class SamplerUnderTest : IDisposable
 
     private readonly int _isa;
     private readonly CpuTeam? _team;
+    private readonly CudaSampler? _cuda;
     private HostBuffer _scratch = HostBuffer.Allocate(64);
 
     private SamplerUnderTest(int isa, int threadCount)
@@ -23,11 +27,18 @@ internal sealed unsafe class SamplerUnderTest : IDisposable
             _team = CpuTeam.Create(threadCount);
     }
 
+    private SamplerUnderTest(CudaSampler cuda)
+    {
+        _cuda = cuda;
+    }
+
     /// <summary>The sampler of that name; the test is skipped where its instruction set is missing.</summary>
     public static SamplerUnderTest Create(string name, int threadCount = 1)
     {
         if (name == Reference)
             return new(0, threadCount);
+        if (name == Cuda)
+            return new(new CudaSampler());
         CpuIsa isa = CpuIsaSupport.All.Single(isa => CpuIsaSupport.NameOf(isa) == name);
         if (CpuIsaSupport.WhyNot(isa) is { } reason)
             Assert.Ignore(reason);
@@ -46,10 +57,16 @@ internal sealed unsafe class SamplerUnderTest : IDisposable
     {
         _scratch.Dispose();
         _team?.Dispose();
+        _cuda?.Dispose();
     }
 
     private NativeStatus Run(Tensor logits, int firstLogitsRow, SampleBatch samples, int first, int count)
     {
+        if (_cuda is not null)
+        {
+            _cuda.Sample(logits, firstLogitsRow, samples, first, count);
+            return NativeStatus.Ok;
+        }
         if (_isa == 0)
         {
             ReferenceSampler.Sample(logits, firstLogitsRow, samples, first, count);

@@ -53,7 +53,7 @@ public sealed class SamplingAgreementTests
     }
 
     // Returns how many rows differ because the kept sets end elsewhere; any other difference fails.
-    private static int Compare(SamplerUnderTest sampler, Tensor logits, SampleBatch samples, string what)
+    internal static int Compare(SamplerUnderTest sampler, Tensor logits, SampleBatch samples, string what)
     {
         sampler.Sample(logits, samples);
         SampleResult[] results = samples.Results.ToArray();

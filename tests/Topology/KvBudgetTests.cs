@@ -85,7 +85,7 @@ public sealed class KvBudgetTests
         BackendException refusal = Assert.Throws<BackendException>(
             () => Budget(weights: weights).Blocks([new KvShare(1, fraction, tokens)]), why)!;
         Assert.That(refusal.Message, Does.Contain("max_total_tokens").And.Contain("mem_fraction_static")
-            .And.Contain($"{weights / 1e6:F0} MB of weights").And.Contain("1 of 1 devices"));
+            .And.Contain($"{Shown.Bytes(weights)} of weights").And.Contain("1 of 1 devices"));
     }
 
     [Test]

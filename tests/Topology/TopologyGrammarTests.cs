@@ -46,6 +46,22 @@ public sealed class TopologyGrammarTests
         Assert.That(fault.Line, Is.EqualTo(line));
     }
 
+    [TestCase("sglang:\n  - name: a\n   b: 1", "is not YAML: an item of the list")]
+    [TestCase("sglang: [1, 2", "is not YAML: a list in [ ]")]
+    [TestCase("sglang: {a: 1", "is not YAML: a mapping in { }")]
+    [TestCase("sglang: 'a", "is not YAML: a text in quotes")]
+    [TestCase("sglang: *b", "is not YAML: an alias")]
+    [TestCase("a: b: c", "is not YAML: a ':' stands")]
+    [TestCase("sglang:\n  - name: \"a\\q\"", "is not YAML: a text in double quotes")]
+    [TestCase("sglang: @a", "is not YAML: ")]
+    [TestCase("a\nb: c", "is not YAML: ")]
+    [TestCase("sglang: 1\nsglang: 2", "give each key once")]
+    public void What_is_no_yaml_is_refused_in_our_words(string yaml, string words)
+    {
+        string message = Plans.FaultOf(yaml).Message;
+        Assert.That(message, Does.Contain(words).And.Not.Contain("While "));
+    }
+
     [TestCase("- num_gpus: 2", 4, "'worker_type'")]
     [TestCase("- worker_type: regular", 4, "'num_gpus'")]
     [TestCase("- {worker_type: regular, num_gpus: 0}", 4, "from 1 to")]

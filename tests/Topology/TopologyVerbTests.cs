@@ -57,6 +57,7 @@ public sealed class TopologyVerbTests
     [TestCase("absent.yaml", "absent.yaml")]
     [TestCase("FILE --service judge", "there are actor")]
     [TestCase("FILE --sglang-tp-size 1", "tp_size 1")]
+    [TestCase("--rollout-num-gpus-per-engine 3", "1, 2 or 4")]
     public async Task A_bad_command_line_ends_with_two_and_says_why(string line, string words)
     {
         (int code, string error) = await RunAsync(line);

@@ -35,14 +35,12 @@ public sealed class PdTinyTests
     }
 
     [Test]
-    public void It_plays_like_the_noisy_players_and_leaves_room()
+    public async Task It_plays_like_the_noisy_players_and_leaves_room()
     {
-        using CpuBackend backend = CpuTestBackend.Create(CpuIsa.Auto);
-        using ICheckpoint checkpoint = Checkpoint.Open(Folder);
-        using LocalPlayer player = new(backend, checkpoint.Config);
-        player.Load(checkpoint);
-        Skill greedy = Skill.Measure(player, new GuessingGame(), GuessingGame.Numbers, 0, seed: 3);
-        Skill sampled = Skill.Measure(player, new GuessingGame(), 256, 1, seed: 3);
+        await using Engine engine = await Engine.StartAsync(GrpoRig.Options(Folder));
+        GuessingGame game = new();
+        Skill greedy = await Skill.EvaluateAsync(engine.Models[0], game);
+        Skill sampled = await Skill.MeasureAsync(engine.Models[0], game, 256, temperature: 1, seed: 3);
         Assert.That(greedy.Reward, Is.InRange(0.5, 0.66));
         Assert.That(sampled.Reward, Is.InRange(0.36, 0.55));
     }

@@ -20,9 +20,11 @@ internal sealed class BatchDoor(Engine engine, int mostRequests)
 
     /// <summary>Generates to the end, once there is room.</summary>
     /// <exception cref="CapacityException">It can never fit.</exception>
+    /// <exception cref="RequestException">It asks for weights that will not come.</exception>
     /// <inheritdoc cref="Engine.GenerateAsync(GenerateRequest, CancellationToken)" path="/exception"/>
     public async Task<Generation> GenerateAsync(GenerateRequest request, CancellationToken cancellation)
     {
+        ThrowIfOfOtherWeights(request);
         await _places.Writer.WriteAsync(true, cancellation).ConfigureAwait(false);
         try
         {
@@ -40,6 +42,20 @@ internal sealed class BatchDoor(Engine engine, int mostRequests)
             _places.Reader.TryRead(out _);
             Announce();
         }
+    }
+
+    /// <summary>Weights do not change under a batch: who waits for others would wait for ever.</summary>
+    private void ThrowIfOfOtherWeights(GenerateRequest request)
+    {
+        string present = engine.Models[0].WeightVersion;
+        bool isReached = request.MinWeightVersion is not { } least || least == present
+            || (ulong.TryParse(least, out ulong wanted) && ulong.TryParse(present, out ulong now)
+                && wanted <= now);
+        if (isReached && (request.ExactWeightVersion ?? present) == present)
+            return;
+        throw new RequestException(
+            isReached ? "exact_weight_version" : "min_weight_version",
+            $"the weights are of version '{present}', and no others come while a batch runs");
     }
 
     private async Task<TokenStream> SubmitAsync(GenerateRequest request, CancellationToken cancellation)

@@ -30,6 +30,8 @@ internal sealed class BatchLine(BatchDoor door, Tokenizer? tokenizer, ulong seed
             using JsonDocument document = JsonDocument.Parse(line.Bytes);
             id = GenerateBody.IdOf(document.RootElement);
             GenerateBody body = GenerateBody.Read(document.RootElement);
+            if (Fields.Boolean(document.RootElement, "stream") is true)
+                throw new RequestException("stream", "a batch answers every line whole; leave it out");
             Generation[] samples =
                 await Task.WhenAll(Submit(body, number, cancellation)).ConfigureAwait(false);
             byte[] answer = Write(json => WriteAnswers(json, id, body, number, samples));

@@ -6,7 +6,9 @@ using Spectre.Console;
 namespace PdEngine.Host;
 
 /// <summary>The flags of every benchmark of kernels, and where its results go.</summary>
-internal sealed class BenchFlags(int defaultRepeats)
+/// <param name="defaultRepeats">Of <c>--repeats</c>.</param>
+/// <param name="hasPeer">It runs llama.cpp, too.</param>
+internal sealed class BenchFlags(int defaultRepeats, bool hasPeer = true)
 {
     private readonly Option<string> _isa = new("--isa")
     {
@@ -33,8 +35,10 @@ internal sealed class BenchFlags(int defaultRepeats)
 
     public void AddTo(Command verb)
     {
-        foreach (Option option in new Option[] { _isa, _threads, _repeats, _noPeer })
+        foreach (Option option in new Option[] { _isa, _threads, _repeats })
             verb.Options.Add(option);
+        if (hasPeer)
+            verb.Options.Add(_noPeer);
         _output.AddTo(verb);
     }
 
@@ -44,7 +48,7 @@ internal sealed class BenchFlags(int defaultRepeats)
 
     public int Repeats(ParseResult parsed) => Within(parsed, _repeats, 1, 1000);
 
-    public bool WithPeer(ParseResult parsed) => !parsed.GetValue(_noPeer);
+    public bool WithPeer(ParseResult parsed) => hasPeer && !parsed.GetValue(_noPeer);
 
     /// <inheritdoc cref="BenchOutput.Console"/>
     public IAnsiConsole Console(ParseResult parsed) => _output.Console(parsed);

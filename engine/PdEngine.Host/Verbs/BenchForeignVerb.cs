@@ -65,16 +65,8 @@ internal sealed class BenchForeignVerb
         string shape = parsed.GetValue(_shape) ?? (isQuick ? "tiny" : "smollm2-135m");
         string path = RandomModel.OfShape(shape);
         _flags.CheckJson(parsed);
-        IReadOnlyList<ForeignRow> rows;
-        try
-        {
-            rows = new ForeignSweep(settings, core, Console.Error.WriteLine).Run(path);
-        }
-        catch (BenchException error)
-        {
-            Console.Error.WriteLine($"pdengine: {error.Message}");
-            return CommandLine.Failed;
-        }
+        IReadOnlyList<ForeignRow> rows =
+            new ForeignSweep(settings, core, Console.Error.WriteLine).Run(path);
         ForeignReport.Print(
             _flags.Console(parsed),
             $"{shape}, {rows[0].Alone.Isa}, {settings.Threads} threads, a foreign process on core {core}",

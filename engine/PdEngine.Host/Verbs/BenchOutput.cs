@@ -4,11 +4,13 @@ using Spectre.Console;
 namespace PdEngine.Host;
 
 /// <summary>Where the results of a benchmark go.</summary>
-internal sealed class BenchOutput
+/// <param name="description">Of the flag that writes them down.</param>
+internal sealed class BenchOutput(
+    string description = "Writes the results as JSON; - is standard output.")
 {
     private readonly Option<string?> _json = new("--json")
     {
-        Description = "Writes the results as JSON; - is standard output.", HelpName = "FILE",
+        Description = description, HelpName = "FILE",
     };
 
     public void AddTo(Command verb) => verb.Options.Add(_json);
@@ -27,6 +29,11 @@ internal sealed class BenchOutput
             console.Profile.Width = 220;
         return console;
     }
+
+    /// <summary>Whether the tables go to a terminal.</summary>
+    public bool IsTerminal(ParseResult parsed) => parsed.GetValue(_json) == "-"
+        ? !System.Console.IsErrorRedirected
+        : !System.Console.IsOutputRedirected;
 
     /// <summary>Refuses the file before a long run, not after it.</summary>
     public void CheckJson(ParseResult parsed) => BenchFlags.CheckFile("--json", parsed.GetValue(_json));

@@ -85,17 +85,9 @@ internal sealed class BenchPdVerb
             PdSweep.Check(load, model);
         PdSweep sweep = new(settings, Console.Error.WriteLine);
         List<PdResult> results = [];
-        try
-        {
-            await sweep.WarmUpAsync().ConfigureAwait(false);
-            foreach (IServingLoad load in loads)
-                results.Add(await sweep.RunAsync(load, model).ConfigureAwait(false));
-        }
-        catch (Exception error) when (error is BenchException or PeerException)
-        {
-            Console.Error.WriteLine($"pdengine: {error.Message}");
-            return CommandLine.Failed;
-        }
+        await sweep.WarmUpAsync().ConfigureAwait(false);
+        foreach (IServingLoad load in loads)
+            results.Add(await sweep.RunAsync(load, model).ConfigureAwait(false));
         IAnsiConsole console = _flags.Console(parsed);
         foreach (PdResult result in results)
             PdReport.Print(console, result);

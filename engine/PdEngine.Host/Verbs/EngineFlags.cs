@@ -4,21 +4,34 @@ using PdEngine.Bench;
 namespace PdEngine.Host;
 
 /// <summary>The flags of every verb that loads weights.</summary>
-internal sealed class EngineFlags
+/// <param name="splitsByDefault">Without flags that say otherwise, one worker prefills, one decodes.</param>
+/// <param name="pageSize">Positions per KV block where no flag says.</param>
+internal sealed class EngineFlags(bool splitsByDefault = false, int pageSize = 64)
 {
-    private readonly PlanFlags _plan = new();
+    private readonly PlanFlags _plan = new(splitsByDefault);
 
     private readonly Option<string?> _model = new("--model", "-m", "--hf-checkpoint")
     {
         Description = "Hugging Face folder or GGUF file; random:SHAPE makes random weights "
             + $"({string.Join(", ", RandomModel.Shapes)}); of these only tiny has a tokenizer, the others "
-            + "take --input-ids.",
+            + $"take --input-ids. Absent: {DefaultModel.Name}, the small model inside this command.",
         HelpName = "PATH",
     };
 
     private readonly Option<string> _backend = new("--backend")
     {
-        Description = "auto, cpu or reference.", DefaultValueFactory = _ => "auto", HelpName = "NAME",
+        Description = "auto, cuda, cpu or reference.", DefaultValueFactory = _ => "auto", HelpName = "NAME",
+    };
+
+    private readonly Option<string?> _devices = new("--devices")
+    {
+        Description = "GPU of each device of the plan, for example cuda:0,cuda:0; one named twice is shared.",
+        HelpName = "LIST",
+    };
+
+    private readonly Option<string?> _cudaDriver = new("--cuda-driver")
+    {
+        Description = "File of the CUDA driver; absent: the system's own.", HelpName = "PATH",
     };
 
     private readonly Option<string> _isa = new("--isa")
@@ -44,7 +57,7 @@ internal sealed class EngineFlags
     private readonly Option<int> _pageSize = new("--page-size")
     {
         Description = "Positions per KV block, a power of two from 1 to 256.",
-        DefaultValueFactory = _ => 64,
+        DefaultValueFactory = _ => pageSize,
         HelpName = "N",
     };
 
@@ -90,8 +103,8 @@ internal sealed class EngineFlags
     {
         foreach (Option option in new Option[]
         {
-            _model, _backend, _isa, _quantization, _threads, _pageSize, _maxTotalTokens, _memFraction,
-            _maxRunning, _chunk, _context, _noRadix, _seed,
+            _model, _backend, _devices, _cudaDriver, _isa, _quantization, _threads, _pageSize,
+            _maxTotalTokens, _memFraction, _maxRunning, _chunk, _context, _noRadix, _seed,
         })
         {
             verb.Options.Add(option);
@@ -137,6 +150,8 @@ internal sealed class EngineFlags
             everyService);
         plan?.ShowNotices();
         EngineOptions options = _plan.Join(parsed, Read(parsed, threads, plan), plan, everyService);
+        if (options.ModelPath == DefaultModel.Name && parsed.GetValue(_model) is null)
+            Console.Error.WriteLine($"no --model: {DefaultModel.Name}, the small model inside this command");
         options = adjust?.Invoke(options) ?? options;
         Engine engine = await Engine.StartAsync(options, cancellation).ConfigureAwait(false);
         EngineMetrics metrics = engine.Metrics;
@@ -167,15 +182,15 @@ internal sealed class EngineFlags
     /// <summary>The engine as the flags ask for it; bad values are <see cref="OptionsException"/>.</summary>
     private EngineOptions Read(ParseResult parsed, int? threads, ServedPlan? plan)
     {
-        string model = plan?.Service.ModelPath ?? parsed.GetValue(_model)
-            ?? throw new OptionsException(
-                "--model", "no checkpoint was named; give a Hugging Face folder, a GGUF "
-                + "file, or random:tiny for random weights");
+        string model = plan?.Service.ModelPath ?? parsed.GetValue(_model) ?? DefaultModel.Name;
         return new EngineOptions
         {
             ModelPath = RandomModel.Resolve(model, Seed(parsed)),
+            MemoryFolders = [DefaultModel.Open()],
             Backend = Choice("--backend", parsed.GetValue(_backend)!, ("auto", BackendKind.Auto),
-                ("cpu", BackendKind.Cpu), ("reference", BackendKind.Reference)),
+                ("cuda", BackendKind.Cuda), ("cpu", BackendKind.Cpu), ("reference", BackendKind.Reference)),
+            Devices = parsed.GetValue(_devices),
+            CudaDriver = parsed.GetValue(_cudaDriver),
             Isa = Choice("--isa", parsed.GetValue(_isa)!, ("auto", CpuIsa.Auto), ("amx", CpuIsa.Amx),
                 ("amx-emulated", CpuIsa.AmxEmulated), ("avx512-bf16", CpuIsa.Avx512Bf16),
                 ("avx512", CpuIsa.Avx512), ("avx2", CpuIsa.Avx2)),

@@ -35,6 +35,10 @@ internal sealed class HandoffFlags
         verb.Options.Add(_noLending);
     }
 
+    /// <summary>Whether it was said when prompts go to prefill workers.</summary>
+    public bool HasMode(ParseResult parsed) =>
+        parsed.GetResult(_disaggregate) is { Implicit: false };
+
     public DisaggregateMode Mode(ParseResult parsed) => EngineFlags.Choice("--disaggregate",
         parsed.GetValue(_disaggregate)!, ("auto", DisaggregateMode.Auto),
         ("always", DisaggregateMode.Always), ("never", DisaggregateMode.Never));

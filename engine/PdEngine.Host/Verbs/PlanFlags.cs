@@ -4,7 +4,10 @@ using PdEngine.Bench;
 namespace PdEngine.Host;
 
 /// <summary>The flags of verbs that run a topology: which plan, which service, and how it is run.</summary>
-internal sealed class PlanFlags
+/// <param name="splitsByDefault">
+/// Without flags that say otherwise, one worker prefills, one decodes, and every prompt is handed over.
+/// </param>
+internal sealed class PlanFlags(bool splitsByDefault = false)
 {
     private readonly TopologyOptions _topology = new();
 
@@ -25,20 +28,22 @@ internal sealed class PlanFlags
     public ServedPlan? Resolve(
         ParseResult parsed, string? checkpoint, int coreCount, ulong seed, bool everyService = false)
     {
-        if (!_topology.IsGiven(parsed))
+        if (!splitsByDefault && !_topology.IsGiven(parsed))
         {
             _handoff.RefuseAlwaysWithoutPrefill(parsed, null);
             return null;
         }
-        Topology plan = Topology.Resolve(_topology.Read(parsed, null, checkpoint, coreCount));
+        TopologyFlags flags = _topology.Read(parsed, null, checkpoint, coreCount);
+        if (splitsByDefault && flags is { SglangConfig: null, PrefillNumServers: null })
+        {
+            int devices = flags.RolloutNumGpus ?? 2 * flags.RolloutNumGpusPerEngine;
+            flags = flags with { PrefillNumServers = 1, RolloutNumGpus = devices };
+        }
+        Topology plan = Topology.Resolve(flags);
         ServedModel service = plan.Service(_topology.Service(parsed));
         PlanChecks.ThrowIfNotYet(plan, service);
         _handoff.RefuseAlwaysWithoutPrefill(parsed, service);
-        if (service.ModelPath is not { } path)
-        {
-            throw new OptionsException("--model", $"no checkpoint was named for '{service.Name}'; give "
-                + "--model, or model_path in the topology file");
-        }
+        string path = service.ModelPath ?? DefaultModel.Name;
         ServedModel loaded = service with { ModelPath = RandomModel.Resolve(path, seed) };
         Topology resolved = plan with
         {
@@ -63,7 +68,9 @@ internal sealed class PlanFlags
         Services = plan is null ? []
             : everyService && _topology.Service(parsed) is null ? [plan.Service.Name, .. Others(plan)]
             : [plan.Service.Name],
-        Disaggregate = _handoff.Mode(parsed),
+        Disaggregate = splitsByDefault && plan!.Service.IsDisaggregated && !_handoff.HasMode(parsed)
+            ? DisaggregateMode.Always
+            : _handoff.Mode(parsed),
         KvDomain = _handoff.KvDomain(parsed),
         LendsCores = _handoff.LendsCores(parsed),
     };

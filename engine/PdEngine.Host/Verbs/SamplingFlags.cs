@@ -5,7 +5,8 @@ namespace PdEngine.Host;
 /// <summary>
 /// The sampling flags of <c>generate</c>; names are SGLang's parameters with dashes.
 /// </summary>
-internal sealed class SamplingFlags
+/// <param name="maxNewTokens">Most tokens to generate where no flag says.</param>
+internal sealed class SamplingFlags(int maxNewTokens = 128)
 {
     private readonly Option<float> _temperature = Number("--temperature", 1f, "0 is greedy.");
     private readonly Option<float> _topP =
@@ -17,7 +18,8 @@ internal sealed class SamplingFlags
     private readonly Option<float> _frequency =
         Number("--frequency-penalty", 0f, "On output, per occurrence.");
     private readonly Option<float> _presence = Number("--presence-penalty", 0f, "On output, once.");
-    private readonly Option<int> _maxNew = Count("--max-new-tokens", 128, "Most tokens to generate.");
+    private readonly Option<int> _maxNew =
+        Count("--max-new-tokens", maxNewTokens, "Most tokens to generate.");
     private readonly Option<int> _minNew = Count("--min-new-tokens", 0, "No stop id before so many.");
     private readonly Option<bool> _ignoreEos =
         new("--ignore-eos") { Description = "Goes on past the end id." };

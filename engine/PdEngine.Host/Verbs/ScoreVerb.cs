@@ -1,11 +1,13 @@
 using System.CommandLine;
+using System.Globalization;
 using System.Runtime.CompilerServices;
 using System.Text.Json;
 
 namespace PdEngine.Host;
 
 /// <summary>
-/// <c>pdengine score</c>: the log-prob of every token of a text, given the tokens before it.
+/// <c>pdengine score</c>: the log-prob of every token of a text, given the tokens before it; of a reward
+/// model its reward.
 /// </summary>
 internal sealed class ScoreVerb
 {
@@ -21,7 +23,9 @@ internal sealed class ScoreVerb
     public static Command Create()
     {
         ScoreVerb verb = new();
-        Command command = new("score", "Prints the log-prob of every token of a text or of given ids.");
+        Command command = new(
+            "score",
+            "Prints the log-prob of every token of a text or of given ids; of a reward model its reward.");
         verb._prompt.AddTo(command);
         command.Options.Add(verb._json);
         command.Options.Add(verb._temperature);
@@ -40,26 +44,52 @@ internal sealed class ScoreVerb
         GenerateRequest request = asked with
         {
             Sampling = new SamplingParams { MaxNewTokens = 0, Temperature = parsed.GetValue(_temperature) },
-            ReturnLogProb = true,
+            ReturnLogProb = !engine.Models[0].IsReward,
             LogProbStartLen = 0,
         };
         Generation generation = await engine.GenerateAsync(request, cancellation).ConfigureAwait(false);
         if (generation.Error is { } error)
             throw error;
+        Print(engine.Tokenizer, generation, parsed.GetValue(_json));
+        if (plan is not null)
+            Console.Error.WriteLine(RouteText.Of(generation));
+        return CommandLine.Done;
+    }
+
+    private static void Print(Tokenizer? tokenizer, Generation generation, bool asJson)
+    {
+        if (generation.Reward is { } reward)
+        {
+            PrintReward(generation.PromptIds.Length, reward, asJson);
+            return;
+        }
         double total = generation.InputLogProbs.Sum(entry => (double)(entry.LogProb ?? 0));
         int scored = generation.InputLogProbs.Count - 1;
-        if (parsed.GetValue(_json))
-            PrintJson(engine.Tokenizer, generation, total, scored);
+        if (asJson)
+            PrintJson(tokenizer, generation, total, scored);
         else
-            PrintTable(engine.Tokenizer, generation);
+            PrintTable(tokenizer, generation);
         if (scored > 0)
         {
             Console.Error.WriteLine($"{scored} tokens scored, mean log-prob {total / scored:F4}, "
                 + $"perplexity {Math.Exp(-total / scored):F3}");
         }
-        if (plan is not null)
-            Console.Error.WriteLine(RouteText.Of(generation));
-        return CommandLine.Done;
+    }
+
+    private static void PrintReward(int tokens, float reward, bool asJson)
+    {
+        if (!asJson)
+        {
+            Console.Out.WriteLine(string.Create(CultureInfo.InvariantCulture, $"reward {reward:F6}"));
+            return;
+        }
+        AnswerWriter.Print(json =>
+        {
+            json.WriteStartObject();
+            json.WriteNumber("tokens", tokens);
+            WriteFinite(json, "reward", reward);
+            json.WriteEndObject();
+        });
     }
 
     private static void PrintTable(Tokenizer? tokenizer, Generation generation)

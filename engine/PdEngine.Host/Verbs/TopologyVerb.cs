@@ -47,6 +47,7 @@ internal sealed class TopologyVerb
     {
         Topology plan = Topology.Resolve(_flags.Read(
             parsed, File(parsed), parsed.GetValue(_checkpoint), Environment.ProcessorCount));
+        PlanChecks.ThrowIfNeverServed(plan);
         _handoff.RefuseAlwaysWithoutPrefill(parsed, plan.Service(_flags.Service(parsed)));
         _handoff.KvDomain(parsed);
         if (_flags.Service(parsed) is { } name)

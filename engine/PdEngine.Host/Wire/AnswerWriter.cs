@@ -114,8 +114,15 @@ internal sealed class AnswerWriter(Tokenizer? tokenizer)
     private static void WriteVersions(Utf8JsonWriter json, Generation generation)
     {
         json.WriteString("weight_version", generation.WeightVersion);
+        WriteVersionRuns(json, generation.WeightVersions);
+        json.WriteBoolean("mixed_kv", generation.HasMixedKv);
+    }
+
+    /// <summary>Version and tokens of each run, as an array of arrays.</summary>
+    public static void WriteVersionRuns(Utf8JsonWriter json, IReadOnlyList<WeightVersionRun> runs)
+    {
         json.WriteStartArray("weight_versions");
-        foreach (WeightVersionRun run in generation.WeightVersions)
+        foreach (WeightVersionRun run in runs)
         {
             json.WriteStartArray();
             json.WriteStringValue(run.Version);
@@ -123,7 +130,6 @@ internal sealed class AnswerWriter(Tokenizer? tokenizer)
             json.WriteEndArray();
         }
         json.WriteEndArray();
-        json.WriteBoolean("mixed_kv", generation.HasMixedKv);
     }
 
     private static void WriteFinishReason(Utf8JsonWriter json, Generation generation, int made)

@@ -20,6 +20,7 @@ internal sealed record GenerateBody(
     {
         if (body.ValueKind != JsonValueKind.Object)
             throw new RequestException("body", $"a JSON object is needed, not {Fields.KindName(body)}");
+        DuplicateNames.Refuse(body);
         foreach (JsonProperty property in body.EnumerateObject())
             BodyFields.Check(Fields.NameOf(property), property.Value);
         (SamplingParams sampling, int sampleCount) =

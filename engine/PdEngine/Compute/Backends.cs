@@ -10,6 +10,43 @@ internal static class Backends
     public static IBackend Open(BackendKind kind, CpuIsa isa, int? threadCount) =>
         OpenDevices(kind, isa, threadCount, deviceCount: 1, lendsCores: false).Devices[0];
 
+    /// <summary>The devices that an engine's options ask for.</summary>
+    /// <exception cref="BackendException">
+    /// This machine cannot run it; the message says what is missing.
+    /// </exception>
+    public static DeviceSet OpenFor(EngineOptions options, int deviceCount)
+    {
+        CudaOptions cuda = new()
+        {
+            DriverPath = options.CudaDriver, Gpus = CudaOptions.ParseGpus(options.Devices, deviceCount),
+        };
+        if (cuda.Gpus is not null && options.Backend is not (BackendKind.Cuda or BackendKind.Auto))
+        {
+            throw new OptionsException(
+                "devices", $"'{options.Devices}' names GPUs, which the backend asked for does not use");
+        }
+        if (options.Backend == BackendKind.Cuda || cuda.Gpus is not null)
+            return Of(CudaDevices.Open(cuda, deviceCount), "");
+        string? why = null;
+        if (options.Backend == BackendKind.Auto)
+        {
+            try
+            {
+                return Of(CudaDevices.Open(cuda, deviceCount), "backend auto: ");
+            }
+            catch (BackendException refused)
+            {
+                why = $"backend auto: the CPU, since {refused.Message}";
+            }
+        }
+        DeviceSet cpu = OpenDevices(
+            options.Backend, options.Isa, options.ThreadCount, deviceCount, options.LendsCores);
+        return why is null ? cpu : cpu.With(why);
+    }
+
+    private static DeviceSet Of(CudaDevices cuda, string prefix) =>
+        new(cuda.Backends, $"{prefix}{cuda.Described}", cuda);
+
     /// <summary>
     /// Devices that partition the cores which the process may use, in order; where there are more devices
     /// than cores, some share one. A CPU device's threads are held to its cores, as far as the cores go.

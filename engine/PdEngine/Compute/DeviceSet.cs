@@ -1,7 +1,11 @@
 namespace PdEngine;
 
 /// <summary>The devices of an engine, all of one kind. Each is driven by its own thread.</summary>
-internal sealed class DeviceSet(IReadOnlyList<IBackend> devices, string? notice) : IDisposable
+/// <param name="devices">Owned, but where they have an owner.</param>
+/// <param name="notice">What whoever asked for them should know; null is nothing.</param>
+/// <param name="owner">Disposes of them, and of what they share.</param>
+internal sealed class DeviceSet(
+    IReadOnlyList<IBackend> devices, string? notice, IDisposable? owner = null) : IDisposable
 {
     public IReadOnlyList<IBackend> Devices { get; } = devices;
 
@@ -22,8 +26,28 @@ internal sealed class DeviceSet(IReadOnlyList<IBackend> devices, string? notice)
         }
     }
 
+    /// <summary>The same devices with something more to know.</summary>
+    public DeviceSet With(string more) =>
+        new(Devices, Notice is null ? more : $"{more}; {Notice}", owner);
+
+    /// <summary>
+    /// Bytes free in all memories together, so counted that an even part for each device is there for it.
+    /// </summary>
+    public long FreeBytes()
+    {
+        double least = double.PositiveInfinity;
+        foreach (IGrouping<MemoryDomain, IBackend> memory in Devices.GroupBy(device => device.Memory))
+            least = Math.Min(least, (double)memory.First().FreeBytes / memory.Count());
+        return (long)(least * Devices.Count);
+    }
+
     public void Dispose()
     {
+        if (owner is not null)
+        {
+            owner.Dispose();
+            return;
+        }
         foreach (IBackend device in Devices)
             device.Dispose();
     }

@@ -31,7 +31,7 @@ internal sealed unsafe class HostBuffer : SafeHandle
         }
         catch (OutOfMemoryException)
         {
-            throw new BackendException($"The host has no {bytes / 1e6:F0} MB of memory left for a buffer.");
+            throw new BackendException($"The host has no {Shown.Bytes(bytes)} of memory left for a buffer.");
         }
         HostBuffer buffer = new() { Bytes = bytes };
         buffer.SetHandle((nint)memory);

@@ -13,6 +13,12 @@ internal interface IBackend : IDisposable
     /// <summary>How this backend stores K and V.</summary>
     KvElement KvElement { get; }
 
+    /// <summary>Where its tensors and weights lie.</summary>
+    MemoryDomain Memory => MemoryDomain.Host;
+
+    /// <summary>Bytes of its memory that are free now.</summary>
+    long FreeBytes => HostMemory.FreeBytes();
+
     Tensor CreateTensor(int rowCapacity, int columns);
 
     KvStore CreateKvStore(KvLayout layout, int blockCount);
@@ -28,6 +34,25 @@ internal interface IBackend : IDisposable
     /// read the rows that it is asked for from the matrix itself.
     /// </summary>
     void ReloadMatrix(Matrix matrix, MatrixReader reader);
+
+    /// <summary>
+    /// Says that the ops from here to <see cref="End"/> compute a batch, which stays as it is until then.
+    /// Where a batch before it failed, it has no end. (Nothing to do where ops compute when they are called.)
+    /// </summary>
+    /// <param name="batch">What their attention takes.</param>
+    /// <param name="store">Where they put K and V.</param>
+    /// <param name="tokenCount">Tokens of the batch.</param>
+    void Begin(AttentionBatch batch, KvStore store, int tokenCount)
+    {
+    }
+
+    /// <summary>
+    /// All ops of the batch have been called: waits until the results of its samples are there. What else
+    /// the ops write is in order for other ops, on whatever device, but may not have been written yet.
+    /// </summary>
+    void End()
+    {
+    }
 
     /// <summary>output[i] = row tokenIds[i] of the table.</summary>
     void Embed(Matrix table, ReadOnlySpan<int> tokenIds, Tensor output);

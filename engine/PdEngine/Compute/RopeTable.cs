@@ -3,8 +3,13 @@ namespace PdEngine;
 /// <summary>
 /// Cosines and sines by position, float32 from a double angle, made as positions are first needed.
 /// </summary>
-internal sealed class RopeTable(float[] inverseFrequencies, float attentionFactor) : IDisposable
+/// <param name="inverseFrequencies">One for each pair.</param>
+/// <param name="attentionFactor">Of every value.</param>
+/// <param name="backend">Whose memory it lies in; null is the host's.</param>
+internal sealed class RopeTable(
+    float[] inverseFrequencies, float attentionFactor, IBackend? backend = null) : IDisposable
 {
+    private readonly float[] _row = new float[inverseFrequencies.Length * 2];
     private Tensor _table = new(0, inverseFrequencies.Length * 2);
     private int _positions;
 
@@ -18,14 +23,18 @@ internal sealed class RopeTable(float[] inverseFrequencies, float attentionFacto
     {
         if (positionCount > _table.RowCapacity)
         {
-            Tensor grown = new(Math.Max(positionCount, Math.Max(256, _table.RowCapacity * 2)), PairCount * 2);
-            for (int position = 0; position < _positions; position++)
-                _table.Row(position).CopyTo(grown.Row(position));
+            int capacity = Math.Max(positionCount, Math.Max(256, _table.RowCapacity * 2));
             _table.Dispose();
-            _table = grown;
+            _table = backend?.CreateTensor(capacity, PairCount * 2) ?? new(capacity, PairCount * 2);
+            _positions = 0;
         }
-        for (; _positions < positionCount; _positions++)
-            Fill(_table.Row(_positions), _positions);
+        // A device's memory is written between steps, which waits: all of it at once.
+        int end = _table.IsHost ? positionCount : _table.RowCapacity;
+        for (; _positions < end; _positions++)
+        {
+            Fill(_row, _positions);
+            _table.WriteRow(_positions, _row);
+        }
         return _table;
     }
 

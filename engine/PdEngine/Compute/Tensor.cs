@@ -6,17 +6,25 @@ namespace PdEngine;
 /// </summary>
 internal sealed class Tensor : IDisposable
 {
-    private readonly HostBuffer _buffer;
+    private readonly TensorMemory _memory;
     private readonly int _firstColumn;
 
-    /// <summary>Host memory for a tensor.</summary>
+    /// <summary>A tensor in host memory.</summary>
     public Tensor(int rowCapacity, int columns)
+        : this(rowCapacity, columns, elementCount => new HostTensorMemory(elementCount))
+    {
+    }
+
+    /// <param name="rowCapacity">Most rows.</param>
+    /// <param name="columns">Columns.</param>
+    /// <param name="allocate">Makes the memory of so many elements, which the tensor owns.</param>
+    public Tensor(int rowCapacity, int columns, Func<long, TensorMemory> allocate)
     {
         Columns = columns;
         Stride = (columns + 15) / 16 * 16;
         RowCapacity = rowCapacity;
         Rows = rowCapacity;
-        _buffer = HostBuffer.Allocate((long)rowCapacity * Stride * sizeof(float));
+        _memory = allocate((long)rowCapacity * Stride);
     }
 
     private Tensor(Tensor whole, int firstColumn, int columns)
@@ -26,7 +34,7 @@ internal sealed class Tensor : IDisposable
         Stride = whole.Stride;
         RowCapacity = whole.RowCapacity;
         Rows = whole.Rows;
-        _buffer = whole._buffer;
+        _memory = whole._memory;
         _firstColumn = whole._firstColumn + firstColumn;
         IsView = true;
     }
@@ -44,7 +52,13 @@ internal sealed class Tensor : IDisposable
     public int Stride { get; }
 
     /// <summary>Address of the first element.</summary>
-    public nint Address => _buffer.Address + (_firstColumn * sizeof(float));
+    public nint Address => _memory.Address + (_firstColumn * sizeof(float));
+
+    /// <summary>Where it lies; views share it.</summary>
+    public TensorMemory Memory => _memory;
+
+    /// <summary>Whether <see cref="Row"/> may be asked for.</summary>
+    public bool IsHost => _memory.IsHost;
 
     public void SetRows(int rows)
     {
@@ -52,11 +66,26 @@ internal sealed class Tensor : IDisposable
         Rows = rows;
     }
 
-    /// <summary>One row [Columns].</summary>
+    /// <summary>One row [Columns] of a tensor in host memory.</summary>
     public unsafe Span<float> Row(int row)
     {
-        Check.That((uint)row < (uint)RowCapacity);
+        Check.That((uint)row < (uint)RowCapacity && IsHost);
         return new((float*)Address + (long)row * Stride, Columns);
+    }
+
+    /// <summary>Takes the values of a row in, wherever it lies; not between the ops of a step.</summary>
+    public void WriteRow(int row, ReadOnlySpan<float> values)
+    {
+        Check.That((uint)row < (uint)RowCapacity && values.Length == Columns);
+        _memory.Write(((long)row * Stride) + _firstColumn, values);
+    }
+
+    /// <summary>Gives some values of a row out, wherever it lies; not between the ops of a step.</summary>
+    public void ReadRow(int row, int firstColumn, Span<float> values)
+    {
+        Check.That((uint)row < (uint)RowCapacity);
+        Check.That(firstColumn >= 0 && firstColumn + values.Length <= Columns);
+        _memory.Read(((long)row * Stride) + _firstColumn + firstColumn, values);
     }
 
     /// <summary>
@@ -92,6 +121,6 @@ internal sealed class Tensor : IDisposable
     public void Dispose()
     {
         if (!IsView)
-            _buffer.Dispose();
+            _memory.Dispose();
     }
 }

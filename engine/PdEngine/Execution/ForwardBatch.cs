@@ -12,6 +12,7 @@ internal sealed class ForwardBatch
     private Sequence[] _sequences = new Sequence[8];
     private SliceRows[] _sliceRows = new SliceRows[8];
     private int[] _wantedTokens = new int[8];
+    private float[] _rewards = new float[8];
     private readonly List<BatchFork> _forks = [];
 
     /// <summary>Slices and block tables, as attention takes them.</summary>
@@ -40,6 +41,9 @@ internal sealed class ForwardBatch
     public ReadOnlySpan<int> WantedTokens => _wantedTokens.AsSpan(0, LogitsRowCount);
 
     public int LogitsRowCount { get; private set; }
+
+    /// <summary>Of a reward model: what its head made of the wanted rows [LogitsRowCount].</summary>
+    public Span<float> Rewards => _rewards.AsSpan(0, LogitsRowCount);
 
     public void Clear()
     {
@@ -85,6 +89,13 @@ internal sealed class ForwardBatch
         Check.That(Samples.RowCount == rows.FirstRow + scoreCount + drawCount);
     }
 
+    /// <summary>Asks for the reward that the last token of the last slice gives its sequence.</summary>
+    public void WantReward()
+    {
+        ref SliceRows rows = ref _sliceRows[Attention.SliceCount - 1];
+        rows = rows with { RewardRow = WantLogits(TokenCount - 1) };
+    }
+
     /// <summary>
     /// States that the sample row added last is another sequence's draw from the last row of the last slice.
     /// </summary>
@@ -101,7 +112,10 @@ internal sealed class ForwardBatch
         Check.That(tokenIndex < TokenCount);
         Check.That(LogitsRowCount == 0 || _wantedTokens[LogitsRowCount - 1] < tokenIndex);
         if (LogitsRowCount == _wantedTokens.Length)
+        {
             Array.Resize(ref _wantedTokens, LogitsRowCount * 2);
+            Array.Resize(ref _rewards, LogitsRowCount * 2);
+        }
         _wantedTokens[LogitsRowCount] = tokenIndex;
         return LogitsRowCount++;
     }

@@ -6,4 +6,5 @@ namespace PdEngine;
 /// <param name="FirstRow">Index in the sample rows of the first.</param>
 /// <param name="ScoreCount">Rows that score a prompt token.</param>
 /// <param name="DrawCount">Rows that draw the next token.</param>
-internal readonly record struct SliceRows(int FirstRow, int ScoreCount, int DrawCount);
+/// <param name="RewardRow">Wanted row that is the sequence's reward; -1 where there is none.</param>
+internal readonly record struct SliceRows(int FirstRow, int ScoreCount, int DrawCount, int RewardRow = -1);

@@ -28,6 +28,14 @@ internal static class Checkpoint
         }
     }
 
+    /// <summary>The folder in memory that is named so, else what is on disk there.</summary>
+    /// <inheritdoc cref="Open(string)" path="/exception"/>
+    public static ICheckpoint Open(string path, IReadOnlyList<MemoryFolder> inMemory) =>
+        FindIn(inMemory, path) is { } folder ? HfFolder.Open(folder) : Open(path);
+
+    public static MemoryFolder? FindIn(IReadOnlyList<MemoryFolder> inMemory, string path) =>
+        inMemory.FirstOrDefault(folder => folder.Name == path);
+
     private static GgufCheckpoint OpenFile(string path)
     {
         if (path.EndsWith(".gguf", StringComparison.OrdinalIgnoreCase))

@@ -36,7 +36,7 @@ internal static class CheckpointProof
     /// <summary>Left-overs that say nothing the configuration does not: they are not read.</summary>
     private static bool IsHarmless(ModelConfig config, string name) =>
         name.EndsWith("rotary_emb.inv_freq", StringComparison.Ordinal)
-        || (config.TieWordEmbeddings && name == ModelTensors.Head);
+        || (name == ModelTensors.Head && (config.TieWordEmbeddings || config.IsReward));
 
     private static string Missing(ModelConfig config, TensorShape tensor, int count)
     {

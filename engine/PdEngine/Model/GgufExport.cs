@@ -13,6 +13,8 @@ internal static class GgufExport
     public static void Write(ICheckpoint source, string path, GgufType type, GgufVocabulary? vocabulary)
     {
         ModelConfig config = source.Config;
+        if (config.IsReward)
+            throw new CheckpointException(source.Path, "a reward model cannot be written as GGUF");
         GgufWriter writer = new();
         string architecture = config.Family switch
         {

@@ -15,7 +15,11 @@ internal sealed record HeldWeight(Matrix? Matrix, Tensor? Vector, WeightColumns 
         if (Matrix is not null)
             backend.ReloadMatrix(Matrix, (first, count, values) => Read(checkpoint, first, count, values));
         else
-            Read(checkpoint, 0, Vector!.Columns, Vector.Row(0));
+        {
+            float[] values = new float[Vector!.Columns];
+            Read(checkpoint, 0, values.Length, values);
+            Vector.WriteRow(0, values);
+        }
     }
 
     /// <summary>Reads held rows [first, first + count) from where they come.</summary>
@@ -42,7 +46,7 @@ internal sealed record HeldWeight(Matrix? Matrix, Tensor? Vector, WeightColumns 
         if (Matrix is not null)
             Matrix.ReadRows(firstRow, rowCount, destination);
         else
-            Vector!.Row(0).Slice(firstRow, rowCount).CopyTo(destination);
+            Vector!.ReadRow(0, firstRow, destination[..rowCount]);
     }
 
     private void ReadPart(ICheckpoint checkpoint, WeightPart part, Span<float> destination)

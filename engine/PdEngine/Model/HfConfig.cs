@@ -6,7 +6,11 @@ namespace PdEngine;
 internal static class HfConfig
 {
     private const string Supported = "supported are LlamaForCausalLM, MistralForCausalLM, Qwen2ForCausalLM " +
-                                     "and Qwen3ForCausalLM (dense, text only)";
+                                     "and Qwen3ForCausalLM (dense, text only), and the same " +
+                                     "ForSequenceClassification with one label, as reward models";
+
+    private const string LanguageSuffix = "ForCausalLM";
+    private const string RewardSuffix = "ForSequenceClassification";
 
     /// <param name="path">config.json, for messages.</param>
     /// <param name="json">Its bytes.</param>
@@ -22,6 +26,7 @@ internal static class HfConfig
         ConfigSection config = ConfigSection.Parse(path, json);
         ModelFamily family = FamilyOf(config);
         RefuseUnsupported(config);
+        bool isReward = IsReward(config);
         int hiddenSize = config.Int("hidden_size", 1, ModelLimits.HiddenSize);
         int headCount = config.Int("num_attention_heads", 1, ModelLimits.HeadCount);
         int kvHeadCount = config.OptionalInt("num_key_value_heads", 1, ModelLimits.HeadCount) ?? headCount;
@@ -47,7 +52,8 @@ internal static class HfConfig
             RmsNormEpsilon = (float)(config.OptionalNumber("rms_norm_eps", 1e-12, 1) ?? 1e-6),
             MaxPositions = maxPositions,
             Rope = rope,
-            TieWordEmbeddings = config.Flag("tie_word_embeddings", false),
+            TieWordEmbeddings = config.Flag("tie_word_embeddings", false) && !isReward,
+            IsReward = isReward,
             QkvBias = attentionBias || family == ModelFamily.Qwen2,
             OutputBias = attentionBias,
             MlpBias = family == ModelFamily.Llama && config.Flag("mlp_bias", false),
@@ -74,12 +80,12 @@ internal static class HfConfig
         if (architectures is not { Count: > 0 })
             return byType ?? throw config.Fault("neither model_type nor architectures says what it is; " +
                                                 $"{Supported}");
-        ModelFamily byArchitecture = architectures[0] switch
+        ModelFamily byArchitecture = StemOf(architectures[0]) switch
         {
-            "LlamaForCausalLM" => ModelFamily.Llama,
-            "MistralForCausalLM" => ModelFamily.Mistral,
-            "Qwen2ForCausalLM" => ModelFamily.Qwen2,
-            "Qwen3ForCausalLM" => ModelFamily.Qwen3,
+            "Llama" => ModelFamily.Llama,
+            "Mistral" => ModelFamily.Mistral,
+            "Qwen2" => ModelFamily.Qwen2,
+            "Qwen3" => ModelFamily.Qwen3,
             _ => throw Unsupported(config, $"architecture '{Shown.Line(architectures[0])}'"),
         };
         return byType is null || byType == byArchitecture
@@ -88,9 +94,34 @@ internal static class HfConfig
                                  "each other");
     }
 
+    /// <summary>An architecture without what its head is for; null where that is something else.</summary>
+    private static string? StemOf(string architecture)
+    {
+        foreach (string suffix in (string[])[LanguageSuffix, RewardSuffix])
+        {
+            if (architecture.EndsWith(suffix, StringComparison.Ordinal))
+                return architecture[..^suffix.Length];
+        }
+        return null;
+    }
+
+    private static bool IsReward(ConfigSection config)
+    {
+        if (config.Texts("architectures") is not [{ } architecture, ..]
+            || !architecture.EndsWith(RewardSuffix, StringComparison.Ordinal))
+        {
+            return false;
+        }
+        // transformers writes neither where there are two labels, its default.
+        int labels = config.OptionalInt("num_labels", 1, int.MaxValue)
+            ?? config.Section("id2label")?.AllTexts().Count() ?? 2;
+        return labels == 1 ? true : throw config.Fault(
+            $"it has {labels} labels; a reward model has one (num_labels, or one entry in id2label)");
+    }
+
     private static CheckpointException Unsupported(ConfigSection config, string what) =>
-        config.Fault($"{what} is not supported yet (mixtures of experts, DeepSeek, multimodal and reward " +
-                     $"models are not); {Supported}");
+        config.Fault($"{what} is not supported yet (mixtures of experts, DeepSeek and multimodal models " +
+                     $"are not); {Supported}");
 
     private static void RefuseUnsupported(ConfigSection config)
     {

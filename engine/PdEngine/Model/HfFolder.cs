@@ -6,6 +6,8 @@ internal static class HfFolder
     public const string SingleFile = "model.safetensors";
     public const string IndexFile = "model.safetensors.index.json";
 
+    private const string ConfigFile = "config.json";
+    private const string GenerationFile = "generation_config.json";
     private const long MaxConfigBytes = 4 << 20;
     private const long MaxIndexBytes = 64 << 20;
 
@@ -15,13 +17,24 @@ internal static class HfFolder
     /// <exception cref="CheckpointException">A file is missing or refused.</exception>
     public static HfCheckpoint Open(string folder)
     {
-        string configPath = Path.Combine(folder, "config.json");
-        string generationPath = Path.Combine(folder, "generation_config.json");
+        string configPath = Path.Combine(folder, ConfigFile);
+        string generationPath = Path.Combine(folder, GenerationFile);
         byte[]? generation =
             File.Exists(generationPath) ? ReadWhole(generationPath, MaxConfigBytes) : null;
         ModelConfig config = HfConfig.Parse(
             configPath, ReadWhole(configPath, MaxConfigBytes), generationPath, generation);
         return new HfCheckpoint(folder, config, OpenFiles(folder));
+    }
+
+    /// <inheritdoc cref="Open(string)"/>
+    public static HfCheckpoint Open(MemoryFolder folder)
+    {
+        ModelConfig config = HfConfig.Parse(
+            folder.PathOf(ConfigFile), folder.Read(ConfigFile), folder.PathOf(GenerationFile),
+            folder.Find(GenerationFile)?.ToArray());
+        MemoryBytes weights = new(folder.Read(SingleFile));
+        return new HfCheckpoint(
+            folder.Name, config, [new SafetensorsFile(folder.PathOf(SingleFile), weights)]);
     }
 
     /// <summary>The single file, or those of the index.</summary>

@@ -19,6 +19,15 @@ internal sealed record ModelConfig
     public required RopeConfig Rope { get; init; }
     public bool TieWordEmbeddings { get; init; }
 
+    /// <summary>
+    /// It was made to judge (a sequence classification of one label): the head makes one number, the reward,
+    /// of a sequence's last token, and there are no logits.
+    /// </summary>
+    public bool IsReward { get; init; }
+
+    /// <summary>Numbers that the head makes of a token.</summary>
+    public int HeadRows => IsReward ? 1 : VocabularySize;
+
     /// <summary>Biases on q, k and v.</summary>
     public bool QkvBias { get; init; }
 

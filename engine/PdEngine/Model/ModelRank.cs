@@ -7,6 +7,7 @@ internal sealed class ModelRank : IDisposable
     private readonly RankGroup? _group;
     private readonly Transformer _transformer;
     private readonly bool _samples;
+    private readonly bool _isReward;
 
     /// <param name="backend">Computes; not owned.</param>
     /// <param name="weights">Loaded by that backend; not owned.</param>
@@ -19,6 +20,7 @@ internal sealed class ModelRank : IDisposable
         _backend = backend;
         _group = group;
         _samples = weights.Shard.Rank == 0;
+        _isReward = weights.Config.IsReward;
         _transformer = new(backend, weights, heads, tokenCapacity, group);
     }
 
@@ -34,9 +36,12 @@ internal sealed class ModelRank : IDisposable
                 _group?.Meet();
             int rowCount = Math.Min(Transformer.LogitsRowCapacity, batch.LogitsRowCount - firstRow);
             Tensor logits = _transformer.Logits(batch.WantedTokens.Slice(firstRow, rowCount));
-            if (_samples)
+            if (_samples && _isReward)
+                TakeRewards(logits, batch.Rewards.Slice(firstRow, rowCount));
+            else if (_samples)
                 firstSample = Sample(logits, firstRow, batch.Samples, firstSample);
         }
+        _backend.End();
         Check.That(!_samples || firstSample == batch.Samples.RowCount);
     }
 
@@ -47,6 +52,12 @@ internal sealed class ModelRank : IDisposable
     public void Rest() => _backend.Rest();
 
     public void Dispose() => _transformer.Dispose();
+
+    private static void TakeRewards(Tensor head, Span<float> rewards)
+    {
+        for (int row = 0; row < rewards.Length; row++)
+            rewards[row] = head.Row(row)[0];
+    }
 
     /// <returns>Index of the first sample of later logits.</returns>
     private int Sample(Tensor logits, int firstRow, SampleBatch samples, int firstSample)

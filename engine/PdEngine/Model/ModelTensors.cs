@@ -5,6 +5,7 @@ internal static class ModelTensors
 {
     public const string Embedding = "model.embed_tokens.weight";
     public const string Head = "lm_head.weight";
+    public const string RewardHead = "score.weight";
 
     /// <summary>Lists them lazily: a configuration may claim more layers than its file has.</summary>
     public static IEnumerable<TensorShape> Of(ModelConfig config)
@@ -17,8 +18,10 @@ internal static class ModelTensors
                 yield return tensor;
         }
         yield return new TensorShape("model.norm.weight", [hidden]);
-        if (!config.TieWordEmbeddings)
-            yield return new TensorShape(Head, [config.VocabularySize, hidden]);
+        if (config.IsReward)
+            yield return new TensorShape(RewardHead, [config.HeadRows, hidden]);
+        else if (!config.TieWordEmbeddings)
+            yield return new TensorShape(Head, [config.HeadRows, hidden]);
     }
 
     /// <summary>How many <see cref="Of"/> lists.</summary>

@@ -55,8 +55,8 @@ internal sealed class ModelWeights : IDisposable
     public Tensor FinalNorm { get; }
 
     /// <summary>
-    /// This rank's rows of [VocabularySize, HiddenSize]; of the embedding itself where the model ties them.
-    /// Null where the vocabulary is too small to give every rank some.
+    /// This rank's rows of [HeadRows, HiddenSize]; of the embedding itself where the model ties them. Null
+    /// where there are too few to give every rank some.
     /// </summary>
     public Matrix? Head { get; }
 
@@ -127,9 +127,9 @@ internal sealed class ModelWeights : IDisposable
         layer += config.OutputBias ? hidden : 0;
         layer += config.MlpBias ? (2 * inner) + hidden : 0;
         layer += config.QkNorm ? 2 * config.HeadDim : 0;
-        int tables = sharesTables ? 0 : config.TieWordEmbeddings ? 1 : 2;
-        return ((tables * config.VocabularySize * hidden) + hidden + (layer * config.LayerCount))
-            * sizeof(float);
+        long headRows = config.TieWordEmbeddings ? 0 : config.HeadRows;
+        long tableRows = sharesTables ? 0 : config.VocabularySize + headRows;
+        return ((tableRows * hidden) + hidden + (layer * config.LayerCount)) * sizeof(float);
     }
 
     /// <summary>Takes the values of another checkpoint of the model in, in place; tables of others
@@ -153,8 +153,12 @@ internal sealed class ModelWeights : IDisposable
         WeightPart part = new("model.embed_tokens", 0, config.VocabularySize);
         MatrixElement looked = config.TieWordEmbeddings ? headElement : MatrixElement.Native;
         Matrix embedding = loader.Matrix(looked, columns, 1, part);
-        return config.TieWordEmbeddings
-            ? (embedding, embedding)
-            : (embedding, loader.Matrix(headElement, columns, 1, part with { Name = "lm_head" }));
+        if (config.TieWordEmbeddings)
+            return (embedding, embedding);
+        // One row saves no time as int8, and all of the reward would be rounded.
+        Matrix head = config.IsReward
+            ? loader.Matrix(MatrixElement.Native, columns, 1, new WeightPart("score", 0, config.HeadRows))
+            : loader.Matrix(headElement, columns, 1, part with { Name = "lm_head" });
+        return (embedding, head);
     }
 }

@@ -25,7 +25,7 @@ internal sealed class RankGroup : IDisposable
         for (int rank = 0; rank < _partials.Length; rank++)
             _partials[rank] = backends[rank].CreateTensor(tokenCapacity, config.HiddenSize);
         _residual = backends[0].CreateTensor(tokenCapacity, config.HiddenSize);
-        _logits = backends[0].CreateTensor(Transformer.LogitsRowCapacity, config.VocabularySize);
+        _logits = backends[0].CreateTensor(Transformer.LogitsRowCapacity, config.HeadRows);
     }
 
     /// <summary>Where a rank puts its part of a product [tokens, hidden].</summary>
@@ -34,7 +34,7 @@ internal sealed class RankGroup : IDisposable
     /// <summary>The residual as one rank sees it [tokens, hidden].</summary>
     public Tensor ViewResidual() => _residual.View(0, _residual.Columns);
 
-    /// <summary>Logits as one rank sees them [rows, vocabulary].</summary>
+    /// <summary>Logits as one rank sees them [rows, head rows].</summary>
     public Tensor ViewLogits() => _logits.View(0, _logits.Columns);
 
     /// <summary>Waits for all ranks.</summary>

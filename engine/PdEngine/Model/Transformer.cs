@@ -48,7 +48,7 @@ internal sealed class Transformer : IDisposable
         _shape = new(
             config.HeadCount / weights.Shard.Count, heads.HeadCount, config.HeadDim, heads.FirstHead);
         Check.That(_shape.QkvColumns == weights.Layers[0].Qkv.Rows);
-        _rope = new(config.Rope.InverseFrequencies, config.Rope.AttentionFactor);
+        _rope = new(config.Rope.InverseFrequencies, config.Rope.AttentionFactor, backend);
         Check.That(_rope.PairCount * 2 == config.HeadDim);
         TokenCapacity = tokenCapacity;
         _residual = group?.ViewResidual() ?? backend.CreateTensor(tokenCapacity, config.HiddenSize);
@@ -60,7 +60,7 @@ internal sealed class Transformer : IDisposable
         _perToken = [_residual, _normed, _qkv, _attended, _activated, .. Own(_partial)];
         _wantedResidual = backend.CreateTensor(LogitsRowCapacity, config.HiddenSize);
         _wantedNormed = backend.CreateTensor(LogitsRowCapacity, config.HiddenSize);
-        _logits = group?.ViewLogits() ?? backend.CreateTensor(LogitsRowCapacity, config.VocabularySize);
+        _logits = group?.ViewLogits() ?? backend.CreateTensor(LogitsRowCapacity, config.HeadRows);
         _ownLogits = _logits.View(weights.FirstHeadRow, weights.Head?.Rows ?? 0);
     }
 
@@ -82,6 +82,7 @@ internal sealed class Transformer : IDisposable
         foreach (Tensor tensor in _perToken)
             tensor.SetRows(tokenIds.Length);
         Tensor rope = _rope.Require(PositionCount(batch));
+        _backend.Begin(batch, _store, tokenIds.Length);
         // Ranks that share a residual all write the same bytes.
         _backend.Embed(_weights.Embedding, tokenIds, _residual);
         for (int layer = 0; layer < _weights.Layers.Count; layer++)
@@ -92,7 +93,8 @@ internal sealed class Transformer : IDisposable
     }
 
     /// <summary>
-    /// Logits of tokens of the last batch run [tokens, vocabulary]; they are good until any rank's next call.
+    /// Logits of tokens of the last batch run [tokens, vocabulary], of a reward model rewards [tokens, 1];
+    /// they are good until any rank's next call.
     /// </summary>
     /// <param name="tokens">Indices in the batch, at most <see cref="LogitsRowCapacity"/> of them.</param>
     public Tensor Logits(ReadOnlySpan<int> tokens)

@@ -83,7 +83,7 @@ internal sealed class WeightLoader(
         Tensor vector = backend.CreateTensor(1, RowsOf(parts));
         HeldWeight held = new(null, vector, WeightColumns.All(1), parts);
         Keep(held, vector, (long)vector.Stride * sizeof(float), elements);
-        held.Read(checkpoint, 0, vector.Columns, vector.Row(0));
+        held.Reload(checkpoint, backend);
         return vector;
     }
 

@@ -36,6 +36,9 @@ public sealed record Generation
     /// <summary>Log-probs of the prompt from the asked position on; its first has none.</summary>
     public required IReadOnlyList<TokenLogProb> InputLogProbs { get; init; }
 
+    /// <summary>What a reward model made of the prompt; null of a language model.</summary>
+    public float? Reward { get; init; }
+
     /// <summary>Prompt tokens that the prefix cache supplied.</summary>
     public int CachedTokens { get; init; }
 

@@ -26,6 +26,10 @@ internal sealed record Request
     /// </summary>
     public int? LogProbStart { get; init; }
 
+    /// <summary>What a reward model's head makes of the prompt's last token is wanted, and nothing
+    /// else.</summary>
+    public bool WantsReward { get; init; }
+
     /// <summary>How many of the most likely tokens to report with each log-prob.</summary>
     public int TopLogProbCount { get; init; }
 

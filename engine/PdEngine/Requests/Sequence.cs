@@ -127,8 +127,11 @@ internal sealed class Sequence
     /// </summary>
     public int CacheableCount => ScoreStart < ScoreEnd ? ScoreStart : TokenCount - 1;
 
-    /// <summary>Prompt tokens are still to be scored.</summary>
-    public bool IsScoring => ScoreStart < ScoreEnd;
+    /// <summary>What a reward model made of it, where one has.</summary>
+    public float? Reward { get; set; }
+
+    /// <summary>Prompt tokens, or the prompt as a whole, are still to be scored.</summary>
+    public bool IsScoring => ScoreStart < ScoreEnd || (Request.WantsReward && Reward is null);
 
     /// <summary>Number of the weights that scored the prompt.</summary>
     public int ScoreEpoch { get; set; }

@@ -18,6 +18,10 @@ public sealed record RolloutOptions
     /// <summary>Answers each turn; without one a sample is a single turn.</summary>
     public RolloutEnvironment? Environment { get; init; }
 
+    /// <summary>Hears how each turn of the model was made when it has ended, an aborted one too; samples
+    /// call it side by side.</summary>
+    public Action<RolloutSample, Generation>? TurnEnded { get; init; }
+
     /// <summary>Sets rewards that need all samples of a prompt.</summary>
     public Func<RolloutGroup, CancellationToken, ValueTask>? GroupReward { get; init; }
 
@@ -28,6 +32,10 @@ public sealed record RolloutOptions
     /// <summary>Seed of sample i of the n-th prompt: this + n * SamplesPerPrompt + i; null leaves seeds to
     /// the engine.</summary>
     public ulong? Seed { get; init; }
+
+    /// <summary>Number of the first prompt: a run that is resumed goes on counting seeds and
+    /// sessions.</summary>
+    public long FirstRolloutId { get; init; }
 
     /// <summary>Groups that are started at once where more are wanted; at least the batch's own size is.
     /// What is then too much is aborted.</summary>

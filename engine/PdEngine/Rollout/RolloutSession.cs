@@ -26,11 +26,13 @@ public sealed class RolloutSession : IDisposable
             "at least 1");
         Require(options.QueuedGroups >= 1, "queued_groups", options.QueuedGroups, "at least 1");
         Require(options.MaxStaleness >= 0, "max_staleness", options.MaxStaleness, "at least 0");
+        Require(options.FirstRolloutId >= 0, "first_rollout_id", options.FirstRolloutId, "at least 0");
         Require(options.Sampling.MaxNewTokens >= 1, "max_new_tokens", options.Sampling.MaxNewTokens,
             "at least 1");
         _model = model;
         Options = options;
         _places = new(options.MaxConcurrentSamples);
+        _groupCount = options.FirstRolloutId;
     }
 
     /// <summary>How it samples.</summary>
@@ -130,8 +132,17 @@ public sealed class RolloutSession : IDisposable
     /// Log-probs of a sample's drawn tokens under the weights of now, by the sample's own parameters; 0 on
     /// tokens of the environment [ResponseLength].
     /// </summary>
+    public Task<float[]> ScoreAsync(
+        RolloutSample sample, CancellationToken cancellationToken = default) =>
+        ScoreAsync(sample, version: null, cancellationToken);
+
+    /// <summary>The same under the weights of one version.</summary>
+    /// <param name="sample">What to score.</param>
+    /// <param name="version">For example the sample's own; null is the present one.</param>
+    /// <param name="cancellationToken">Ends the scoring.</param>
+    /// <exception cref="WeightVersionMismatchException">The weights are of another version.</exception>
     public async Task<float[]> ScoreAsync(
-        RolloutSample sample, CancellationToken cancellationToken = default)
+        RolloutSample sample, string? version, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(sample);
         int[] tokens = [.. sample.Tokens];
@@ -139,8 +150,10 @@ public sealed class RolloutSession : IDisposable
         foreach (Range turn in TurnsToScore(sample))
         {
             int start = turn.Start.Value, end = turn.End.Value;
-            IReadOnlyList<TokenLogProb> scored = await _model.ScoreAsync(
-                tokens.AsMemory(0, end), Math.Min(start, end), Options.Sampling, cancellationToken)
+            ScoredTokens scored = await (version is null
+                ? _model.ScoreAsync(tokens.AsMemory(0, end), start, Options.Sampling, cancellationToken)
+                : _model.ScoreAsync(
+                    tokens.AsMemory(0, end), start, Options.Sampling, version, cancellationToken))
                 .ConfigureAwait(false);
             foreach (Range drawn in sample.Turns)
             {

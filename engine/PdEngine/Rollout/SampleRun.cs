@@ -92,6 +92,7 @@ internal sealed class SampleRun(EngineModel model, RolloutOptions options, Rollo
         lock (_gate)
             _stream = null;
         sample.EndTurn(turn, before);
+        options.TurnEnded?.Invoke(sample, turn);
         return turn;
     }
 

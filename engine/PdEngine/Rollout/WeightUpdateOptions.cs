@@ -11,7 +11,8 @@ public sealed record WeightUpdateOptions
 
     /// <summary>
     /// Loads the new weights beside the old ones while those serve, and swaps; absent: where memory allows.
-    /// Else the new ones overwrite the old ones while the service is paused.
+    /// Else the new ones overwrite the old ones while the service is paused. The memory of the old ones is
+    /// kept for the next update, where it is not short, until <see cref="EngineModel.ReleaseMemoryAsync"/>.
     /// </summary>
     public bool? Stages { get; init; }
 }

@@ -14,6 +14,7 @@ internal sealed class RequestIntake(
     {
         int[] prompt = Encode(asked);
         SamplingParams sampling = asked.Sampling;
+        RefuseOfReward(asked);
         int promptLength = asked.PromptLength ?? prompt.Length;
         if (promptLength < 0 || promptLength > prompt.Length)
             throw new RequestException("prompt_length", $"{promptLength} is not in 0 to {prompt.Length}");
@@ -44,6 +45,7 @@ internal sealed class RequestIntake(
             ReturnLogProb = asked.ReturnLogProb,
             LogProbStart = !asked.ReturnLogProb ? null
                 : asked.LogProbStartLen == -1 ? prompt.Length - 1 : asked.LogProbStartLen,
+            WantsReward = model.IsReward,
             TopLogProbCount = asked.ReturnLogProb ? asked.TopLogProbsNum : 0,
             PenaltyPromptCount = promptLength,
             Priority = asked.Priority,
@@ -54,7 +56,10 @@ internal sealed class RequestIntake(
         };
     }
 
-    /// <summary>A request that scores given tokens: no output, log-probs from the second token on.</summary>
+    /// <summary>
+    /// A request that scores given tokens: no output, log-probs from the second token on, or of a reward
+    /// model the reward.
+    /// </summary>
     public Request AdmitScore(
         ReadOnlyMemory<int> tokens, int promptLength, SamplingParams sampling, RequestId id)
     {
@@ -70,8 +75,9 @@ internal sealed class RequestIntake(
             Sampling = sampling with { MaxNewTokens = 0 },
             Seed = 0,
             StopTokenIds = StopIds(sampling),
-            ReturnLogProb = true,
-            LogProbStart = 0,
+            ReturnLogProb = !model.IsReward,
+            LogProbStart = model.IsReward ? null : 0,
+            WantsReward = model.IsReward,
             PenaltyPromptCount = promptLength,
         };
     }
@@ -91,6 +97,24 @@ internal sealed class RequestIntake(
         int[] prompt = PromptOf(asked);
         CheckPrompt(prompt);
         return prompt;
+    }
+
+    /// <summary>A reward model has no logits to draw from or to report.</summary>
+    private void RefuseOfReward(GenerateRequest asked)
+    {
+        if (!model.IsReward)
+            return;
+        if (asked.Sampling.MaxNewTokens > 0)
+        {
+            throw new RequestException("max_new_tokens",
+                $"{asked.Sampling.MaxNewTokens} tokens are asked of a reward model, which makes none; score "
+                + "the tokens instead (ScoreAsync), or set it to 0");
+        }
+        if (asked.ReturnLogProb)
+        {
+            throw new RequestException("return_logprob",
+                "a reward model has no log-probs; what it makes of the prompt is its reward");
+        }
     }
 
     private int[] PromptOf(GenerateRequest asked)

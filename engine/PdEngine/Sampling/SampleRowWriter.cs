@@ -17,6 +17,12 @@ internal static class SampleRowWriter
     public static void Write(ForwardBatch batch, Sequence sequence, int firstToken, int start, int count)
     {
         int end = start + count;
+        if (sequence.Request.WantsReward)
+        {
+            if (end == sequence.TokenCount)
+                batch.WantReward();
+            return;
+        }
         int scoreStart = sequence.ScoreStart;
         int scoreEnd = Math.Min(end, sequence.ScoreEnd);
         Check.That(scoreStart >= start || scoreStart >= scoreEnd);

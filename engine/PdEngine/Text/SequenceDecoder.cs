@@ -106,6 +106,7 @@ internal sealed class SequenceDecoder : ISequenceObserver
             Error = sequence.Error,
             OutputLogProbs = request.ReturnLogProb ? OutputLogProbs(sequence) : [],
             InputLogProbs = InputLogProbs(sequence),
+            Reward = sequence.Reward,
             WeightVersion =
                 sequence.Versions.Last?.Version ?? sequence.ComputedBy?.Version ?? _weightVersion,
             WeightVersions = sequence.Versions.ToArray(),

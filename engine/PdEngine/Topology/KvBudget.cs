@@ -60,11 +60,11 @@ internal sealed record KvBudget
         double wanted = quotas + Math.Min(rest, Math.Max(0, allowed - quotas));
         if (wanted > allowed || wanted < BlockBytes)
         {
-            throw new BackendException($"The KV cache needs {Math.Max(wanted, BlockBytes) / 1e6:F0} MB; "
-                + $"{Math.Max(0, allowed) / 1e6:F0} MB may be taken beside {weightBytes / 1e6:F0} MB of "
-                + $"weights, since mem_fraction_static allows {staticBytes / 1e6:F0} MB on "
+            throw new BackendException($"The KV cache needs {Shown.Bytes(Math.Max(wanted, BlockBytes))}; "
+                + $"{Shown.Bytes(Math.Max(0, allowed))} may be taken beside {Shown.Bytes(weightBytes)} of "
+                + $"weights, since mem_fraction_static allows {Shown.Bytes(staticBytes)} on "
                 + $"{workers.Sum(worker => worker.DeviceCount)} of {DeviceCount} devices, which share "
-                + $"{MemoryBytes / 1e6:F0} MB. Lower max_total_tokens or raise mem_fraction_static.");
+                + $"{Shown.Bytes(MemoryBytes)}. Lower max_total_tokens or raise mem_fraction_static.");
         }
         return (int)Math.Min(int.MaxValue / PageSize, Math.Floor(wanted / BlockBytes));
     }

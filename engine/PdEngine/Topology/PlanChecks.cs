@@ -1,3 +1,5 @@
+using System.Numerics;
+
 namespace PdEngine;
 
 /// <summary>Refuses a plan that this engine cannot start, or that a checkpoint cannot serve.</summary>
@@ -31,6 +33,22 @@ internal static class PlanChecks
         }
         foreach (ServerGroup group in model.Groups.Where(group => group.Workers.Count > 0))
             CheckGroup(plan, model, group);
+    }
+
+    /// <summary>
+    /// What no backend serves: ranks that do not halve. Of more than 4 others may still come to serve them.
+    /// </summary>
+    /// <inheritdoc cref="ThrowIfNotYet" path="/exception"/>
+    public static void ThrowIfNeverServed(Topology plan)
+    {
+        foreach (ServedModel model in plan.Models)
+        {
+            foreach (ServerGroup group in model.Groups.Where(group => group.Workers.Count > 0))
+            {
+                if (!BitOperations.IsPow2(group.Settings.TpSize))
+                    throw TpFault(plan, model, group);
+            }
+        }
     }
 
     /// <summary>Everything that can be known before weights are read.</summary>
@@ -78,11 +96,7 @@ internal static class PlanChecks
     private static void CheckGroup(Topology plan, ServedModel model, ServerGroup group)
     {
         if (group.Settings.TpSize is not (1 or 2 or 4))
-        {
-            throw plan.Fault(LineOf(group, "tp_size"), $"{Where(model, group)}: tp_size "
-                + $"{group.Settings.TpSize} (devices per worker) is not served by the CPU backend; a worker "
-                + "has 1, 2 or 4 devices: set num_gpus_per_engine");
-        }
+            throw TpFault(plan, model, group);
         Limit("max_running_requests", group.Settings.MaxRunningRequests, MaxRunningRequests);
         Limit("chunked_prefill_size", group.Settings.ChunkedPrefillSize, MaxStepTokens);
         Limit("max_prefill_tokens", group.Settings.MaxPrefillTokens, MaxStepTokens);
@@ -96,6 +110,10 @@ internal static class PlanChecks
             }
         }
     }
+
+    private static PdEngineException TpFault(Topology plan, ServedModel model, ServerGroup group) =>
+        plan.Fault(LineOf(group, "tp_size"), $"{Where(model, group)}: tp_size {group.Settings.TpSize} "
+            + "(devices per worker) is not served; a worker has 1, 2 or 4 devices: set num_gpus_per_engine");
 
     private static int? LineOf(ServerGroup group, string key) =>
         group.Overrides.FirstOrDefault(entry => entry.Key == key)?.Line ?? group.Line;

@@ -18,6 +18,25 @@ internal static class TopologyText
     private const int MaxEvents = 100_000;
     private const int MaxAliases = 1000;
 
+    private static readonly (string Part, string Meaning)[] Causes =
+    [
+        ("expected key", "a key and its value are wanted here, at the depth of those before"),
+        ("could not find expected ':'", "a key has no ':' behind it"),
+        ("expected '-' indicator", "an item of the list is wanted here, '- ' and its value"),
+        ("',' or ']'", "a list in [ ] is not ended, or a comma is missing in it"),
+        ("',' or '}'", "a mapping in { } is not ended, or a comma is missing in it"),
+        ("block entries are not allowed", "a list cannot begin here"),
+        ("mapping values are not allowed", "a ':' stands where none can; put text that has one in quotes"),
+        ("invalid mapping", "a ':' stands where none can; put text that has one in quotes"),
+        ("unexpected end of stream", "a text in quotes is not ended"),
+        ("escape", "a text in double quotes has an escape that YAML does not know"),
+        ("quoted scalar", "a text in quotes is not ended as it should be"),
+        ("cannot start any token", "this character cannot begin a value; put the text in quotes"),
+        ("anchor", "an alias names an anchor that is not there"),
+        ("alias", "an alias names an anchor that is not there"),
+        ("expected <document start>", "more follows where the file should have ended"),
+    ];
+
     public static YamlMappingNode Parse(string file, ReadOnlySpan<byte> bytes)
     {
         string text = Decode(file, bytes);
@@ -132,7 +151,17 @@ internal static class TopologyText
         }
     }
 
-    private static string Cause(YamlException error) => error.Message.StartsWith("Duplicate key",
-        StringComparison.Ordinal)
-        ? $"{error.Message}; give each key once" : error.Message;
+    /// <summary>What the parser noticed, in words of this file's grammar.</summary>
+    private static string Cause(YamlException error)
+    {
+        string noticed = error.Message;
+        if (noticed.StartsWith("Duplicate key", StringComparison.Ordinal))
+            return $"{Shown.Line(noticed)}; give each key once";
+        foreach ((string part, string meaning) in Causes)
+        {
+            if (noticed.Contains(part, StringComparison.OrdinalIgnoreCase))
+                return $"is not YAML: {meaning}";
+        }
+        return $"is not YAML: the parser stopped here ({Shown.Line(noticed)})";
+    }
 }

@@ -1,7 +1,7 @@
 namespace PdEngine;
 
 /// <summary>
-/// Copies blocks between the memories of two workers, both of which the host can address. Which heads go
+/// Copies blocks between the memories of two workers, of the same kind of backend. Which heads go
 /// from which store to which is worked out once; where two stores hold the same heads, a run of layers is one
 /// copy.
 /// </summary>
@@ -31,12 +31,9 @@ internal sealed class KvTransfer : IKvTransfer
     {
         Check.That(source.Length == target.Length);
         long bytes = 0;
-        for (int index = 0; index < source.Length; index++)
-        {
-            foreach (ref readonly Route route in _routes.AsSpan())
-                bytes += route.Target.CopyBlock(
-                    route.Source, source[index], target[index], route.Heads, firstLayer, layerCount);
-        }
+        foreach (ref readonly Route route in _routes.AsSpan())
+            bytes += route.Target.CopyBlocks(
+                route.Source, source, target, route.Heads, firstLayer, layerCount);
         return bytes;
     }
 
@@ -48,6 +45,7 @@ internal sealed class KvTransfer : IKvTransfer
             KvShard from = Holder(source, target, head);
             int end = Math.Min(target.EndHead, from.EndHead);
             KvHeadRun heads = new(head - from.FirstHead, head - target.FirstHead, end - head);
+            target.Store.Connect(from.Store);
             routes.Add(new(from.Store, target.Store, heads));
             head = end;
         }

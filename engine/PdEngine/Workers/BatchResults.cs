@@ -26,6 +26,8 @@ internal sealed class BatchResults(
             if (sequence.ComputedCount < sequence.TokenCount)
                 continue;
             forkCount += ApplyForks(i, forkCount, sequence);
+            if (rows.RewardRow >= 0)
+                sequence.Reward = batch.Rewards[rows.RewardRow];
             if (rows.DrawCount > 0)
                 Append(sequence, rows.FirstRow + rows.ScoreCount);
             else

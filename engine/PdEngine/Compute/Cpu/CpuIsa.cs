@@ -18,7 +18,7 @@ public enum CpuIsa
     /// <summary>AMX bf16 tiles: inputs of products are rounded to bf16.</summary>
     Amx = 3,
 
-    /// <summary>AMX's arithmetic in plain C++, bit for bit, on a machine without it; slow.</summary>
+    /// <summary>AMX's arithmetic in AVX2, bit for bit, on a machine without it; slow.</summary>
     AmxEmulated = 4,
 
     /// <summary>

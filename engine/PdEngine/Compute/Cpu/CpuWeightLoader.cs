@@ -1,4 +1,4 @@
-using System.Runtime.ExceptionServices;
+using System.Buffers;
 using PdEngine.Interop;
 
 namespace PdEngine;
@@ -6,8 +6,11 @@ namespace PdEngine;
 /// <summary>Reads a weight in runs of rows on several threads and packs each run in place.</summary>
 internal static unsafe class CpuWeightLoader
 {
-    /// <summary>Float32 elements that one thread holds at once, where a unit of rows allows it.</summary>
-    private const int RunElements = 1 << 20;
+    /// <summary>
+    /// Float32 elements that one thread holds at once, where a unit of rows allows it: they stay in its
+    /// core's cache.
+    /// </summary>
+    private const int RunElements = 1 << 16;
 
     public static CpuMatrix Load(CpuWeightShape shape, int threadCount, MatrixReader reader)
     {
@@ -33,24 +36,13 @@ internal static unsafe class CpuWeightLoader
         int units = (rows + Matrix.UnitRows - 1) / Matrix.UnitRows;
         int perThread = (units + threadCount - 1) / threadCount;
         int runRows = Math.Min(unitRuns, perThread) * Matrix.UnitRows;
-        ParallelOptions options = new() { MaxDegreeOfParallelism = threadCount };
-        try
+        SharedRuns.Do((rows + runRows - 1) / runRows, threadCount, run =>
         {
-            Parallel.For(
-                0, (rows + runRows - 1) / runRows, options,
-                () => new float[(long)Math.Min(runRows, rows) * columns],
-                (run, _, scratch) =>
-                {
-                    int first = run * runRows;
-                    Pack(matrix, first, Math.Min(runRows, rows - first), reader, scratch);
-                    return scratch;
-                },
-                _ => { });
-        }
-        catch (AggregateException faults)
-        {
-            ExceptionDispatchInfo.Throw(faults.InnerExceptions[0]);
-        }
+            int first = run * runRows, count = Math.Min(runRows, rows - first);
+            float[] scratch = ArrayPool<float>.Shared.Rent(count * columns);
+            Pack(matrix, first, count, reader, scratch);
+            ArrayPool<float>.Shared.Return(scratch);
+        });
         return matrix;
     }
 

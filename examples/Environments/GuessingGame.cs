@@ -4,13 +4,17 @@ namespace PdEngine.Examples;
 /// A number from 0 to 31 is to be found in at most ten turns; each wrong guess is answered with higher or
 /// lower. Binary search needs 4.22 turns on average and earns 0.678.
 /// </summary>
-internal sealed class GuessingGame : IEnvironment
+public sealed class GuessingGame : IEnvironment
 {
+    /// <summary>Numbers from 0 that can be the target.</summary>
     public const int Numbers = 32;
+    /// <summary>Guesses before the game is lost.</summary>
     public const int MaxTurns = 10;
 
+    /// <inheritdoc/>
     public string Name => "guess";
 
+    /// <inheritdoc/>
     public IEpisode Start(int seed) => new Episode((int)((uint)seed % Numbers));
 
     /// <summary>A game whose number is known.</summary>

@@ -1,12 +1,14 @@
 namespace PdEngine.Examples;
 
 /// <summary>One sum or difference of two numbers under 100; right is 1, wrong is 0.</summary>
-internal sealed class Arithmetic : IEnvironment
+public sealed class Arithmetic : IEnvironment
 {
     private const int Limit = 100;
 
+    /// <inheritdoc/>
     public string Name => "arithmetic";
 
+    /// <inheritdoc/>
     public IEpisode Start(int seed)
     {
         Random random = new(seed);

@@ -1,17 +1,7 @@
 namespace PdEngine.Examples;
 
-/// <summary>A task whose answers a program can reward.</summary>
-internal interface IEnvironment
-{
-    /// <summary>As the command line names it.</summary>
-    string Name { get; }
-
-    /// <summary>Starts an episode; the same seed is the same task.</summary>
-    IEpisode Start(int seed);
-}
-
 /// <summary>One task, from its prompt to its reward.</summary>
-internal interface IEpisode
+public interface IEpisode
 {
     /// <summary>Tokens that the first response follows.</summary>
     IReadOnlyList<int> Prompt { get; }
@@ -19,6 +9,7 @@ internal interface IEpisode
     /// <summary>Responses so far.</summary>
     int Turns { get; }
 
+    /// <summary>The task was done; known once the episode is.</summary>
     bool Succeeded { get; }
 
     /// <summary>Takes a response, its end token included where it has one.</summary>
@@ -29,7 +20,8 @@ internal interface IEpisode
 /// <param name="Observation">Tokens that the next response follows; empty where it is done.</param>
 /// <param name="IsDone">No further response is wanted.</param>
 /// <param name="Reward">Of the whole episode, once it is done.</param>
-internal readonly record struct TurnOutcome(IReadOnlyList<int> Observation, bool IsDone, float Reward)
+public readonly record struct TurnOutcome(IReadOnlyList<int> Observation, bool IsDone, float Reward)
 {
+    /// <summary>The episode's end.</summary>
     public static TurnOutcome Done(float reward) => new([], true, reward);
 }

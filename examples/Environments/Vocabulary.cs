@@ -6,12 +6,21 @@ namespace PdEngine.Examples;
 /// The tokens of pd-tiny: four for the shape of a chat, every printable ASCII character, the newline, and the
 /// few words of the guessing game.
 /// </summary>
-internal static class Vocabulary
+public static class Vocabulary
 {
+    /// <summary>What no token stands for.</summary>
     public const int Unknown = 0;
+
+    /// <summary>Begins a user's message.</summary>
     public const int User = 1;
+
+    /// <summary>Begins an answer.</summary>
     public const int Assistant = 2;
+
+    /// <summary>Ends a message or an answer.</summary>
     public const int End = 3;
+
+    /// <summary>Tokens there are.</summary>
     public const int Count = FirstWord + 4;
 
     private const int FirstCharacter = 4;
@@ -23,6 +32,7 @@ internal static class Vocabulary
     private static readonly string[] Marks = ["<unk>", "<|user|>", "<|assistant|>", "<|end|>"];
     private static readonly string[] Words = ["higher", "lower", "correct", "guess"];
 
+    /// <summary>Renders messages as <see cref="Ask"/> does.</summary>
     public const string ChatTemplate =
         "{% for message in messages %}<|{{ message['role'] }}|>{{ message['content'] }}<|end|>{% endfor %}"
         + "{% if add_generation_prompt %}<|assistant|>{% endif %}";

@@ -1,0 +1,43 @@
+using Spectre.Console;
+
+namespace PdEngine.Bench;
+
+/// <summary>Prints the rows of <c>bench update</c> and writes them in the fields of all
+/// benchmarks.</summary>
+internal static class UpdateReport
+{
+    public static void Print(IAnsiConsole console, string title, IReadOnlyList<UpdateRow> rows)
+    {
+        Table table = BenchReport.TableOf(
+            title, "update", "MB", "prepare ms", "stop ms", "GB/s", "copy limit", "share of limit",
+            "flow left", "step ms", "stop, steps", "gap ms", "gap, steps",
+            $"gap under {UpdateRow.TargetSteps:F0} steps");
+        foreach (UpdateRow row in rows)
+        {
+            bool flows = row.StepSeconds > 0;
+            table.AddRow(
+                row.Name, $"{row.Bytes / 1e6:F0}", $"{row.PrepareSeconds * 1e3:F1}",
+                $"{row.StopSeconds * 1e3:F2}", $"{row.BytesPerSecond / 1e9:F2}",
+                $"{row.Limits.BytesPerSecond / 1e9:F1} GB/s", $"{row.ShareOfLimit * 100:F0}%",
+                flows && row.Arm.Stages ? $"{row.FlowLeft * 100:F0}%" : "",
+                flows ? $"{row.StepSeconds * 1e3:F2}" : "", flows ? $"{row.StopSteps:F2}" : "",
+                flows ? $"{row.GapSeconds * 1e3:F1}" : "", flows ? $"{row.GapSteps:F2}" : "",
+                row.IsMet switch { true => "met", false => "missed", null => "" });
+        }
+        console.Write(table);
+    }
+
+    public static void WriteJson(Stream target, IReadOnlyList<UpdateRow> rows) =>
+        BenchReport.WriteJson(target, rows, (json, row) =>
+        {
+            BenchReport.WriteFields(json, row);
+            json.WriteNumber("weight_bytes", row.Bytes);
+            json.WriteNumber("prepare_seconds", row.PrepareSeconds);
+            json.WriteNumber("stop_seconds", row.StopSeconds);
+            json.WriteNumber("step_seconds", row.StepSeconds);
+            json.WriteNumber("stop_steps", row.StopSteps);
+            json.WriteNumber("gap_seconds", row.GapSeconds);
+            json.WriteNumber("gap_steps", row.GapSteps);
+            json.WriteNumber("flow_left", row.FlowLeft);
+        });
+}

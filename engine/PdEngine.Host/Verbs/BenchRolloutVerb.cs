@@ -1,0 +1,93 @@
+using System.CommandLine;
+using PdEngine.Bench;
+
+namespace PdEngine.Host;
+
+/// <summary><c>pdengine bench rollout</c>: samples of few prompts against samples of many.</summary>
+internal sealed class BenchRolloutVerb
+{
+    private readonly Option<string?> _shape = new("--shape")
+    {
+        Description = $"Random weights of a real shape: {string.Join(", ", RandomModel.Shapes)}; absent: "
+            + "smollm2-135m.",
+        HelpName = "NAME",
+    };
+
+    private readonly Option<int> _samples = new("--samples")
+    {
+        Description = "Samples of each arm.", DefaultValueFactory = _ => 64, HelpName = "N",
+    };
+
+    private readonly Option<string> _each = new("--samples-per-prompt")
+    {
+        Description = "An arm each; the others are compared with the first.",
+        DefaultValueFactory = _ => "1,8",
+        HelpName = "LIST",
+    };
+
+    private readonly Option<int> _prompt = new("--prompt-tokens")
+    {
+        Description = "Tokens of a prompt.", DefaultValueFactory = _ => 512, HelpName = "N",
+    };
+
+    private readonly Option<int> _tokens = new("--tokens")
+    {
+        Description = "Tokens of a sample.", DefaultValueFactory = _ => 64, HelpName = "N",
+    };
+
+    private readonly Option<bool> _quick = new("--quick")
+    {
+        Description = "Few samples of the tiny shape: says that it runs, not how fast.",
+    };
+
+    private readonly BenchFlags _flags = new(defaultRepeats: 1, hasPeer: false);
+
+    public static Command Create()
+    {
+        BenchRolloutVerb verb = new();
+        Command command = new(
+            "rollout",
+            "As many samples, of one a prompt against several, each from a cold start.");
+        foreach (Option option in new Option[]
+            { verb._shape, verb._samples, verb._each, verb._prompt, verb._tokens, verb._quick })
+        {
+            command.Options.Add(option);
+        }
+        verb._flags.AddTo(command);
+        command.SetAction((parsed, cancellation) =>
+            CommandLine.GuardAsync(() => verb.RunAsync(parsed, cancellation)));
+        return command;
+    }
+
+    private async Task<int> RunAsync(ParseResult parsed, CancellationToken cancellation)
+    {
+        bool isQuick = parsed.GetValue(_quick);
+        RolloutBenchSettings settings = new()
+        {
+            Isa = _flags.Isa(parsed), Threads = _flags.Threads(parsed),
+            Samples = BenchFlags.Within(parsed, _samples, 1, 4096),
+            SamplesPerPrompt = BenchFlags.Numbers(_each.Name, parsed.GetValue(_each)!, 1, 4096),
+            PromptTokens = BenchFlags.Within(parsed, _prompt, 1, 1 << 16),
+            SampleTokens = BenchFlags.Within(parsed, _tokens, 1, 1 << 16),
+            Repeats = _flags.Repeats(parsed), ProbeMilliseconds = isQuick ? 5 : 150,
+        };
+        if (isQuick)
+            settings = settings with { Samples = 16, PromptTokens = 96, SampleTokens = 8 };
+        if (settings.SamplesPerPrompt.FirstOrDefault(each => settings.Samples % each != 0) is > 0 and int odd)
+        {
+            throw new OptionsException(
+                _each.Name, $"{odd} samples a prompt do not divide {settings.Samples} samples");
+        }
+        string shape = parsed.GetValue(_shape) ?? (isQuick ? "tiny" : "smollm2-135m");
+        string path = RandomModel.OfShape(shape);
+        _flags.CheckJson(parsed);
+        RolloutBench bench = new(settings, Console.Error.WriteLine);
+        IReadOnlyList<RolloutRow> rows = await bench.RunAsync(path, cancellation).ConfigureAwait(false);
+        RolloutReport.Print(
+            _flags.Console(parsed),
+            $"{shape}, {rows[0].Isa}, {settings.Threads} threads, {settings.Samples} samples of "
+            + $"{settings.SampleTokens} tokens", rows);
+        _flags.WriteJson(parsed, target => RolloutReport.WriteJson(target, rows));
+        return CommandLine.Done;
+    }
+}

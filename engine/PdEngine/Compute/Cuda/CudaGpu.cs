@@ -1,0 +1,125 @@
+using PdEngine.Interop;
+
+namespace PdEngine;
+
+/// <summary>
+/// A GPU in use: its context, the kernels loaded there, and copies that wait for their end. Devices of a plan
+/// that are named after the same GPU share it. Any thread may call it.
+/// </summary>
+internal sealed unsafe class CudaGpu : IDisposable
+{
+    private readonly CudaModule _module;
+    private readonly CudaStream _loading;
+    private readonly Lock _gate = new();
+
+    /// <exception cref="CudaException">It cannot be used, or the image is not for it.</exception>
+    public CudaGpu(CudaDriver driver, CudaDevice device, ReadOnlySpan<byte> image)
+    {
+        Context = CudaContext.Open(driver, device);
+        try
+        {
+            _module = new(Context, image);
+            Kernels = new(_module, device.SharedBytesPerBlock);
+            _loading = new(Context);
+        }
+        catch
+        {
+            _module?.Dispose();
+            Context.Dispose();
+            throw;
+        }
+        Memory = new($"cuda:{device.Ordinal}");
+    }
+
+    public CudaContext Context { get; }
+
+    public CudaDevice Device => Context.Device;
+
+    public CudaKernels Kernels { get; }
+
+    public MemoryDomain Memory { get; }
+
+    /// <summary>Whether its kernels can be given access to another's memory.</summary>
+    public bool CanReach(CudaGpu other) => Device.CanReach(Context.Driver, other.Device);
+
+    /// <summary>Runs something of the driver's; what it refuses is an error with the GPU's name.</summary>
+    public void Run(Action call)
+    {
+        try
+        {
+            Context.MakeCurrent();
+            call();
+        }
+        catch (CudaException refused)
+        {
+            throw Refused(refused);
+        }
+    }
+
+    /// <inheritdoc cref="Run"/>
+    public T Make<T>(Func<T> make)
+    {
+        try
+        {
+            Context.MakeCurrent();
+            return make();
+        }
+        catch (CudaException refused)
+        {
+            throw Refused(refused);
+        }
+    }
+
+    public BackendException Refused(CudaException refused)
+    {
+        string remedy = refused.Result == CudaResult.OutOfMemory
+            ? " Lower max_total_tokens or mem_fraction_static, or quantise the weights."
+            : "";
+        return new BackendException(
+            $"GPU {Device.Ordinal} ({Device.Name}): {refused.Message}.{remedy}", refused);
+    }
+
+    /// <summary>Device memory has these bytes when this returns.</summary>
+    public void Upload(ulong target, ReadOnlySpan<byte> bytes)
+    {
+        fixed (byte* first = bytes)
+        {
+            byte* source = first;
+            long count = bytes.Length;
+            lock (_gate)
+            {
+                Run(() =>
+                {
+                    _loading.CopyToDevice(target, source, count);
+                    _loading.Synchronize();
+                });
+            }
+        }
+    }
+
+    /// <summary>What device memory has once all that was put on the GPU has run.</summary>
+    public void Download(ulong source, Span<byte> bytes)
+    {
+        fixed (byte* first = bytes)
+        {
+            byte* target = first;
+            long count = bytes.Length;
+            lock (_gate)
+            {
+                Run(() =>
+                {
+                    Context.Synchronize();
+                    _loading.CopyToHost(target, source, count);
+                    _loading.Synchronize();
+                });
+            }
+        }
+    }
+
+    public void Dispose()
+    {
+        _loading.Dispose();
+        _module.Dispose();
+        Context.Dispose();
+    }
+}

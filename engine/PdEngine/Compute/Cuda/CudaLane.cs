@@ -1,0 +1,72 @@
+using PdEngine.Interop;
+
+namespace PdEngine;
+
+/// <summary>
+/// The stream of one device of a plan. Work on it is counted in tickets: a mark ends one, and other lanes
+/// wait for a ticket without the host waiting for anything. One thread puts work on it; any may wait for it.
+/// </summary>
+internal sealed class CudaLane : IDisposable
+{
+    private const int EventCount = 64;
+
+    private readonly CudaEvent[] _events = new CudaEvent[EventCount];
+    private readonly Dictionary<CudaLane, long> _awaited = [];
+    private readonly Lock _gate = new();
+    private long _marked;
+
+    public CudaLane(CudaGpu gpu)
+    {
+        Gpu = gpu;
+        Stream = new(gpu.Context);
+        for (int i = 0; i < EventCount; i++)
+            _events[i] = new(gpu.Context);
+    }
+
+    public CudaGpu Gpu { get; }
+
+    public CudaStream Stream { get; }
+
+    /// <summary>The ticket of what is put on it now.</summary>
+    public long Ticket => Volatile.Read(ref _marked) + 1;
+
+    /// <summary>Ends the ticket; the next one begins.</summary>
+    public void Mark()
+    {
+        lock (_gate)
+        {
+            _events[(_marked + 1) % EventCount].Record(Stream);
+            Volatile.Write(ref _marked, _marked + 1);
+        }
+    }
+
+    /// <summary>
+    /// What is put on this from now on runs after a ticket of another; this lane's own thread calls.
+    /// </summary>
+    public void WaitFor(CudaLane other, long ticket)
+    {
+        if (other == this || _awaited.GetValueOrDefault(other) >= ticket)
+            return;
+        lock (other._gate)
+        {
+            // A batch that failed never ended its ticket.
+            if (ticket > other._marked)
+            {
+                other.Gpu.Context.MakeCurrent();
+                other.Mark();
+            }
+            // Events are used over and over: an early ticket's stands for a later one by now.
+            long covered = Math.Max(ticket, other._marked - EventCount + 1);
+            Gpu.Context.MakeCurrent();
+            Stream.WaitFor(other._events[covered % EventCount]);
+            _awaited[other] = covered;
+        }
+    }
+
+    public void Dispose()
+    {
+        foreach (CudaEvent one in _events)
+            one.Dispose();
+        Stream.Dispose();
+    }
+}

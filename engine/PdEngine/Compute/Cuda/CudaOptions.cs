@@ -1,0 +1,40 @@
+using PdEngine.Interop;
+
+namespace PdEngine;
+
+/// <summary>Which GPUs an engine takes, and how they are reached.</summary>
+internal sealed record CudaOptions
+{
+    /// <summary>The driver's file; null is the system's own.</summary>
+    public string? DriverPath { get; init; }
+
+    /// <summary>
+    /// GPU of each device of the plan, as the driver counts; a GPU may be named more than once. Null takes
+    /// GPUs in order, and shares them evenly where there are more devices.
+    /// </summary>
+    public IReadOnlyList<int>? Gpus { get; init; }
+
+    /// <summary>Reads a list such as <c>cuda:0,cuda:0</c>.</summary>
+    /// <exception cref="OptionsException">It is not one, or not of as many devices as there are.</exception>
+    public static IReadOnlyList<int>? ParseGpus(string? list, int deviceCount)
+    {
+        if (list is null)
+            return null;
+        List<int> gpus = [];
+        foreach (string name in list.Split(',', StringSplitOptions.TrimEntries))
+        {
+            bool isGpu = name.StartsWith("cuda:", StringComparison.Ordinal)
+                & int.TryParse(name[(name.IndexOf(':') + 1)..], out int ordinal);
+            if (!isGpu || ordinal < 0)
+                throw new OptionsException("devices", $"'{name}' is no device such as cuda:0");
+            gpus.Add(ordinal);
+        }
+        if (gpus.Count != deviceCount)
+        {
+            throw new OptionsException(
+                "devices",
+                $"'{list}' names {gpus.Count}, and the plan has {deviceCount}: name a GPU for each");
+        }
+        return gpus;
+    }
+}

@@ -1,0 +1,37 @@
+// Attention on AMX tiles. All but the entry point has internal linkage: other instruction sets
+// build the same sources.
+#include <immintrin.h>
+
+#include <utility>
+
+#include "attention.h"
+#include "tiles_hardware.h"
+
+namespace {
+
+using pd::kSplitKeys;
+using pd::kTileKeys;
+using Tiles = HardwareTiles;
+constexpr float kInfinity = __builtin_inff();
+
+#include "attention_ahead.h"
+#include "attention_gather.h"
+#include "attention_lanes_avx512.h"
+#include "attention_power.h"
+#include "attention_weights_avx512.h"
+#include "attention_rows.h"
+#include "attention_tiles.h"
+#include "attention_unit.h"
+#include "attention_bands.h"
+#include "attention_band_tiles.h"
+
+}  // namespace
+
+namespace pd {
+
+void attend_unit_amx(const AttendWork& work, int64_t unit, int32_t slot) {
+  run_unit(work, unit, slot);
+  tiles_of_thread().release();
+}
+
+}  // namespace pd

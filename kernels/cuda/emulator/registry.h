@@ -1,0 +1,38 @@
+// The kernels of kernels/cuda as C++ functions: what a stand-in for the driver launches.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+namespace pd::emulated {
+
+struct Dim3 {
+  uint32_t x = 1, y = 1, z = 1;
+};
+
+// How the threads of a block take turns.
+struct Schedule {
+  // 0: a warp runs ahead as far as barriers let it, and asynchronous copies land as late as they may.
+  // Otherwise: random order; an odd seed lands asynchronous copies at once.
+  uint64_t seed = 0;
+  // OS threads over which the blocks of a launch are spread; 0: as many as there are cores.
+  uint32_t threads = 0;
+};
+
+struct Kernel {
+  const char* name;
+  size_t parameter_bytes;
+  // Runs all blocks. Null, or what went wrong: a deadlock, diverging lanes, a copy never waited for, a shape
+  // or an address that the device would refuse. The text is good until this thread's next run.
+  const char* (*run)(Dim3 grid, Dim3 block, size_t dynamic_shared_bytes, const void* parameters);
+};
+
+// Null: there is none of that name. Finds those with a planted bug too, pd_planted_*, which are not counted.
+const Kernel* find_kernel(const char* name);
+size_t kernel_count();
+const Kernel& kernel_at(size_t index);
+
+// Of the launches that follow, from any thread.
+void set_schedule(Schedule schedule);
+Schedule schedule();
+
+}  // namespace pd::emulated

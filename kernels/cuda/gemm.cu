@@ -1,0 +1,232 @@
+// input weightᵀ: bf16 by bf16 into float32. Every output element is one chain of mma over its segment's
+// columns, 16 at a time from the segment's first, whichever tile it lies in; tiles of several heights exist
+// for speed alone.
+#include "device/platform.h"
+
+namespace pd::cuda {
+namespace {
+
+constexpr i32 kChunks = kGemmDepth / 8;  // 16-byte chunks of a row of a stage
+
+template <int ROWS, int OUTPUTS, int WARP_ROWS, int WARP_OUTPUTS, int STAGES>
+struct GemmTile {
+  static constexpr i32 kRows = ROWS, kOutputs = OUTPUTS, kStages = STAGES;
+  static constexpr i32 kWarpRows = WARP_ROWS, kWarpOutputs = WARP_OUTPUTS;
+  static constexpr i32 kWarpsAcross = OUTPUTS / WARP_OUTPUTS;
+  static constexpr i32 kThreads = ROWS / WARP_ROWS * kWarpsAcross * 32;
+  static constexpr i32 kMT = WARP_ROWS / 16, kNT = WARP_OUTPUTS / 8;
+  static constexpr i32 kStageElements = (ROWS + OUTPUTS) * kGemmDepth;
+  static_assert(WARP_OUTPUTS % 32 == 0, "a warp must have both columns of a gated pair");
+};
+
+using Tile16 = GemmTile<16, 32, 16, 32, 8>;
+using Tile64 = GemmTile<64, 64, 32, 32, 4>;
+using Tile128 = GemmTile<128, 128, 64, 32, 3>;
+
+// Rows of a warp's tiles in a stage, as ldmatrix wants them named.
+struct LeftRows {
+  static constexpr bool kShared = true;
+  const bf16* stage;
+  i32 first, lane;
+  DEVICE const bf16* row(i32 step, i32 tile) const {
+    return stage + swizzled<kChunks>(first + tile * 16 + (lane & 15), step * 2 + (lane >> 4));
+  }
+};
+struct RightRows {
+  const bf16* stage;
+  i32 first, lane;
+  DEVICE const bf16* row(i32 step, i32 tile) const {
+    return stage +
+           swizzled<kChunks>(first + tile * 8 + (lane & 7) + (lane >> 4) * 8, step * 2 + (lane >> 3 & 1));
+  }
+};
+
+// What a block works on: columns [0, length) of some segments.
+struct Range {
+  i32 first_segment, segments, length, steps;  // steps of kGemmDepth in a segment
+
+  DEVICE explicit Range(const GemmArgs& args) {
+    const bool apart = args.epilogue == kGemmPartials;
+    first_segment = apart ? block_z() : 0;
+    segments = apart ? 1 : args.segments;
+    length = args.columns / args.segments;
+    steps = (length + kGemmDepth - 1) / kGemmDepth;
+  }
+};
+
+// Starts the copy of one step of both operands; what lies outside them is zero.
+template <class Tile>
+DEVICE void fetch(const GemmArgs& args, const Range& range, i32 step, bf16* stage) {
+  const i32 segment = step / range.steps;
+  const i32 within = (step - segment * range.steps) * kGemmDepth;
+  const i64 column = i64(range.first_segment + segment) * range.length + within;
+  const i32 first_row = block_y() * Tile::kRows, first_output = block_x() * Tile::kOutputs;
+  for (i32 i = thread_x(); i < (Tile::kRows + Tile::kOutputs) * kChunks; i += Tile::kThreads) {
+    const i32 line = i / kChunks, chunk = i % kChunks;
+    const bool is_weight = line >= Tile::kRows;
+    const i32 row = is_weight ? first_output + line - Tile::kRows : first_row + line;
+    const bool valid = row < (is_weight ? args.outputs : args.rows) && within + chunk * 8 < range.length;
+    const bf16* from = is_weight ? args.weight : args.input;
+    if (valid) from += row * (is_weight ? args.weight_stride : args.input_stride) + column + chunk * 8;
+    bf16* to = is_weight ? stage + Tile::kRows * kGemmDepth : stage;
+    copy16(to + swizzled<kChunks>(is_weight ? line - Tile::kRows : line, chunk), from, valid);
+  }
+}
+
+template <class Tile>
+struct Sums {
+  float at[Tile::kMT][Tile::kNT][4];
+
+  DEVICE void clear() {
+#pragma unroll
+    for (i32 i = 0; i < Tile::kMT; i++)
+#pragma unroll
+      for (i32 j = 0; j < Tile::kNT; j++)
+#pragma unroll
+        for (i32 e = 0; e < 4; e++) at[i][j][e] = 0.0f;
+  }
+  // Room of this thread's own: each reads what it wrote.
+  DEVICE void put_aside(float* room) const {
+#pragma unroll
+    for (i32 i = 0; i < Tile::kMT; i++)
+#pragma unroll
+      for (i32 j = 0; j < Tile::kNT; j++)
+        store4(room + ((i * Tile::kNT + j) * Tile::kThreads + thread_x()) * 4,
+               Float4{at[i][j][0], at[i][j][1], at[i][j][2], at[i][j][3]});
+  }
+  DEVICE void add_to(const float* room) {
+#pragma unroll
+    for (i32 i = 0; i < Tile::kMT; i++)
+#pragma unroll
+      for (i32 j = 0; j < Tile::kNT; j++) {
+        const Float4 aside = load4(room + ((i * Tile::kNT + j) * Tile::kThreads + thread_x()) * 4);
+        at[i][j][0] = aside.x + at[i][j][0];
+        at[i][j][1] = aside.y + at[i][j][1];
+        at[i][j][2] = aside.z + at[i][j][2];
+        at[i][j][3] = aside.w + at[i][j][3];
+      }
+  }
+};
+
+// (s0 + s1) + (s2 + s3), as the segments end one after the other.
+template <class Tile>
+DEVICE void end_segment(Sums<Tile>& sums, i32 segment, i32 segments, float* room) {
+  float* second = room + Tile::kRows * Tile::kOutputs;
+  if (segments == 1) return;
+  if (segment == 1) sums.add_to(room);
+  if (segment == 3) {
+    sums.add_to(second);
+    sums.add_to(room);
+  }
+  if (segment == segments - 1) return;
+  sums.put_aside(segment == 2 ? second : room);
+  sums.clear();
+}
+
+DEVICE float gated(float gate, float up) { return divide(gate, 1.0f + exponential(-gate)) * up; }
+
+DEVICE float with_bias(const GemmArgs& args, float sum, i32 output) {
+  return args.bias != nullptr ? sum + args.bias[output] : sum;
+}
+
+// Element e of a lane's tile is row lane / 4 + 8 (e / 2), output 2 (lane % 4) + e % 2.
+template <class Tile>
+DEVICE void store_gated(const GemmArgs& args, const Sums<Tile>& sums, i32 first_row, i32 first_output) {
+  const i32 lane = lane_of(thread_x());
+  bf16* outputs = static_cast<bf16*>(args.output);
+#pragma unroll
+  for (i32 i = 0; i < Tile::kMT; i++)
+#pragma unroll
+    for (i32 half = 0; half < 2; half++) {
+      const i32 row = first_row + i * 16 + lane / 4 + half * 8;
+      if (row >= args.rows) continue;
+#pragma unroll
+      for (i32 j = 0; j < Tile::kNT; j++) {
+        // Of 32 outputs 16 are gates, each 16 before what it gates.
+        if (j % 4 > 1) continue;
+        const i32 output = first_output + j * 8 + lane % 4 * 2;
+        if (output >= args.outputs) continue;
+        float value[2];
+#pragma unroll
+        for (i32 e = 0; e < 2; e++)
+          value[e] = gated(with_bias(args, sums.at[i][j][half * 2 + e], output + e),
+                           with_bias(args, sums.at[i][j + 2][half * 2 + e], output + 16 + e));
+        const i32 column = output / 32 * 16 + output % 32;
+        bf16* to = outputs + row * args.output_stride + column;
+        to[0] = narrow(value[0]);
+        to[1] = narrow(value[1]);
+      }
+    }
+}
+
+template <class Tile>
+DEVICE void store_sums(const GemmArgs& args, const Sums<Tile>& sums, i32 first_row, i32 first_output) {
+  const i32 lane = lane_of(thread_x());
+  const bool apart = args.epilogue == kGemmPartials;
+  float* outputs = static_cast<float*>(args.output) + (apart ? block_z() * args.segment_stride : 0);
+#pragma unroll
+  for (i32 i = 0; i < Tile::kMT; i++)
+#pragma unroll
+    for (i32 half = 0; half < 2; half++) {
+      const i32 row = first_row + i * 16 + lane / 4 + half * 8;
+      if (row >= args.rows) continue;
+#pragma unroll
+      for (i32 j = 0; j < Tile::kNT; j++)
+#pragma unroll
+        for (i32 e = 0; e < 2; e++) {
+          const i32 output = first_output + j * 8 + lane % 4 * 2 + e;
+          if (output >= args.outputs) continue;
+          float* to = outputs + row * args.output_stride + output;
+          float sum = sums.at[i][j][half * 2 + e];
+          if (!apart) sum = with_bias(args, sum, output);
+          *to = args.epilogue == kGemmAdd ? *to + sum : sum;
+        }
+    }
+}
+
+template <class Tile>
+DEVICE void multiply_tile(const GemmArgs& args) {
+  bf16* stages = shared_memory<bf16>();
+  float* room = reinterpret_cast<float*>(stages + Tile::kStages * Tile::kStageElements);
+  const Range range(args);
+  const i32 steps = range.segments * range.steps;
+#pragma unroll
+  for (i32 step = 0; step < Tile::kStages - 1; step++) {
+    if (step < steps) fetch<Tile>(args, range, step, stages + step * Tile::kStageElements);
+    commit_copies();
+  }
+  const i32 warp = warp_of(thread_x()), lane = lane_of(thread_x());
+  const i32 warp_row = warp / Tile::kWarpsAcross * Tile::kWarpRows;
+  const i32 warp_output = warp % Tile::kWarpsAcross * Tile::kWarpOutputs;
+  Sums<Tile> sums;
+  sums.clear();
+  i32 segment_ends = range.steps, segment = 0;
+  for (i32 step = 0; step < steps; step++) {
+    wait_copies<Tile::kStages - 2>();
+    sync_block();
+    // The stage that the step before this one read is free: all warps are past it.
+    const i32 ahead = step + Tile::kStages - 1;
+    if (ahead < steps) fetch<Tile>(args, range, ahead, stages + ahead % Tile::kStages * Tile::kStageElements);
+    commit_copies();
+    const bf16* stage = stages + step % Tile::kStages * Tile::kStageElements;
+    warp_product<false, kGemmDepth / 16>(sums.at, LeftRows{stage, warp_row, lane},
+                                         RightRows{stage + Tile::kRows * kGemmDepth, warp_output, lane});
+    if (step + 1 < segment_ends) continue;
+    end_segment(sums, segment++, range.segments, room);
+    segment_ends += range.steps;
+  }
+  const i32 first_row = block_y() * Tile::kRows + warp_row;
+  const i32 first_output = block_x() * Tile::kOutputs + warp_output;
+  if (args.epilogue == kGemmSwiGlu)
+    store_gated(args, sums, first_row, first_output);
+  else
+    store_sums(args, sums, first_row, first_output);
+}
+
+}  // namespace
+
+PD_KERNEL(pd_gemm_m16, GemmArgs, Tile16::kThreads, 4) { multiply_tile<Tile16>(args); }
+PD_KERNEL(pd_gemm_m64, GemmArgs, Tile64::kThreads, 2) { multiply_tile<Tile64>(args); }
+PD_KERNEL(pd_gemm_m128, GemmArgs, Tile128::kThreads, 1) { multiply_tile<Tile128>(args); }
+
+}  // namespace pd::cuda

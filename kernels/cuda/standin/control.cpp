@@ -1,0 +1,114 @@
+#include "control.h"
+
+#include <cstdlib>
+
+#include "memory.h"
+
+#define PD_STANDIN_API extern "C" __attribute__((visibility("default")))
+
+namespace pd::standin {
+namespace {
+
+void forget_everything() {
+  Machine& all = machine();
+  for (Stream* stream : all.streams) delete stream;
+  for (Stream* stream : all.retired) delete stream;
+  for (Event* event : all.events) delete event;
+  for (Module* module : all.modules) delete module;
+  for (Function* function : all.functions) delete function;
+  for (Graph* graph : all.graphs) delete graph;
+  for (Graph* graph : all.executables) delete graph;
+  all.streams.clear();
+  all.retired.clear();
+  all.events.clear();
+  all.modules.clear();
+  all.functions.clear();
+  all.graphs.clear();
+  all.executables.clear();
+  all.devices.clear();
+  release_all_memory();
+}
+
+void configure(int device_count, uint64_t bytes, uint64_t seed) {
+  forget_everything();
+  Machine& all = machine();
+  for (int ordinal = 0; ordinal < device_count; ordinal++) {
+    all.devices.push_back(std::make_unique<Device>());
+    all.devices.back()->total_bytes = bytes;
+    all.devices.back()->context.device = ordinal;
+  }
+  all.is_initialized = false;
+  all.is_configured = true;
+  all.random = seed == 0 ? 0 : seed * 2654435761u + 88172645463325252ull;
+  all.driver_version = 13000;
+  all.compute_capability = 90;
+  all.faults = {};
+  all.problem.clear();
+  all.launches = 0;
+}
+
+uint64_t number(const char* name, uint64_t otherwise) {
+  const char* given = getenv(name);
+  return given == nullptr ? otherwise : strtoull(given, nullptr, 10);
+}
+
+}  // namespace
+
+void configure_from_environment() {
+  if (machine().is_configured) return;
+  configure(static_cast<int>(number("PD_STANDIN_DEVICES", 2)), number("PD_STANDIN_MEGABYTES", 256) << 20,
+            number("PD_STANDIN_SEED", 0));
+}
+
+}  // namespace pd::standin
+
+using namespace pd::standin;
+
+// A new machine: everything that was made on the last one is gone. Seed 0 runs everything as late as allowed.
+PD_STANDIN_API void pd_standin_reset(int device_count, uint64_t bytes, uint64_t seed) {
+  std::lock_guard<std::recursive_mutex> lock(machine().gate);
+  configure(device_count, bytes, seed);
+}
+
+PD_STANDIN_API void pd_standin_set_driver_version(int version) { machine().driver_version = version; }
+
+PD_STANDIN_API void pd_standin_set_compute_capability(int capability) {
+  machine().compute_capability = capability;
+}
+
+// The allocation, copy or launch (kinds 0 to 2) after so many more fails, once.
+PD_STANDIN_API void pd_standin_fail(int kind, int after) {
+  std::lock_guard<std::recursive_mutex> lock(machine().gate);
+  Faults& faults = machine().faults;
+  (kind == 0 ? faults.allocation : kind == 1 ? faults.copy : faults.launch) = after;
+}
+
+// Streams no longer wait for events, or threads no longer do: a bug of the caller's, planted.
+PD_STANDIN_API void pd_standin_drop_waits(int of_streams, int of_threads) {
+  std::lock_guard<std::recursive_mutex> lock(machine().gate);
+  machine().faults.drops_stream_waits = of_streams != 0;
+  machine().faults.drops_host_waits = of_threads != 0;
+}
+
+PD_STANDIN_API void pd_standin_lose_device(int device) {
+  std::lock_guard<std::recursive_mutex> lock(machine().gate);
+  machine().devices[device]->is_lost = true;
+}
+
+// Why the last call failed; good until the next one.
+PD_STANDIN_API const char* pd_standin_problem() { return machine().problem.c_str(); }
+
+PD_STANDIN_API uint64_t pd_standin_launch_count() { return machine().launches; }
+
+// Streams, events, modules and graphs that were made and not destroyed.
+PD_STANDIN_API int64_t pd_standin_live_objects() {
+  std::lock_guard<std::recursive_mutex> lock(machine().gate);
+  const Machine& all = machine();
+  return static_cast<int64_t>(all.streams.size() + all.events.size() + all.modules.size() +
+                              all.graphs.size() + all.executables.size());
+}
+
+PD_STANDIN_API int64_t pd_standin_used_bytes(int device) {
+  std::lock_guard<std::recursive_mutex> lock(machine().gate);
+  return static_cast<int64_t>(machine().devices[device]->used_bytes);
+}

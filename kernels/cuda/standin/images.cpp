@@ -1,0 +1,115 @@
+#include "images.h"
+
+#include <cstdint>
+#include <cstring>
+#include <sstream>
+
+namespace pd::standin {
+namespace {
+
+constexpr char kTextMark[] = "pd-standin-image 1";
+
+std::string read_text(const char* text, std::map<std::string, size_t>& entries) {
+  std::istringstream lines(text);
+  std::string line, word, name;
+  std::getline(lines, line);
+  while (std::getline(lines, line)) {
+    std::istringstream words(line);
+    size_t bytes = 0;
+    if (!(words >> word >> name >> bytes) || word != "entry")
+      return "the image's line '" + line + "' is no entry";
+    entries[name] = bytes;
+  }
+  return {};
+}
+
+// Bytes of one .param: "NAME[72]" of bytes, or a scalar whose type says its bits.
+size_t parameter_bytes(const std::string& declaration) {
+  size_t bracket = declaration.find('[');
+  if (bracket != std::string::npos) return strtoull(declaration.c_str() + bracket + 1, nullptr, 10);
+  for (const char* type : {".u", ".s", ".f", ".b"}) {
+    size_t at = declaration.rfind(type);
+    if (at != std::string::npos && isdigit(declaration[at + 2]) != 0)
+      return strtoull(declaration.c_str() + at + 2, nullptr, 10) / 8;
+  }
+  return 0;
+}
+
+std::string read_ptx(const std::string& ptx, std::map<std::string, size_t>& entries) {
+  const std::string mark = ".entry ";
+  for (size_t at = ptx.find(mark); at != std::string::npos; at = ptx.find(mark, at + 1)) {
+    size_t open = ptx.find('(', at);
+    size_t close = ptx.find(')', at);
+    size_t body = ptx.find('{', at);
+    if (body == std::string::npos) return "the PTX ends inside an entry";
+    size_t end = open < body ? open : body;
+    std::istringstream head(ptx.substr(at + mark.size(), end - at - mark.size()));
+    std::string name;
+    head >> name;
+    size_t bytes = 0;
+    if (open < body) {
+      std::istringstream declarations(ptx.substr(open + 1, close - open - 1));
+      for (std::string one; std::getline(declarations, one, ',');) bytes += parameter_bytes(one);
+    }
+    entries[name] = bytes;
+  }
+  return entries.empty() ? "the PTX has no entry" : "";
+}
+
+template <typename T>
+T number_at(const unsigned char* bytes) {
+  T value;
+  memcpy(&value, bytes, sizeof value);
+  return value;
+}
+
+// The attribute of a kernel's .nv.info section that says how long its constant bank of arguments is.
+bool find_argument_bytes(const unsigned char* attributes, size_t length, size_t& bytes) {
+  constexpr unsigned char kSized = 4, kArgumentBytes = 0x19;
+  for (size_t at = 0; at + 4 <= length;) {
+    size_t value = number_at<uint16_t>(attributes + at + 2);
+    if (attributes[at + 1] == kArgumentBytes) {
+      bytes = value;
+      return true;
+    }
+    at += attributes[at] == kSized ? 4 + value : 4;
+  }
+  return false;
+}
+
+std::string read_cubin(const unsigned char* image, std::map<std::string, size_t>& entries) {
+  constexpr uint16_t kCudaMachine = 190;
+  if (number_at<uint16_t>(image + 0x12) != kCudaMachine) return "the ELF image is not for a GPU";
+  const unsigned char* sections = image + number_at<uint64_t>(image + 0x28);
+  size_t stride = number_at<uint16_t>(image + 0x3a);
+  size_t count = number_at<uint16_t>(image + 0x3c);
+  const unsigned char* names_section = sections + stride * number_at<uint16_t>(image + 0x3e);
+  const char* names = reinterpret_cast<const char*>(image + number_at<uint64_t>(names_section + 0x18));
+  const std::string mark = ".nv.info.";
+  for (size_t i = 0; i < count; i++) {
+    const unsigned char* section = sections + stride * i;
+    std::string name = names + number_at<uint32_t>(section);
+    if (name.compare(0, mark.size(), mark) != 0) continue;
+    size_t bytes = 0;
+    const unsigned char* attributes = image + number_at<uint64_t>(section + 0x18);
+    if (find_argument_bytes(attributes, number_at<uint64_t>(section + 0x20), bytes))
+      entries[name.substr(mark.size())] = bytes;
+  }
+  return entries.empty() ? "the cubin has no kernel" : "";
+}
+
+}  // namespace
+
+std::string read_image(const void* image, std::map<std::string, size_t>& entries) {
+  const char* text = static_cast<const char*>(image);
+  if (memcmp(text,
+             "\x7f"
+             "ELF",
+             4) == 0)
+    return read_cubin(static_cast<const unsigned char*>(image), entries);
+  if (strncmp(text, kTextMark, sizeof kTextMark - 1) == 0) return read_text(text, entries);
+  if (strncmp(text, "//", 2) == 0 || strstr(text, ".version") != nullptr) return read_ptx(text, entries);
+  return "the image is neither a cubin nor PTX";
+}
+
+}  // namespace pd::standin

@@ -1,0 +1,127 @@
+#include "machine.h"
+
+namespace pd::standin {
+
+Machine& machine() {
+  static Machine instance;
+  return instance;
+}
+
+Context*& current_context() {
+  static thread_local Context* current = nullptr;
+  return current;
+}
+
+Result refuse(Result result, const std::string& why) {
+  machine().problem = why;
+  return result;
+}
+
+Result poison(Context& context, Result result, const std::string& why) {
+  context.error = result;
+  return refuse(result, why);
+}
+
+Result usable(const Context& context) {
+  if (machine().devices[context.device]->is_lost) return refuse(kDeviceUnavailable, "the device is lost");
+  return context.error;
+}
+
+Result usable_context() {
+  if (!machine().is_initialized) return refuse(kNotInitialized, "cuInit was not called");
+  Context* current = current_context();
+  if (current == nullptr || current->retained == 0)
+    return refuse(kInvalidContext, "the thread has no current context");
+  return usable(*current);
+}
+
+Result no_capture(const char* what) {
+  Result result = kOk;
+  for (Stream* stream : machine().streams) {
+    if (stream->capture == nullptr || stream->capture_mode == kCaptureRelaxed) continue;
+    bool is_own = stream->capture_thread == std::this_thread::get_id();
+    if (stream->capture_mode == kCaptureThreadLocal && !is_own) continue;
+    stream->capture_is_broken = true;
+    result = refuse(kCaptureUnsupported, std::string(what) + " while a stream is being captured");
+  }
+  return result;
+}
+
+bool due(int& fault) {
+  if (fault < 0) return false;
+  return fault-- == 0;
+}
+
+Result find_stream(void* handle, Stream*& stream) {
+  stream = static_cast<Stream*>(handle);
+  if (machine().streams.count(stream) == 0) return refuse(kInvalidHandle, "there is no such stream");
+  if (stream->context != current_context())
+    return refuse(kInvalidHandle, "the stream belongs to another context than the thread's");
+  return kOk;
+}
+
+Result enqueue(Stream& stream, std::function<Result()> run) {
+  if (stream.capture != nullptr) {
+    if (stream.capture_is_broken)
+      return refuse(kCaptureInvalidated, "the capture was broken by an earlier call");
+    stream.capture->nodes.push_back(std::move(run));
+    return kOk;
+  }
+  stream.queue.push_back({std::move(run), nullptr, 0});
+  maybe_run_some();
+  return usable(*stream.context);
+}
+
+Result wait_for(Stream& stream, const std::shared_ptr<Recording>& recording, uint64_t version) {
+  stream.queue.push_back({nullptr, recording, version});
+  maybe_run_some();
+  return usable(*stream.context);
+}
+
+static Result advance(Stream& stream) {
+  Work work = stream.queue.front();
+  if (work.wait && work.wait->done < work.wait_version) {
+    Result result = drain(*work.wait->stream, work.wait.get(), work.wait_version);
+    if (result != kOk) return result;
+  }
+  stream.queue.pop_front();
+  if (!work.run) return kOk;
+  Result result = usable(*stream.context);
+  if (result != kOk) return result;
+  stream.is_running = true;
+  result = work.run();
+  stream.is_running = false;
+  return result == kOk ? kOk : poison(*stream.context, result, machine().problem);
+}
+
+Result drain(Stream& stream, const Recording* until, uint64_t version) {
+  while (!stream.queue.empty() && !stream.is_running && !(until && until->done >= version)) {
+    Result result = advance(stream);
+    if (result != kOk) return result;
+  }
+  return usable(*stream.context);
+}
+
+Result drain_device(int device) {
+  Result result = kOk;
+  for (Stream* stream : machine().streams) {
+    if (stream->context->device != device || stream->capture != nullptr) continue;
+    Result own = drain(*stream);
+    result = result == kOk ? own : result;
+  }
+  return result;
+}
+
+void maybe_run_some() {
+  uint64_t& random = machine().random;
+  if (random == 0) return;
+  for (Stream* stream : machine().streams) {
+    random ^= random << 13;
+    random ^= random >> 7;
+    random ^= random << 17;
+    bool may_run = !stream->queue.empty() && !stream->is_running && stream->capture == nullptr;
+    if (may_run && (random >> 20) % 3 == 0) advance(*stream);
+  }
+}
+
+}  // namespace pd::standin

@@ -1,0 +1,136 @@
+// The virtual machine behind the stand-in driver: devices with their own memory, streams that are as lazy as
+// the programming model allows, and the rules that a real driver may or may not notice being broken.
+//
+// A stream is a queue. Nothing on it runs at the call; it runs when somebody waits for it (seed 0: the latest
+// moment that is allowed), or, with a seed, at random calls as well. So a wait that was forgotten shows as
+// wrong data instead of passing because the machine happened to be fast. One lock guards everything.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "driver_abi.h"
+
+namespace pd::standin {
+
+struct Stream;
+
+// What an event has promised: the n-th record of it is done once `done` has reached n.
+struct Recording {
+  uint64_t recorded = 0, done = 0;
+  Stream* stream = nullptr;
+};
+
+struct Work {
+  std::function<Result()> run;
+  std::shared_ptr<Recording> wait;
+  uint64_t wait_version = 0;
+};
+
+struct Graph {
+  int device = 0;
+  std::vector<std::function<Result()>> nodes;
+};
+
+struct Context {
+  int device = 0;
+  int retained = 0;
+  Result error = kOk;
+};
+
+struct Stream {
+  Context* context = nullptr;
+  std::deque<Work> queue;
+  bool is_running = false;
+  Graph* capture = nullptr;
+  CaptureMode capture_mode = kCaptureGlobal;
+  std::thread::id capture_thread;
+  bool capture_is_broken = false;
+};
+
+struct Event {
+  Context* context = nullptr;
+  std::shared_ptr<Recording> recording = std::make_shared<Recording>();
+};
+
+struct Module {
+  Context* context = nullptr;
+  std::map<std::string, size_t> entries;
+};
+
+struct Function {
+  Context* context = nullptr;
+  std::string name;
+  size_t parameter_bytes = 0;
+  int dynamic_shared_bytes = 48 * 1024;
+};
+
+struct Device {
+  size_t total_bytes = 0, used_bytes = 0;
+  bool is_lost = false;
+  Context context;
+};
+
+// Numbers that tests set: how many more times a thing may happen before it fails once; -1 is never. And what
+// is left undone, as if the caller had forgotten it.
+struct Faults {
+  int allocation = -1;
+  int copy = -1;
+  int launch = -1;
+  bool drops_stream_waits = false, drops_host_waits = false;
+};
+
+struct Machine {
+  std::recursive_mutex gate;
+  bool is_initialized = false, is_configured = false;
+  int driver_version = 13000;
+  int compute_capability = 90;
+  uint64_t random = 0;
+  std::vector<std::unique_ptr<Device>> devices;
+  std::set<Stream*> streams;
+  // Destroyed ones: after a fault something may still wait for what never ran on them.
+  std::vector<Stream*> retired;
+  std::set<Event*> events;
+  std::set<Module*> modules;
+  std::set<Function*> functions;
+  std::set<Graph*> graphs, executables;
+  Faults faults;
+  std::string problem;
+  uint64_t launches = 0;
+};
+
+Machine& machine();
+Context*& current_context();
+
+// Remembers why a call fails; a test reads it with pd_standin_problem.
+Result refuse(Result result, const std::string& why);
+// The same, and the context is unusable from now on, as after a fault on a device.
+Result poison(Context& context, Result result, const std::string& why);
+
+// Whether the current context may be used at all.
+Result usable_context();
+Result usable(const Context& context);
+// Refuses what no stream may be capturing during: allocation, free, synchronisation.
+Result no_capture(const char* what);
+// True once, when a counted fault is due.
+bool due(int& fault);
+
+// Puts work on a stream, or into the graph that it is being captured into.
+Result enqueue(Stream& stream, std::function<Result()> run);
+Result wait_for(Stream& stream, const std::shared_ptr<Recording>& recording, uint64_t version);
+// Runs a stream until it is empty, or until a recording has reached a version.
+Result drain(Stream& stream, const Recording* until = nullptr, uint64_t version = 0);
+Result drain_device(int device);
+// With a seed, runs some of what is queued; without one does nothing.
+void maybe_run_some();
+// A stream of the current context, by handle.
+Result find_stream(void* handle, Stream*& stream);
+
+}  // namespace pd::standin

@@ -1,0 +1,195 @@
+// Modules, functions, launches and graphs.
+#include <cstring>
+#include <vector>
+
+#include "images.h"
+#include "kernels.h"
+#include "memory.h"
+
+using namespace pd::standin;
+
+namespace {
+
+Result find_function(void* handle, Function*& function) {
+  function = static_cast<Function*>(handle);
+  if (machine().functions.count(function) == 0) return refuse(kInvalidHandle, "there is no such function");
+  if (function->context != current_context())
+    return refuse(kInvalidHandle, "the function belongs to another context than the thread's");
+  return kOk;
+}
+
+Result check_shape(const Function& function, Extent grid, Extent block, unsigned shared_bytes) {
+  uint64_t threads = uint64_t{block.x} * block.y * block.z;
+  if (threads == 0 || threads > 1024 || grid.x == 0 || grid.y == 0 || grid.z == 0)
+    return refuse(kInvalidValue, function.name + ": no such grid or block");
+  if (grid.y > 65535 || grid.z > 65535)
+    return refuse(kInvalidValue, function.name + ": grids go to 65535 in y and z");
+  if (shared_bytes > static_cast<unsigned>(function.dynamic_shared_bytes))
+    return refuse(kInvalidValue, function.name + ": " + std::to_string(shared_bytes) +
+                                     " bytes of shared memory, of which " +
+                                     std::to_string(function.dynamic_shared_bytes) + " were allowed");
+  return kOk;
+}
+
+}  // namespace
+
+PD_DRIVER_API cuModuleLoadDataEx(Module** module, const void* image, unsigned, int*, void**) {
+  PD_ENTER(usable_context());
+  if (Result result = no_capture("loading a module"); result != kOk) return result;
+  std::map<std::string, size_t> entries;
+  std::string problem = read_image(image, entries);
+  if (!problem.empty()) return refuse(kInvalidImage, problem);
+  for (auto& [name, bytes] : entries) {
+    KernelEntry kernel = find_kernel(name);
+    if (!kernel.exists)
+      return refuse(kInvalidImage, "the image has '" + name + "', which the emulator has not");
+    if (kernel.parameter_bytes != bytes)
+      return refuse(kInvalidImage, "'" + name + "' takes " + std::to_string(bytes) +
+                                       " bytes of arguments in the image and " +
+                                       std::to_string(kernel.parameter_bytes) + " in the emulator");
+  }
+  *module = new Module{current_context(), entries};
+  machine().modules.insert(*module);
+  return kOk;
+}
+
+PD_DRIVER_API cuModuleUnload(void* handle) {
+  PD_ENTER(usable_context());
+  Module* module = static_cast<Module*>(handle);
+  if (machine().modules.erase(module) == 0) return refuse(kInvalidHandle, "there is no such module");
+  delete module;
+  return kOk;
+}
+
+PD_DRIVER_API cuModuleGetFunction(Function** function, void* handle, const char* name) {
+  PD_ENTER(usable_context());
+  Module* module = static_cast<Module*>(handle);
+  if (machine().modules.count(module) == 0) return refuse(kInvalidHandle, "there is no such module");
+  auto entry = module->entries.find(name);
+  if (entry == module->entries.end())
+    return refuse(kNotFound, std::string("the image has no '") + name + "'");
+  *function = new Function{module->context, name, entry->second, 48 * 1024};
+  machine().functions.insert(*function);
+  return kOk;
+}
+
+PD_DRIVER_API cuFuncSetAttribute(void* handle, int attribute, int value) {
+  PD_ENTER(usable_context());
+  Function* function;
+  if (Result result = find_function(handle, function); result != kOk) return result;
+  if (attribute != kMaxDynamicSharedBytes || value < 0 || value > 227 * 1024)
+    return refuse(kInvalidValue, "no such attribute, or more shared memory than there is");
+  function->dynamic_shared_bytes = value;
+  return kOk;
+}
+
+PD_DRIVER_API cuFuncGetParamInfo(void* handle, size_t index, size_t* offset, size_t* bytes) {
+  PD_ENTER(usable_context());
+  Function* function;
+  if (Result result = find_function(handle, function); result != kOk) return result;
+  if (index != 0) return refuse(kInvalidValue, "the function has one argument");
+  *offset = 0;
+  *bytes = function->parameter_bytes;
+  return kOk;
+}
+
+PD_DRIVER_API cuLaunchKernel(void* function_handle, unsigned grid_x, unsigned grid_y, unsigned grid_z,
+                             unsigned block_x, unsigned block_y, unsigned block_z, unsigned shared_bytes,
+                             void* stream_handle, void** parameters, void** extra) {
+  PD_ENTER(usable_context());
+  Stream* stream;
+  if (Result result = find_stream(stream_handle, stream); result != kOk) return result;
+  Function* function;
+  if (Result result = find_function(function_handle, function); result != kOk) return result;
+  if (extra != nullptr) return refuse(kNotSupported, "the stand-in takes arguments as pointers to them");
+  Extent grid{grid_x, grid_y, grid_z}, block{block_x, block_y, block_z};
+  if (Result result = check_shape(*function, grid, block, shared_bytes); result != kOk) return result;
+  const unsigned char* first = static_cast<const unsigned char*>(parameters[0]);
+  std::vector<unsigned char> arguments(first, first + function->parameter_bytes);
+  int device = stream->context->device;
+  Function call = *function;
+  Result result = check_parameters(device, arguments.data(), arguments.size(), call.name);
+  if (result != kOk) return poison(*stream->context, result, machine().problem);
+  return enqueue(*stream, [=] {
+    Result now = check_parameters(device, arguments.data(), arguments.size(), call.name);
+    if (now != kOk) return now;
+    if (due(machine().faults.launch))
+      return refuse(kLaunchFailed, call.name + ": an injected fault of a launch");
+    machine().launches++;
+    // A copy for each run: a kernel gets aligned arguments that it may write to.
+    std::vector<std::max_align_t> own(arguments.size() / sizeof(std::max_align_t) + 1);
+    memcpy(own.data(), arguments.data(), arguments.size());
+    std::string problem = run_kernel(find_kernel(call.name), grid, block, shared_bytes, own.data());
+    return problem.empty() ? kOk : refuse(kLaunchFailed, call.name + ": " + problem);
+  });
+}
+
+PD_DRIVER_API cuStreamBeginCapture_v2(void* handle, int mode) {
+  PD_ENTER(usable_context());
+  Stream* stream;
+  if (Result result = find_stream(handle, stream); result != kOk) return result;
+  if (stream->capture != nullptr) return refuse(kInvalidValue, "the stream is being captured already");
+  stream->capture = new Graph{stream->context->device, {}};
+  stream->capture_mode = static_cast<CaptureMode>(mode);
+  stream->capture_thread = std::this_thread::get_id();
+  stream->capture_is_broken = false;
+  return kOk;
+}
+
+PD_DRIVER_API cuStreamEndCapture(void* handle, Graph** graph) {
+  PD_ENTER(usable_context());
+  *graph = nullptr;
+  Stream* stream;
+  if (Result result = find_stream(handle, stream); result != kOk) return result;
+  if (stream->capture == nullptr) return refuse(kInvalidValue, "the stream is not being captured");
+  Graph* captured = stream->capture;
+  stream->capture = nullptr;
+  if (stream->capture_is_broken) {
+    delete captured;
+    return refuse(kCaptureInvalidated, "the capture was broken: " + machine().problem);
+  }
+  machine().graphs.insert(captured);
+  *graph = captured;
+  return kOk;
+}
+
+PD_DRIVER_API cuGraphInstantiateWithFlags(Graph** executable, void* handle, unsigned long long) {
+  PD_ENTER(usable_context());
+  Graph* graph = static_cast<Graph*>(handle);
+  if (machine().graphs.count(graph) == 0) return refuse(kInvalidHandle, "there is no such graph");
+  *executable = new Graph(*graph);
+  machine().executables.insert(*executable);
+  return kOk;
+}
+
+PD_DRIVER_API cuGraphLaunch(void* handle, void* stream_handle) {
+  PD_ENTER(usable_context());
+  Stream* stream;
+  if (Result result = find_stream(stream_handle, stream); result != kOk) return result;
+  Graph* graph = static_cast<Graph*>(handle);
+  if (machine().executables.count(graph) == 0 || graph->device != stream->context->device)
+    return refuse(kInvalidHandle, "there is no such graph for this device");
+  std::vector<std::function<Result()>> nodes = graph->nodes;
+  return enqueue(*stream, [nodes] {
+    for (const auto& node : nodes) {
+      if (Result result = node(); result != kOk) return result;
+    }
+    return kOk;
+  });
+}
+
+PD_DRIVER_API cuGraphDestroy(void* handle) {
+  std::lock_guard<std::recursive_mutex> lock(machine().gate);
+  Graph* graph = static_cast<Graph*>(handle);
+  if (machine().graphs.erase(graph) == 0) return refuse(kInvalidHandle, "there is no such graph");
+  delete graph;
+  return kOk;
+}
+
+PD_DRIVER_API cuGraphExecDestroy(void* handle) {
+  std::lock_guard<std::recursive_mutex> lock(machine().gate);
+  Graph* graph = static_cast<Graph*>(handle);
+  if (machine().executables.erase(graph) == 0) return refuse(kInvalidHandle, "there is no such graph");
+  delete graph;
+  return kOk;
+}

@@ -1,0 +1,80 @@
+using System.Text.Json;
+using PdEngine.Bench;
+
+namespace PdEngine.Tests;
+
+/// <summary><c>pdengine bench update</c> and <c>bench rollout</c>.</summary>
+public sealed class BenchUpdateTests
+{
+    [Test]
+    public async Task Quick_pushes_weights_in_every_mode()
+    {
+        (PdEngineRun run, JsonElement[] rows) = await BenchRows.RunAsync("update", "--quick");
+        Assert.That(rows.Select(row => row.GetProperty("row").GetString()),
+            Is.EqualTo(UpdateArm.All.Select(arm => arm.Name)));
+        foreach ((JsonElement row, UpdateArm arm) in rows.Zip(UpdateArm.All))
+        {
+            Assert.That(BenchRows.Of(row, "weight_bytes"), Is.GreaterThan(100_000));
+            Assert.That(BenchRows.Of(row, "limit_bytes_per_second"), Is.Positive);
+            Assert.That(BenchRows.Of(row, "stop_seconds"), Is.Positive);
+            double seconds = BenchRows.Of(row, "weight_bytes") / BenchRows.Of(row, "bytes_per_second");
+            Assert.That(BenchRows.Of(row, "share_of_limit"), Is.EqualTo(
+                BenchRows.Of(row, "weight_bytes") / BenchRows.Of(row, "limit_bytes_per_second") / seconds)
+                .Within(1e-6).Percent);
+            Assert.That(BenchRows.Of(row, "batch"), Is.EqualTo(arm.Mode is null ? 0 : 3));
+            Assert.That(BenchRows.Of(row, "gap_seconds"),
+                arm.Mode is null ? Is.Zero : Is.Positive, arm.Name);
+        }
+        Assert.That(run.Out, Does.Contain("gap under 2 steps"));
+    }
+
+    [Test]
+    public void A_row_counts_its_gap_in_steps()
+    {
+        UpdateRow row = new()
+        {
+            Arm = new(PauseMode.InPlace, Stages: true), Name = "in_place-staged", Phase = "update",
+            Dtype = "bf16", Isa = "avx2", Threads = 1, Batch = 8, Tokens = 0, Context = 1, Seconds = 0.5,
+            Flops = 0, Bytes = 2e9, Limits = new(0, 0, 8e9), PrepareSeconds = 0.48, StopSeconds = 0.02,
+            StepSeconds = 0.04, GapSeconds = 0.06, FlowLeft = 1,
+        };
+        Assert.That(row.ShareOfLimit, Is.EqualTo(0.5).Within(1e-12));
+        Assert.That(row.BoundBy, Is.EqualTo("bytes"));
+        Assert.That(row.GapSteps, Is.EqualTo(1.5).Within(1e-12));
+        Assert.That(row.IsMet, Is.True);
+        Assert.That((row with { GapSeconds = 0.09 }).IsMet, Is.False);
+        Assert.That((row with { Arm = new(PauseMode.Retract, true) }).IsMet, Is.Null);
+    }
+
+    [Test]
+    public async Task Quick_computes_each_prompt_once_whatever_its_samples()
+    {
+        (PdEngineRun run, JsonElement[] rows) = await BenchRows.RunAsync("rollout", "--quick");
+        Assert.That(rows.Select(row => row.GetProperty("row").GetString()),
+            Is.EqualTo(new[] { "n=1", "n=8" }));
+        foreach (JsonElement row in rows)
+        {
+            BenchRows.AssertMeasured(row);
+            Assert.That(BenchRows.Of(row, "tokens"), Is.EqualTo(16 * 8));
+            Assert.That(BenchRows.Of(row, "prefill_tokens"), Is.EqualTo(BenchRows.Of(row, "prompts") * 96));
+            Assert.That(BenchRows.Of(row, "prefill_tokens") + BenchRows.Of(row, "cached_tokens"),
+                Is.EqualTo(16 * 96), "every sample has its prompt from somewhere");
+        }
+        Assert.That(BenchRows.Of(rows[0], "ratio"), Is.EqualTo(1));
+        Assert.That(run.Out, Does.Contain("prefill tokens"));
+    }
+
+    [TestCase("update --arms paused", "--arms", "'paused'", "in_place-staged")]
+    [TestCase("update --shape huge", "--shape", "'huge'")]
+    [TestCase("update --streams 0", "--streams", "1 to 256")]
+    [TestCase("update --json /nowhere/at/all", "--json", "/nowhere/at")]
+    [TestCase("rollout --samples-per-prompt 1,3", "--samples-per-prompt", "3 samples a prompt", "16")]
+    [TestCase("rollout --samples-per-prompt some", "--samples-per-prompt", "'some'")]
+    [TestCase("rollout --samples 0", "--samples", "1 to 4096")]
+    [TestCase("rollout --no-peer", "--no-peer")]
+    public async Task Bad_flags_end_with_one_message_and_exit_code_2(string flags, params string[] parts)
+    {
+        PdEngineRun run = await PdEngineRun.HereAsync(["bench", .. flags.Split(' '), "--quick"]);
+        run.AssertRefused(parts);
+    }
+}

@@ -1,0 +1,129 @@
+namespace PdEngine.Tests;
+
+/// <summary>
+/// The whole engine on virtual GPUs: however prefill and decode are spread, and in whatever order the GPUs
+/// get to their work, no token and no bit of a log-prob changes.
+/// </summary>
+[Category("Cuda")]
+[CancelAfter(120_000)]
+public sealed class CudaEngineTests
+{
+    private static readonly GenerateRequest[] Requests =
+        [.. PdRig.Mixed.Take(14).Select(request => request with
+        {
+            Sampling = request.Sampling with { MaxNewTokens = Math.Min(request.Sampling.MaxNewTokens, 8) },
+        })];
+
+    private static Task<Generation[]>? _alone;
+
+    [Test]
+    public async Task A_hand_off_changes_nothing(
+        [Values("1P+1D", "1P+2D", "2R")] string shape, [Values("shared", "apart", "each")] string gpus,
+        [Values(0ul, 3ul)] ulong seed)
+    {
+        Generation[] alone = await AloneAsync();
+        EngineOptions options = Options(shape, gpus, seed);
+        await using Engine engine = await Engine.StartAsync(options);
+        foreach (int count in new[] { Requests.Length, 5 })
+        {
+            Generation[] apart = await EngineRig.AtOnceAsync(engine, Requests[..count], seed: count);
+            EngineRig.AssertSame(alone[..count], apart, $"{count} at once, seed {seed}");
+            if (shape != "2R")
+                PdRig.AssertPath(apart, gpus == "shared" ? PdPath.Handoff : PdPath.Copy, shape);
+        }
+        await PdRig.AssertAllFreeAsync(engine, shape);
+    }
+
+    [Test]
+    public async Task Blocks_that_are_used_again_are_waited_for([Values(0ul, 7ul)] ulong seed)
+    {
+        Generation[] alone = await AloneAsync();
+        EngineOptions options = Options("1P+1D", "each", seed) with
+        {
+            MaxTotalTokens = 256, DisableRadixCache = true, ChunkedPrefillSize = 16,
+        };
+        await using Engine engine = await Engine.StartAsync(options);
+        Generation[] tight = await EngineRig.AtOnceAsync(engine, Requests, seed: 2);
+        EngineRig.AssertSame(alone, tight, $"seed {seed}");
+        await PdRig.AssertAllFreeAsync(engine, "tight");
+    }
+
+    [Test]
+    public async Task Forgotten_waits_do_not_go_unseen()
+    {
+        Generation[] alone = await AloneAsync();
+        EngineOptions options = Options("1P+1D", "each", seed: 0) with
+        {
+            MaxTotalTokens = 256, DisableRadixCache = true, ChunkedPrefillSize = 16,
+        };
+        await using Engine engine = await Engine.StartAsync(options);
+        StandIn.DropWaits(ofStreams: true);
+        Generation[] spoilt = await EngineRig.AtOnceAsync(engine, Requests, seed: 1);
+        StandIn.DropWaits();
+        Assert.That(
+            () => EngineRig.AssertSame(alone, spoilt, "waits dropped"), Throws.TypeOf<AssertionException>());
+    }
+
+    [Test]
+    public async Task Log_probs_are_near_those_of_the_reference()
+    {
+        Generation[] alone = await AloneAsync();
+        await using Engine engine = await Engine.StartAsync(
+            EngineRig.Options() with { Backend = BackendKind.Reference });
+        for (int i = 0; i < alone.Length; i++)
+        {
+            int[] prompt = Requests[i].InputIds!.Value.ToArray();
+            ScoredTokens scores = await engine.Models[0].ScoreAsync(
+                (int[])[.. prompt, .. alone[i].OutputIds], prompt.Length, Requests[i].Sampling);
+            for (int token = 0; token < alone[i].OutputLogProbs.Count; token++)
+            {
+                Assert.That(
+                    alone[i].OutputLogProbs[token].LogProb,
+                    Is.EqualTo(scores[prompt.Length + token].LogProb).Within(0.15),
+                    $"request {i}, token {token}");
+            }
+        }
+    }
+
+    [Test]
+    public async Task Memory_that_is_given_back_is_taken_again()
+    {
+        Generation[] alone = await AloneAsync();
+        EngineOptions options = Options("1P+1D", "each", seed: 0);
+        await using Engine engine = await Engine.StartAsync(options);
+        long used = StandIn.UsedBytes(0);
+        await engine.Models[0].ReleaseMemoryAsync(LoanedMemory.KvCache);
+        Assert.That(StandIn.UsedBytes(0), Is.LessThan(used));
+        await engine.Models[0].ResumeMemoryAsync();
+        Generation[] after = await EngineRig.AtOnceAsync(engine, Requests, seed: 4);
+        EngineRig.AssertSame(alone, after, "after a resume");
+        Assert.That(StandIn.UsedBytes(0), Is.GreaterThanOrEqualTo(used));
+    }
+
+    private static Task<Generation[]> AloneAsync() => _alone ??= RunAloneAsync();
+
+    private static async Task<Generation[]> RunAloneAsync()
+    {
+        StandIn.Reset(deviceCount: 1, megabytes: 256);
+        return await EngineRig.OneByOneAsync(
+            CudaTestDevice.On(EngineRig.Options()) with { MaxTotalTokens = 2048 }, Requests);
+    }
+
+    /// <summary>
+    /// A plan on one GPU with one pool (shared), on one GPU with a pool for each worker (apart), or on a GPU
+    /// for each device.
+    /// </summary>
+    private static EngineOptions Options(string shape, string gpus, ulong seed)
+    {
+        int devices = shape switch { "1P+2D" => 3, _ => 2 };
+        StandIn.Reset(devices, seed, megabytes: 256);
+        KvDomainKind domain = gpus == "apart" ? KvDomainKind.Device : KvDomainKind.Host;
+        EngineOptions options = PdRig.Options(shape, DisaggregateMode.Always, domain) with
+        {
+            MaxTotalTokens = 2048,
+        };
+        string names = string.Join(
+            ',', Enumerable.Range(0, devices).Select(device => gpus == "each" ? $"cuda:{device}" : "cuda:0"));
+        return CudaTestDevice.On(options, names);
+    }
+}

@@ -1,0 +1,139 @@
+namespace PdEngine.Tests;
+
+/// <summary>What a GPU cannot do is one clear message, and the CPU is there all the same.</summary>
+[Category("Cuda")]
+[CancelAfter(60_000)]
+public sealed class CudaFaultTests
+{
+    private static EngineOptions Options =>
+        CudaTestDevice.On(EngineRig.Options()) with { MaxTotalTokens = 1024 };
+
+    [TearDown]
+    public async Task The_cpu_still_computes()
+    {
+        await using Engine engine = await Engine.StartAsync(EngineRig.Options());
+        Generation made = await engine.GenerateAsync(EngineRig.Requests(1, seed: 1)[0]);
+        Assert.That(made.Error, Is.Null);
+    }
+
+    [Test]
+    public void No_driver_is_said_with_where_it_was_looked_for()
+    {
+        BackendException refused = Refusal(Options with { CudaDriver = "no-such/libcuda.so.1" });
+        Assert.That(refused.Message, Does.Contain("no-such/libcuda.so.1: there is no such file"));
+    }
+
+    [Test]
+    public void An_old_driver_is_said()
+    {
+        StandIn.Reset();
+        StandIn.SetDriverVersion(12020);
+        Assert.That(Refusal(Options).Message, Does.Contain("12.2").And.Contain("12.4 or newer"));
+    }
+
+    [Test]
+    public void A_gpu_of_too_low_a_capability_is_said()
+    {
+        StandIn.Reset();
+        StandIn.SetCapability(75);
+        Assert.That(Refusal(Options).Message, Does.Contain("capability 7.5").And.Contain("8.0 or more"));
+    }
+
+    [Test]
+    public void Too_little_memory_is_said()
+    {
+        StandIn.Reset(megabytes: 16);
+        BackendException pool = Refusal(Options with { MaxTotalTokens = 1 << 20 });
+        Assert.That(pool.Message, Does.Contain("KV cache needs").And.Contain("Lower max_total_tokens"));
+        StandIn.Reset(megabytes: 1);
+        BackendException weights = Refusal(Options);
+        Assert.That(weights.Message, Does.Contain("OUT_OF_MEMORY").And.Contain("max_total_tokens"));
+        StandIn.Reset();
+        StandIn.Fail(StandIn.Allocation, after: 20);
+        Assert.That(Refusal(Options).Message, Does.Contain("OUT_OF_MEMORY").And.Contain("GPU 0"));
+        Assert.That(StandIn.LiveObjects(), Is.Zero, "what was made before is given back");
+    }
+
+    [Test]
+    public void A_gpu_that_is_not_there_is_said()
+    {
+        StandIn.Reset(deviceCount: 1);
+        Assert.That(
+            Refusal(Options with { Devices = "cuda:1" }).Message, Does.Contain("no GPU 1"));
+    }
+
+    [TestCase("cpu:0")]
+    [TestCase("cuda:0,cuda:0")]
+    [TestCase("cuda:x")]
+    public void A_list_of_devices_that_cannot_be_is_refused(string devices)
+    {
+        StandIn.Reset();
+        OptionsException refused = Assert.ThrowsAsync<OptionsException>(
+            () => Engine.StartAsync(Options with { Devices = devices }))!;
+        Assert.That(refused.Message, Does.Contain("devices"));
+    }
+
+    [Test]
+    public void Int8_and_tensor_parallel_are_refused()
+    {
+        StandIn.Reset(megabytes: 256);
+        Assert.That(
+            Refusal(Options with { Quantization = Quantization.W8A8Int8 }).Message, Does.Contain("int8"));
+        EngineOptions wide = CudaTestDevice.On(
+            PdRig.Options("1Rx2", DisaggregateMode.Auto, KvDomainKind.Host));
+        OptionsException refused = Assert.ThrowsAsync<OptionsException>(() => Engine.StartAsync(wide))!;
+        Assert.That(refused.Message, Does.Contain("tp_size"));
+    }
+
+    [Test]
+    public async Task Auto_takes_a_gpu_or_says_why_not()
+    {
+        StandIn.Reset(megabytes: 256);
+        EngineOptions options = Options with { Backend = BackendKind.Auto };
+        await using (Engine engine = await Engine.StartAsync(options))
+        {
+            Assert.That(engine.BackendName, Is.EqualTo("cuda/sm_90"));
+            Assert.That(engine.Notices[0], Does.Contain("auto").And.Contain("cuda:0 (stand-in 0)"));
+        }
+        StandIn.SetCapability(75);
+        await using (Engine engine = await Engine.StartAsync(options))
+        {
+            Assert.That(engine.BackendName, Does.StartWith("cpu/"));
+            Assert.That(engine.Notices[0], Does.Contain("the CPU, since").And.Contain("7.5"));
+        }
+    }
+
+    [Test]
+    public async Task A_fault_of_the_gpu_ends_requests_with_its_words(
+        [Values("launch", "copy", "lost")] string fault)
+    {
+        StandIn.Reset(megabytes: 256);
+        await using Engine engine = await Engine.StartAsync(Options);
+        if (fault == "lost")
+            StandIn.LoseDevice(0);
+        else
+            StandIn.Fail(fault == "launch" ? StandIn.Launch : StandIn.Copy, after: 3);
+        Generation[] ended = await Task.WhenAll(
+            EngineRig.Requests(3, seed: 2).Select(request => engine.GenerateAsync(request)));
+        foreach (Generation one in ended)
+            Assert.That(one.Error?.ToString(), Does.Contain("GPU 0"), fault);
+    }
+
+    [Test]
+    public async Task A_lost_gpu_leaves_the_others_serving()
+    {
+        StandIn.Reset(megabytes: 256);
+        EngineOptions options = CudaTestDevice.On(
+            PdRig.Options("2R", DisaggregateMode.Auto, KvDomainKind.Host) with { MaxTotalTokens = 2048 });
+        await using Engine engine = await Engine.StartAsync(options);
+        StandIn.LoseDevice(1);
+        GenerateRequest[] requests = EngineRig.Requests(6, seed: 3);
+        Generation[] ended = await Task.WhenAll(requests.Select(request => engine.GenerateAsync(request)));
+        Assert.That(ended.Count(one => one.Error is null), Is.GreaterThan(0));
+        foreach (Generation one in ended.Where(one => one.Error is not null))
+            Assert.That(one.Error!.ToString(), Does.Contain("GPU 1"));
+    }
+
+    private static BackendException Refusal(EngineOptions options) =>
+        Assert.ThrowsAsync<BackendException>(() => Engine.StartAsync(options))!;
+}
