@@ -152,6 +152,8 @@ internal sealed class AnswerWriter(Tokenizer? tokenizer)
                 break;
             case FinishReason.Abort:
                 json.WriteString("type", "abort");
+                if (generation.Error is { } cause)
+                    json.WriteString("message", cause.Message);
                 break;
             default:
                 json.WriteString("type", "error");
