@@ -34,7 +34,8 @@ internal sealed class GrpoVerb
 
     private readonly Option<int> _steps = new("--steps")
     {
-        Description = "Most updates; no bound where --minutes is given alone.", DefaultValueFactory = _ => Standard.Steps, HelpName = "N",
+        Description = "Most updates; no bound where --minutes is given alone.",
+        DefaultValueFactory = _ => Standard.Steps, HelpName = "N",
     };
 
     private readonly Option<double?> _minutes = new("--minutes")

@@ -98,14 +98,14 @@ inline void run_bands(Unit& unit, const TileFetch* fetch, int32_t first, int32_t
 void Unit::run_tile(int32_t base, bool more) {
   if (work.places.tiled) {
     const TileFetch fetch(*this, base);
-    if (heads > 1) return run_bands(*this, &fetch, 0, bands, base);
+    if (heads > 1 || kScoresFirst) return run_bands(*this, &fetch, 0, bands, base);
     // A band's scores are used while they are in the first cache.
     for (int32_t band = 0; band < bands; band++) run_bands(*this, &fetch, band, band + 1, base);
     return;
   }
-  const int32_t bands_each = heads > 1 ? 1 : bands;
-  for (int32_t band = 0; band < bands; band++) {
+  const int32_t bands_each = heads > 1 ? 1 : bands, together = kScoresFirst ? bands_each : 1;
+  for (int32_t band = 0; band < bands; band += together) {
     if (band % bands_each == 0) gather(base, band / bands_each, more);
-    run_bands(*this, nullptr, band, band + 1, base);
+    run_bands(*this, nullptr, band, band + together, base);
   }
 }

@@ -6,6 +6,7 @@
 // pairs, so that neither the rows of a band nor its groups matter to it.
 
 constexpr int kBandRows = 12;
+constexpr bool kScoresFirst = false;
 
 inline Vec dot(Vec sum, __m512i a, __m512i b) {
   return _mm512_dpbf16_ps(sum, (__m512bh)a, (__m512bh)b);

@@ -10,6 +10,7 @@ constexpr int kBandRows = 12;
 #else
 constexpr int kBandRows = 6;
 #endif
+constexpr bool kScoresFirst = false;
 
 // Scores become weights relative to `top`; returns lanes of their sum.
 inline Vec weigh_row(float* s, Vec top, Vec sum) {

@@ -48,22 +48,32 @@ DEVICE void fetch_queries(const AttentionArgs& args, const Work& work, bf16* que
   }
 }
 
-// Keys that no row sees are zeros, never what happens to lie there: 0 times a NaN would show.
+// Keys that no row sees are zeros, never what happens to lie there: 0 times a NaN would show. Places are
+// looked up several at a time, since a copy keeps later loads behind it.
 template <class Tile>
 DEVICE void fetch_keys(const AttentionArgs& args, const Work& work, i32 tile, bf16* buffer) {
-  const i32 first = tile * kKeyTile, page_shift = log2_of(args.page_size);
-  for (i32 i = thread_x(); i < kKeyTile * Tile::kChunks; i += Tile::kThreads) {
-    const i32 key = i / Tile::kChunks, chunk = i % Tile::kChunks, position = first + key;
-    const bool valid = position >= work.first_key && position < work.end_key;
-    const u8* from = args.store;
-    if (valid) {
+  constexpr i32 kCopies = kKeyTile * Tile::kChunks / Tile::kThreads, kAtOnce = kCopies < 8 ? kCopies : 8;
+  const i32 page_shift = log2_of(args.page_size);
+  for (i32 done = 0; done < kCopies; done += kAtOnce) {
+    const u8* from[kAtOnce];
+#pragma unroll
+    for (i32 n = 0; n < kAtOnce; n++) {
+      const i32 i = (done + n) * Tile::kThreads + thread_x();
+      const i32 position = tile * kKeyTile + i / Tile::kChunks;
+      from[n] = nullptr;
+      if (position < work.first_key || position >= work.end_key) continue;
       const i64 block = args.blocks[work.slice.first_block + (position >> page_shift)];
       const i64 slot = (i64(args.first_kv_head + work.head) << page_shift) + (position & args.page_size - 1);
-      from += block * args.block_bytes + (slot * Tile::kWidth + chunk * 8) * 2;
+      from[n] = args.store + block * args.block_bytes + (slot * Tile::kWidth + i % Tile::kChunks * 8) * 2;
     }
-    bf16* to = buffer + swizzled<Tile::kChunks>(key, chunk);
-    copy16(to, from, valid);
-    copy16(to + kKeyTile * Tile::kWidth, valid ? from + args.plane_bytes : from, valid);
+#pragma unroll
+    for (i32 n = 0; n < kAtOnce; n++) {
+      const i32 i = (done + n) * Tile::kThreads + thread_x();
+      bf16* to = buffer + swizzled<Tile::kChunks>(i / Tile::kChunks, i % Tile::kChunks);
+      const bool valid = from[n] != nullptr;
+      copy16(to, valid ? from[n] : args.store, valid);
+      copy16(to + kKeyTile * Tile::kWidth, valid ? from[n] + args.plane_bytes : args.store, valid);
+    }
   }
   commit_copies();
 }
@@ -135,13 +145,15 @@ DEVICE void weigh(Split<Tile>& split, float (&scores)[1][Tile::kKeyTiles][4], co
 #pragma unroll
   for (i32 r = 0; r < 2; r++) {
     max[r] = split.max[r];
+    const bool sees_all = first_key >= sight.first[r] && first_key + kKeyTile - 1 <= sight.last[r];
 #pragma unroll
     for (i32 j = 0; j < Tile::kKeyTiles; j++)
 #pragma unroll
       for (i32 e = 0; e < 2; e++) {
         float& score = scores[0][j][r * 2 + e];
         const i32 key = first_key + j * 8 + column + e;
-        score = key >= sight.first[r] && key <= sight.last[r] ? score * scale_log2 : -infinity();
+        score *= scale_log2;
+        if (!sees_all && (key < sight.first[r] || key > sight.last[r])) score = -infinity();
         max[r] = larger(score, max[r]);
       }
   }

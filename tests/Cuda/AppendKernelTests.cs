@@ -101,8 +101,8 @@ public sealed class AppendKernelTests
             {
                 (int token, int element) = (i / _shape.QueryColumns, i % _shape.QueryColumns);
                 int head = element / _shape.HeadDim;
-                float actual = _output[
-                    (((token * _shape.QkvColumns) + (head * _shape.HeadDim)) * 2) + (element % _shape.HeadDim)];
+                int at = ((token * _shape.QkvColumns) + (head * _shape.HeadDim)) * 2;
+                float actual = _output[at + (element % _shape.HeadDim)];
                 float expected = _qkv.Row(token)[element];
                 Assert.That(actual, Is.EqualTo(expected).Within((Math.Abs(expected) / 250) + 1e-6), $"{i}");
             }

@@ -38,7 +38,7 @@ public sealed class AttentionKernelTests
                 for (int query = 0; query < ask.Count; query++, first += setup.QueryColumns)
                     CheckRow(
                         setup, sequences[ask.Sequence], ask.Start + query,
-                        actual.AsSpan(first, setup.QueryColumns), $"{deal}, tiles of {tileRows}, seed {seed}");
+                        actual.AsSpan(first, setup.QueryColumns), $"{deal}, {tileRows} rows, seed {seed}");
             }
         }
     }

@@ -65,6 +65,30 @@ public sealed class CudaEngineTests
     }
 
     [Test]
+    public async Task Graphs_change_nothing([Values(0ul, 5ul)] ulong seed)
+    {
+        Generation[] alone = await AloneAsync();
+        StandIn.Reset(deviceCount: 1, seed, megabytes: 256);
+        EngineOptions options = CudaTestDevice.On(EngineRig.Options()) with { MaxTotalTokens = 2048 };
+        await using (Engine engine = await Engine.StartAsync(options))
+        {
+            foreach (int count in new[] { 1, 3, Requests.Length })
+            {
+                Generation[] graphed = await EngineRig.AtOnceAsync(engine, Requests[..count], seed: count);
+                EngineRig.AssertSame(alone[..count], graphed, $"{count} with graphs, seed {seed}");
+            }
+        }
+        Assert.That(StandIn.GraphLaunchCount(), Is.GreaterThan(8));
+        StandIn.Reset(deviceCount: 1, seed, megabytes: 256);
+        await using (Engine engine = await Engine.StartAsync(options with { DisableCudaGraph = true }))
+        {
+            Generation[] plain = await EngineRig.AtOnceAsync(engine, Requests, seed: 9);
+            EngineRig.AssertSame(alone, plain, $"without graphs, seed {seed}");
+        }
+        Assert.That(StandIn.GraphLaunchCount(), Is.Zero);
+    }
+
+    [Test]
     public async Task Log_probs_are_near_those_of_the_reference()
     {
         Generation[] alone = await AloneAsync();
@@ -73,7 +97,7 @@ public sealed class CudaEngineTests
         for (int i = 0; i < alone.Length; i++)
         {
             int[] prompt = Requests[i].InputIds!.Value.ToArray();
-            IReadOnlyList<TokenLogProb> scores = await engine.Models[0].ScoreAsync(
+            ScoredTokens scores = await engine.Models[0].ScoreAsync(
                 (int[])[.. prompt, .. alone[i].OutputIds], prompt.Length, Requests[i].Sampling);
             for (int token = 0; token < alone[i].OutputLogProbs.Count; token++)
             {

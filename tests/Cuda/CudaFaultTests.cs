@@ -99,7 +99,7 @@ public sealed class CudaFaultTests
         await using (Engine engine = await Engine.StartAsync(options))
         {
             Assert.That(engine.BackendName, Does.StartWith("cpu/"));
-            Assert.That(engine.Notices[0], Does.Contain("the CPU, since").And.Contain("7.5"));
+            Assert.That(engine.Notices[0], Does.Contain("auto: the CPU").And.Contain("7.5"));
         }
     }
 

@@ -137,8 +137,3 @@ public sealed class CudaOrderTests
         }
     }
 }
-
-file static class Lanes
-{
-    public static CudaLane Lane(this IBackend backend) => ((CudaBackend)backend).Lane;
-}

@@ -9,6 +9,9 @@ internal sealed unsafe class CudaSampler(ulong seed = 0) : IDisposable
 
     private readonly KernelRig _rig = new(seed);
 
+    /// <summary>Draws of a step before, which ids of the history may name.</summary>
+    public SampleResult[] Previous { get; init; } = [];
+
     /// <summary>Thread blocks over which rows are spread.</summary>
     public int MostBlocks { get; init; } = 3;
 
@@ -35,7 +38,7 @@ internal sealed unsafe class CudaSampler(ulong seed = 0) : IDisposable
             Logits = _rig.Upload<float>(values), Rows = _rig.Upload(samples.Rows.Slice(first, count)),
             History = _rig.Upload(samples.History), BiasIds = _rig.Upload(samples.BiasIds),
             BiasValues = _rig.Upload(samples.BiasValues), Suppressed = _rig.Upload(samples.Suppressed),
-            Results = results, Tops = tops, Faults = faults,
+            Previous = _rig.Upload<SampleResult>(Previous), Results = results, Tops = tops, Faults = faults,
             Scratch = _rig.Allocate<byte>(((vocabulary * 8) + 63) / 64 * 64 * blocks),
             LogitsStride = logits.Stride, Vocabulary = vocabulary, RowCount = count,
             FirstLogitsRow = firstLogitsRow,

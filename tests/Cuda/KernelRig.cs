@@ -121,6 +121,14 @@ internal sealed unsafe class KernelRig : IDisposable
         return halves;
     }
 
+    /// <summary>What <c>pd_planted_fault</c> is to do wrong; its threads are 64.</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    public struct PlantedFault
+    {
+        public int Kind, Reserved;
+        public ulong Memory;
+    }
+
     private static IEnumerable<(string Name, int Bytes)> Entries()
     {
         int attention = Unsafe.SizeOf<CudaAttentionArgs>();
@@ -141,5 +149,6 @@ internal sealed unsafe class KernelRig : IDisposable
         yield return ("pd_attention_merge", Unsafe.SizeOf<CudaMergeArgs>());
         yield return ("pd_sample", Unsafe.SizeOf<CudaSampleArgs>());
         yield return ("pd_copy_blocks", Unsafe.SizeOf<CudaCopyBlocksArgs>());
+        yield return ("pd_planted_fault", Unsafe.SizeOf<PlantedFault>());
     }
 }

@@ -87,4 +87,24 @@ public sealed class SampleKernelTests
         Assert.That(samples.Results[0].Token, Is.InRange(0, 39));
         Assert.That(samples.Results[1].Token, Is.EqualTo(-1));
     }
+
+    [Test]
+    public void History_may_name_draws_that_the_host_has_not_seen()
+    {
+        SampleResult[] previous = [new() { Token = 9 }, new() { Token = 4 }];
+        using CudaSampler sampler = new() { Previous = previous };
+        using Tensor logits = SampleRows.Normal(new Random(6), 1, 50, 1);
+        SampleRow row = SampleRows.Score(0, 4) with
+        {
+            RepetitionPenalty = 1.5f, FrequencyPenalty = 0.5f, PresencePenalty = 0.25f, PromptCount = 1,
+        };
+        SampleBatch named = new(), known = new();
+        named.Add(row, [-1, 7, -2, 4], [], [], []);
+        known.Add(row, [9, 7, 4, 4], [], [], []);
+        sampler.Sample(logits, 0, named, 0, 1);
+        sampler.Sample(logits, 0, known, 0, 1);
+        Assert.That(named.Results[0], Is.EqualTo(known.Results[0]));
+        ReferenceSampler.Sample(logits, 0, known, 0, 1);
+        Assert.That(named.Results[0].LogProb, Is.EqualTo(known.Results[0].LogProb).Within(1e-5));
+    }
 }

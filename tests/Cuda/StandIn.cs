@@ -60,6 +60,9 @@ internal static unsafe class StandIn
     public static ulong LaunchCount() =>
         ((delegate* unmanaged<ulong>)Find("pd_standin_launch_count"))();
 
+    public static ulong GraphLaunchCount() =>
+        ((delegate* unmanaged<ulong>)Find("pd_standin_graph_launch_count"))();
+
     private static void* Find(string symbol) =>
         (void*)NativeLibrary.GetExport(NativeLibrary.Load(Path), symbol);
 }

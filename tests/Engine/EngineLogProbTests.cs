@@ -26,7 +26,7 @@ public sealed class EngineLogProbTests
             new GenerateRequest { InputIds = prompt, Sampling = sampling, ReturnLogProb = true });
         Assert.That(made.OutputLogProbs, Has.Count.EqualTo(made.OutputIds.Count));
         int[] rollout = [.. prompt, .. made.OutputIds];
-        IReadOnlyList<TokenLogProb> scored = await _engine.ScoreAsync(rollout, prompt.Length, sampling);
+        ScoredTokens scored = await _engine.ScoreAsync(rollout, prompt.Length, sampling);
         Assert.That(scored, Has.Count.EqualTo(rollout.Length));
         Assert.That(scored[0].LogProb, Is.Null);
         EngineRig.AssertSameBits(made.OutputLogProbs, [.. scored.Skip(prompt.Length)], $"seed {seed}");

@@ -162,6 +162,17 @@ public sealed class AttentionEqualityTests
     }
 
     [Test]
+    public void Emulated_tiles_and_real_ones_give_the_same_bits(
+        [Values(20, 64, 80, 128)] int headDim, [Values(0, 100)] int window, [Values(16, 64)] int pageSize)
+    {
+        AttentionIsa.Require(AttentionIsa.Amx);
+        AttentionSetup real = new(AttentionIsa.Amx, 6, 2, headDim, pageSize, window);
+        AttentionSequence sequence = new(real, 14, Length, amplitude: 2);
+        AttentionSetup emulated = real with { Isa = AttentionIsa.AmxEmulated };
+        AttentionOracle.AssertSame(Whole(emulated, sequence), Whole(real, sequence), "whole prefill");
+    }
+
+    [Test]
     public void Infinite_values_a_query_does_not_see_change_no_bit(
         [EachAttentionIsa] int isa,
         [Values(16, 64)] int pageSize)

@@ -9,17 +9,24 @@ internal sealed class SlowReader(HttpContext context, TimeSpan patience)
     /// <exception cref="OperationCanceledException">The client has gone, or was given up.</exception>
     public async ValueTask FlushAsync()
     {
-        Task<FlushResult> flush = context.Response.BodyWriter.FlushAsync(context.RequestAborted).AsTask();
+        ValueTask<FlushResult> flush = context.Response.BodyWriter.FlushAsync(context.RequestAborted);
+        FlushResult result = flush.IsCompleted
+            ? await flush.ConfigureAwait(false)
+            : await WaitAsync(flush.AsTask()).ConfigureAwait(false);
+        if (result.IsCompleted || result.IsCanceled || context.RequestAborted.IsCancellationRequested)
+            throw new OperationCanceledException("The client has gone.");
+    }
+
+    private async Task<FlushResult> WaitAsync(Task<FlushResult> flush)
+    {
         try
         {
-            await flush.WaitAsync(patience).ConfigureAwait(false);
+            return await flush.WaitAsync(patience).ConfigureAwait(false);
         }
         catch (TimeoutException)
         {
             context.Abort();
+            return await flush.ConfigureAwait(false);
         }
-        FlushResult result = await flush.ConfigureAwait(false);
-        if (result.IsCompleted || result.IsCanceled || context.RequestAborted.IsCancellationRequested)
-            throw new OperationCanceledException("The client has gone.");
     }
 }

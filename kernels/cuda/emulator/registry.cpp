@@ -26,6 +26,7 @@
 
 // Those with a bug in them.
 #define PD_PLANTED_KERNELS(X)                    \
+  X(pd_planted_fault)                            \
   X(pd_planted_no_wait_attention_d16_m16)        \
   X(pd_planted_no_wait_attention_d16_m64)        \
   X(pd_planted_no_barrier_attention_d16_m16)     \

@@ -44,7 +44,7 @@ void configure(int device_count, uint64_t bytes, uint64_t seed) {
   all.compute_capability = 90;
   all.faults = {};
   all.problem.clear();
-  all.launches = 0;
+  all.launches = all.graph_launches = 0;
 }
 
 uint64_t number(const char* name, uint64_t otherwise) {
@@ -99,6 +99,8 @@ PD_STANDIN_API void pd_standin_lose_device(int device) {
 PD_STANDIN_API const char* pd_standin_problem() { return machine().problem.c_str(); }
 
 PD_STANDIN_API uint64_t pd_standin_launch_count() { return machine().launches; }
+
+PD_STANDIN_API uint64_t pd_standin_graph_launch_count() { return machine().graph_launches; }
 
 // Streams, events, modules and graphs that were made and not destroyed.
 PD_STANDIN_API int64_t pd_standin_live_objects() {

@@ -78,8 +78,8 @@ struct Device {
   Context context;
 };
 
-// Numbers that tests set: how many more times a thing may happen before it fails once; -1 is never. And what is
-// left undone, as if the caller had forgotten it.
+// Numbers that tests set: how many more times a thing may happen before it fails once; -1 is never. And what
+// is left undone, as if the caller had forgotten it.
 struct Faults {
   int allocation = -1;
   int copy = -1;
@@ -103,7 +103,7 @@ struct Machine {
   std::set<Graph*> graphs, executables;
   Faults faults;
   std::string problem;
-  uint64_t launches = 0;
+  uint64_t launches = 0, graph_launches = 0;
 };
 
 Machine& machine();

@@ -63,6 +63,15 @@ internal sealed class CudaLane : IDisposable
         }
     }
 
+    /// <summary>
+    /// Runs something that puts work on it while no other thread marks it: a mark would end up in a capture.
+    /// </summary>
+    public void Alone(Action put)
+    {
+        lock (_gate)
+            put();
+    }
+
     public void Dispose()
     {
         foreach (CudaEvent one in _events)
