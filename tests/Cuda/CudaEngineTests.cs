@@ -35,6 +35,33 @@ public sealed class CudaEngineTests
     }
 
     [Test]
+    public async Task The_number_of_ranks_changes_nothing(
+        [Values("1Rx2", "1Rx4", "1Px2+1D", "1P+1Dx2")] string shape, [Values("shared", "each")] string gpus,
+        [Values(0ul, 4ul)] ulong seed)
+    {
+        Generation[] alone = await AloneAsync();
+        await using Engine engine = await Engine.StartAsync(Options(shape, gpus, seed));
+        foreach (int count in new[] { Requests.Length, 5 })
+        {
+            Generation[] ranked = await EngineRig.AtOnceAsync(engine, Requests[..count], seed: count);
+            EngineRig.AssertSame(alone[..count], ranked, $"{count} at once, seed {seed}");
+        }
+        await PdRig.AssertAllFreeAsync(engine, shape);
+    }
+
+    [Test]
+    public async Task Blocks_go_by_the_host_where_gpus_do_not_reach_each_other()
+    {
+        Generation[] alone = await AloneAsync();
+        EngineOptions options = Options("1P+1D", "each", seed: 0);
+        StandIn.SetPeers(false);
+        await using Engine engine = await Engine.StartAsync(options);
+        Generation[] copied = await EngineRig.AtOnceAsync(engine, Requests, seed: 6);
+        EngineRig.AssertSame(alone, copied, "by the host");
+        PdRig.AssertPath(copied, PdPath.Copy, "by the host");
+    }
+
+    [Test]
     public async Task Blocks_that_are_used_again_are_waited_for([Values(0ul, 7ul)] ulong seed)
     {
         Generation[] alone = await AloneAsync();
@@ -139,7 +166,12 @@ public sealed class CudaEngineTests
     /// </summary>
     private static EngineOptions Options(string shape, string gpus, ulong seed)
     {
-        int devices = shape switch { "1P+2D" => 3, _ => 2 };
+        int devices = shape switch
+        {
+            "1P+2D" or "1Px2+1D" or "1P+1Dx2" => 3,
+            "1Rx4" => 4,
+            _ => 2,
+        };
         StandIn.Reset(devices, seed, megabytes: 256);
         KvDomainKind domain = gpus == "apart" ? KvDomainKind.Device : KvDomainKind.Host;
         EngineOptions options = PdRig.Options(shape, DisaggregateMode.Always, domain) with

@@ -147,7 +147,7 @@ PD_DRIVER_API cuDeviceGetAttribute(int* value, int attribute, int device) {
 PD_DRIVER_API cuDeviceCanAccessPeer(int* can, int device, int peer) {
   PD_ENTER(known_device(device));
   if (Result result = known_device(peer); result != kOk) return result;
-  *can = device != peer;
+  *can = machine().has_peers && device != peer;
   return kOk;
 }
 

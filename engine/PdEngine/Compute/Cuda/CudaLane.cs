@@ -63,6 +63,9 @@ internal sealed class CudaLane : IDisposable
         }
     }
 
+    /// <summary>What is put on this from now on runs after all that another has marked.</summary>
+    public void Follow(CudaLane other) => WaitFor(other, other.Ticket - 1);
+
     /// <summary>
     /// Runs something that puts work on it while no other thread marks it: a mark would end up in a capture.
     /// </summary>
