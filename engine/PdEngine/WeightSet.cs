@@ -8,17 +8,18 @@ namespace PdEngine;
 internal sealed class WeightSet(Quantization quantization) : IDisposable
 {
     private readonly List<(ModelWeights Weights, WeightPlace Place)> _loaded = [];
+    private readonly List<WeightPlace> _places = [];
     private readonly Lock _gate = new();
     private int _userCount = 1;
 
     public Quantization Quantization => quantization;
 
-    /// <summary>Every share that is loaded, and where.</summary>
-    public IReadOnlyList<WeightPlace> Places => [.. _loaded.Select(shard => shard.Place)];
+    /// <summary>Every share that has been loaded, and where; also of those whose memory is away.</summary>
+    public IReadOnlyList<WeightPlace> Places => _places;
 
     /// <summary>One for each memory that they lie in.</summary>
     public IEnumerable<IBackend> Backends =>
-        _loaded.Select(shard => shard.Place.Backend).DistinctBy(backend => backend.Memory);
+        _places.Select(place => place.Backend).DistinctBy(backend => backend.Memory);
 
     /// <summary>Of the whole model; once something is loaded.</summary>
     public ModelConfig Config { get; private set; } = null!;
@@ -64,6 +65,7 @@ internal sealed class WeightSet(Quantization quantization) : IDisposable
         _loaded.Add((ModelWeights.Load(
             checkpoint, place.Backend, progress, new WeightShard(place.Rank, place.RankCount), first,
             quantization), place));
+        _places.Add(place);
         onLoaded?.Invoke();
     }
 

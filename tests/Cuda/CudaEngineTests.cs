@@ -40,7 +40,8 @@ public sealed class CudaEngineTests
         [Values(0ul, 4ul)] ulong seed)
     {
         Generation[] alone = await AloneAsync();
-        await using Engine engine = await Engine.StartAsync(Options(shape, gpus, seed));
+        await using Engine engine = await Engine.StartAsync(
+            Options(shape, gpus, seed) with { ChunkedPrefillSize = 16 });
         foreach (int count in new[] { Requests.Length, 5 })
         {
             Generation[] ranked = await EngineRig.AtOnceAsync(engine, Requests[..count], seed: count);
@@ -76,10 +77,10 @@ public sealed class CudaEngineTests
     }
 
     [Test]
-    public async Task Forgotten_waits_do_not_go_unseen()
+    public async Task Forgotten_waits_do_not_go_unseen([Values("1P+1D", "1Rx2")] string shape)
     {
         Generation[] alone = await AloneAsync();
-        EngineOptions options = Options("1P+1D", "each", seed: 0) with
+        EngineOptions options = Options(shape, "each", seed: 0) with
         {
             MaxTotalTokens = 256, DisableRadixCache = true, ChunkedPrefillSize = 16,
         };
@@ -113,6 +114,28 @@ public sealed class CudaEngineTests
             EngineRig.AssertSame(alone, plain, $"without graphs, seed {seed}");
         }
         Assert.That(StandIn.GraphLaunchCount(), Is.Zero);
+    }
+
+    [Test]
+    public async Task Pushed_weights_are_those_of_a_fresh_engine(
+        [Values("buckets", "delta")] string source, [Values] bool stages)
+    {
+        StandIn.Reset(deviceCount: 3, megabytes: 256);
+        EngineOptions options = CudaTestDevice.On(UpdateRig.Options("")) with { MaxTotalTokens = 2048 };
+        IReadOnlyList<TokenLogProb> pushed;
+        await using (Engine engine = await Engine.StartAsync(options))
+        {
+            await UpdateRig.PrintAsync(engine);
+            using WeightUpdate update = source == "delta"
+                ? UpdateRig.Delta(3, 4, UpdateRig.First, "1")
+                : UpdateRig.Buckets(4);
+            await engine.Models[0].UpdateWeightsAsync(update, new() { Stages = stages });
+            pushed = await UpdateRig.PrintAsync(engine);
+        }
+        StandIn.Reset(deviceCount: 1, megabytes: 256);
+        EngineOptions fresh = CudaTestDevice.On(EngineRig.Options(UpdateRig.Folder(4)));
+        await using Engine other = await Engine.StartAsync(fresh with { MaxTotalTokens = 2048 });
+        EngineRig.AssertSameBits(await UpdateRig.PrintAsync(other), pushed, source);
     }
 
     [Test]

@@ -177,6 +177,11 @@ PD_DRIVER_API cuCtxSetCurrent(Context* context) {
 PD_DRIVER_API cuCtxSynchronize() {
   PD_ENTER(usable_context());
   if (Result result = no_capture("a synchronisation"); result != kOk) return result;
+  for (Stream* stream : machine().streams) {
+    if (stream->context != current_context() || stream->capture == nullptr) continue;
+    stream->capture_is_broken = true;
+    return refuse(kCaptureUnsupported, "a synchronisation with a device that a stream is being captured on");
+  }
   return drain_device(current_context()->device);
 }
 

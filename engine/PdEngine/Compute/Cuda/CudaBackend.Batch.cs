@@ -42,7 +42,7 @@ internal sealed partial class CudaBackend
         {
             _gpu.Context.MakeCurrent();
             _batch.Flush();
-            Lane.Mark();
+            Lane.Publish();
         }
         catch (CudaException refused)
         {
