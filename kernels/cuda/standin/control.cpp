@@ -42,6 +42,7 @@ void configure(int device_count, uint64_t bytes, uint64_t seed) {
   all.random = seed == 0 ? 0 : seed * 2654435761u + 88172645463325252ull;
   all.driver_version = 13000;
   all.compute_capability = 90;
+  all.has_peers = true;
   all.faults = {};
   all.problem.clear();
   all.launches = all.graph_launches = 0;
@@ -75,6 +76,9 @@ PD_STANDIN_API void pd_standin_set_driver_version(int version) { machine().drive
 PD_STANDIN_API void pd_standin_set_compute_capability(int capability) {
   machine().compute_capability = capability;
 }
+
+// Whether devices can be given access to each other's memory.
+PD_STANDIN_API void pd_standin_set_peers(int has_peers) { machine().has_peers = has_peers != 0; }
 
 // The allocation, copy or launch (kinds 0 to 2) after so many more fails, once.
 PD_STANDIN_API void pd_standin_fail(int kind, int after) {

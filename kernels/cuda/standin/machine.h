@@ -93,6 +93,7 @@ struct Machine {
   int driver_version = 13000;
   int compute_capability = 90;
   uint64_t random = 0;
+  bool has_peers = true;
   std::vector<std::unique_ptr<Device>> devices;
   std::set<Stream*> streams;
   // Destroyed ones: after a fault something may still wait for what never ran on them.

@@ -7,7 +7,7 @@ namespace PdEngine;
 /// of products. Ops put work on the stream; <see cref="End"/> waits where a batch has results.
 /// Not yet run on a GPU: its tests run the kernels on the CPU, under a stand-in for the driver.
 /// </summary>
-internal sealed class CudaBackend : IBackend
+internal sealed partial class CudaBackend : IBackend
 {
     private readonly CudaGpu _gpu;
     private readonly CudaBatch _batch;
@@ -38,6 +38,12 @@ internal sealed class CudaBackend : IBackend
 
     public Tensor CreateTensor(int rowCapacity, int columns) =>
         new(rowCapacity, columns, elementCount => new CudaTensorMemory(_gpu, elementCount));
+
+    public Tensor CreateShared(int rowCapacity, int columns, IReadOnlyList<IBackend> users)
+    {
+        CudaGpu[] gpus = [.. users.Select(user => ((CudaBackend)user)._gpu).Distinct()];
+        return new(rowCapacity, columns, elementCount => new CudaTensorMemory(_gpu, elementCount, gpus));
+    }
 
     public KvStore CreateKvStore(KvLayout layout, int blockCount)
     {
@@ -80,37 +86,6 @@ internal sealed class CudaBackend : IBackend
     }
 
     public void ReloadMatrix(Matrix matrix, MatrixReader reader) => ((CudaMatrix)matrix).Fill(reader);
-
-    public void Begin(AttentionBatch batch, KvStore store, int tokenCount)
-    {
-        batch.CheckFits(store, tokenCount);
-        CudaKvStore own = (CudaKvStore)store;
-        Check.That(own.Lane == Lane);
-        own.Pool.Require();
-        try
-        {
-            _gpu.Context.MakeCurrent();
-            _batch.Begin(batch, own, tokenCount);
-        }
-        catch (CudaException refused)
-        {
-            throw _gpu.Refused(refused);
-        }
-    }
-
-    public void End()
-    {
-        try
-        {
-            _batch.End();
-        }
-        catch (CudaException refused)
-        {
-            throw _gpu.Refused(refused);
-        }
-        if (_batch.Sampling.IsPending)
-            _batch.Sampling.Finish();
-    }
 
     public void Embed(Matrix table, ReadOnlySpan<int> tokenIds, Tensor output)
     {
@@ -331,31 +306,6 @@ internal sealed class CudaBackend : IBackend
         CudaExtent grid = new(
             (weight.Rows + tile.Outputs - 1) / tile.Outputs, (rows + tile.Rows - 1) / tile.Rows);
         Launch(_gpu.Kernels.Gemms[index], grid, tile.Threads, tile.SharedBytes(weight.SegmentCount), args);
-    }
-
-    private void Launch<T>(CudaFunction kernel, CudaExtent grid, int threads, int sharedBytes, in T args)
-        where T : unmanaged
-    {
-        try
-        {
-            _batch.Launch(kernel, grid, threads, sharedBytes, args);
-        }
-        catch (CudaException refused)
-        {
-            throw _gpu.Refused(refused);
-        }
-    }
-
-    private ulong PutRows(ReadOnlySpan<int> rows)
-    {
-        try
-        {
-            return _batch.PutRows(rows);
-        }
-        catch (CudaException refused)
-        {
-            throw _gpu.Refused(refused);
-        }
     }
 
     private CudaKvStore Fitting(KvStore store, AttentionShape shape, AttentionBatch batch)

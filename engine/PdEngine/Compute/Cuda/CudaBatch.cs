@@ -20,6 +20,7 @@ internal sealed class CudaBatch : IDisposable
     private readonly bool _usesGraphs;
     private int _tokenCount;
     private int _paddedCount;
+    private bool _isOpen;
 
     public CudaBatch(CudaLane lane, bool usesGraphs)
     {
@@ -45,6 +46,10 @@ internal sealed class CudaBatch : IDisposable
         Store = store;
         _tokenCount = tokenCount;
         _recording.Drop();
+        // The ticket of a batch that failed; this one has its own.
+        if (_isOpen)
+            _lane.Mark();
+        _isOpen = true;
         _memory.Turn();
         Sampling.Begin();
         int page = store.Layout.PageSize;
@@ -70,6 +75,7 @@ internal sealed class CudaBatch : IDisposable
         if (hasResults)
             Sampling.Return();
         _lane.Mark();
+        _isOpen = false;
         _memory.Close();
         if (hasResults)
             _memory.Await();

@@ -52,9 +52,9 @@ internal sealed unsafe class CudaInputs(CudaLane lane, CudaStepMemory memory) : 
         where T : unmanaged
     {
         int bytes = ((paddedCount * sizeof(T)) + Alignment - 1) / Alignment * Alignment;
-        if (!_isFixed)
+        if (!_isFixed && paddedCount <= items.Length)
             return memory.Upload(items);
-        if (_used + bytes > FirstBlockByte)
+        if (!_isFixed || _used + bytes > FirstBlockByte)
             return PutElsewhere(items, paddedCount, padding);
         Span<T> room = new(_pinned.Host + _used, paddedCount);
         items.CopyTo(room);
