@@ -26,19 +26,17 @@ using Tile128 = GemmTile<128, 128, 64, 32, 3>;
 // Rows of a warp's tiles in a stage, as ldmatrix wants them named.
 struct LeftRows {
   static constexpr bool kShared = true;
-  const bf16* stage;
-  i32 first, lane;
-  DEVICE const bf16* row(i32 step, i32 tile) const {
-    return stage + swizzled<kChunks>(first + tile * 16 + (lane & 15), step * 2 + (lane >> 4));
-  }
+  LaneRow<kChunks> own;
+
+  DEVICE LeftRows(const bf16* stage, i32 first, i32 lane) : own(stage, first, lane & 15, lane >> 4) {}
+  DEVICE SharedTile row(i32 step, i32 tile) const { return own.at(tile * 16, step * 2); }
 };
 struct RightRows {
-  const bf16* stage;
-  i32 first, lane;
-  DEVICE const bf16* row(i32 step, i32 tile) const {
-    return stage +
-           swizzled<kChunks>(first + tile * 8 + (lane & 7) + (lane >> 4) * 8, step * 2 + (lane >> 3 & 1));
-  }
+  LaneRow<kChunks> own;
+
+  DEVICE RightRows(const bf16* stage, i32 first, i32 lane)
+      : own(stage, first, (lane & 7) + (lane >> 4) * 8, lane >> 3 & 1) {}
+  DEVICE SharedTile row(i32 step, i32 tile) const { return own.at(tile * 8, step * 2); }
 };
 
 // What a block works on: columns [0, length) of some segments.
@@ -240,8 +238,8 @@ DEVICE void multiply_tile(const GemmArgs& args) {
     const bf16* stage = stages + slot * Tile::kStageElements;
     free_slot = slot;
     slot = slot + 1 < Tile::kStages ? slot + 1 : 0;
-    warp_product<false, kGemmDepth / 16>(sums.at, LeftRows{stage, warp_row, lane},
-                                         RightRows{stage + Tile::kRows * kGemmDepth, warp_output, lane});
+    warp_product<false, kGemmDepth / 16>(sums.at, LeftRows(stage, warp_row, lane),
+                                         RightRows(stage + Tile::kRows * kGemmDepth, warp_output, lane));
     if (step + 1 < segment_ends) continue;
     end_segment(sums, segment++, range.segments, room);
     segment_ends += range.steps;
