@@ -222,6 +222,8 @@ internal sealed class HttpServer : IAsyncDisposable
         HttpRefusal refusal = known ?? new(500, "server_error", "the server failed; its log says how");
         if (refusal.RetryAfterSeconds is { } seconds)
             context.Response.Headers.RetryAfter = seconds.ToString(CultureInfo.InvariantCulture);
+        if (RequestBody.IsLeft(context))
+            context.Response.Headers.Connection = "close";
         if (refusal.Allow is { } allow)
             context.Response.Headers.Allow = allow;
         if (refusal.Status == 401)
