@@ -9,7 +9,6 @@ namespace PdEngine;
 internal sealed class RopeTable(
     float[] inverseFrequencies, float attentionFactor, IBackend? backend = null) : IDisposable
 {
-    private readonly float[] _row = new float[inverseFrequencies.Length * 2];
     private Tensor _table = new(0, inverseFrequencies.Length * 2);
     private int _positions;
 
@@ -28,17 +27,23 @@ internal sealed class RopeTable(
             _table = backend?.CreateTensor(capacity, PairCount * 2) ?? new(capacity, PairCount * 2);
             _positions = 0;
         }
-        // A device's memory is written between steps, which waits: all of it at once.
-        int end = _table.IsHost ? positionCount : _table.RowCapacity;
-        for (; _positions < end; _positions++)
-        {
-            Fill(_row, _positions);
-            _table.WriteRow(_positions, _row);
-        }
+        if (!_table.IsHost && _positions == 0)
+            FillAll();
+        for (; _positions < positionCount; _positions++)
+            Fill(_table.Row(_positions), _positions);
         return _table;
     }
 
     public void Dispose() => _table.Dispose();
+
+    // A device's memory is written between steps, which waits: all of it at once.
+    private void FillAll()
+    {
+        float[] values = new float[_table.RowCapacity * _table.Stride];
+        for (; _positions < _table.RowCapacity; _positions++)
+            Fill(values.AsSpan(_positions * _table.Stride, _table.Columns), _positions);
+        _table.Memory.Write(0, values);
+    }
 
     private void Fill(Span<float> row, int position)
     {

@@ -39,7 +39,7 @@ internal sealed class CudaDevices : IDisposable
                 {
                     gpus.Add(ordinal, gpu = devices.OpenGpu(driver, ordinal, options));
                 }
-                devices._backends.Add(new CudaBackend(gpu));
+                devices._backends.Add(new CudaBackend(gpu, options.UsesGraphs));
             }
             devices.Described = $"{string.Join(", ", gpus.OrderBy(gpu => gpu.Key).Select(
                 gpu => $"cuda:{gpu.Key} ({gpu.Value.Device.Name}, {gpu.Value.Images.Origin})"))}, driver of "
@@ -64,15 +64,21 @@ internal sealed class CudaDevices : IDisposable
         _gpus.ForEach(gpu => gpu.Dispose());
     }
 
-    private CudaGpu OpenGpu(CudaDriver driver, int ordinal, CudaOptions options)
+    /// <exception cref="BackendException">The kernels are not built for GPUs as old as this.</exception>
+    internal static void ThrowIfTooOld(CudaDevice device)
     {
-        CudaDevice device = CudaDevice.Open(driver, ordinal);
         if (device.Capability < LeastCapability)
         {
             throw new BackendException(
-                $"GPU {ordinal} ({device.Name}) is of compute capability {device.Capability / 10}."
+                $"GPU {device.Ordinal} ({device.Name}) is of compute capability {device.Capability / 10}."
                 + $"{device.Capability % 10}; the kernels need 8.0 or more. Compute on the CPU.");
         }
+    }
+
+    private CudaGpu OpenGpu(CudaDriver driver, int ordinal, CudaOptions options)
+    {
+        CudaDevice device = CudaDevice.Open(driver, ordinal);
+        ThrowIfTooOld(device);
         CudaGpu gpu = new(driver, device, CudaImages.For(device, options));
         _gpus.Add(gpu);
         return gpu;

@@ -24,21 +24,13 @@ internal sealed class CudaImages
     public static CudaImages For(CudaDevice device, CudaOptions options)
     {
         CudaImageStore store = new(options.ImagesFolder);
-        CudaTarget[] targets = [.. store.Targets().Where(target => target.RunsOn(device.Capability))];
-        CudaTarget? best = targets.Where(target => !target.IsVirtual).MaxBy(target => target.Capability);
-        if (best is not null)
-            return Stored(store, best);
-        if (Compiled(device.Capability, options) is { } compiled)
-            return compiled;
-        best = targets.MaxBy(target => target.Capability);
-        if (best is not null)
-            return Stored(store, best);
-        string known = string.Join(", ", store.Targets().Select(target => target.Name));
-        throw new BackendException(
-            $"GPU {device.Ordinal} ({device.Name}) is of compute capability {device.Capability / 10}."
-            + $"{device.Capability % 10}, and there are images of the kernels for "
-            + $"{(known.Length == 0 ? "nothing" : known)}. Compute on the CPU.");
+        CudaTarget target = BestOf(store, device);
+        return (target.IsVirtual ? Compiled(device.Capability, options) : null) ?? Stored(store, target);
     }
+
+    /// <exception cref="BackendException">There are none; the message says for what there are.</exception>
+    public static void ThrowIfNone(CudaDevice device) =>
+        BestOf(new CudaImageStore(new CudaOptions().ImagesFolder), device);
 
     /// <summary>Images of a capability, compiled or from the cache; null where there is no compiler for it.
     /// </summary>
@@ -78,6 +70,20 @@ internal sealed class CudaImages
         {
             return null;
         }
+    }
+
+    private static CudaTarget BestOf(CudaImageStore store, CudaDevice device)
+    {
+        CudaTarget[] targets = [.. store.Targets()];
+        CudaTarget? best = targets.Where(target => target.RunsOn(device.Capability))
+            .MaxBy(target => (!target.IsVirtual, target.Capability));
+        if (best is not null)
+            return best;
+        string known = string.Join(", ", targets.Select(target => target.Name));
+        throw new BackendException(
+            $"GPU {device.Ordinal} ({device.Name}) is of compute capability {device.Capability / 10}."
+            + $"{device.Capability % 10}, and there are images of the kernels for "
+            + $"{(known.Length == 0 ? "nothing" : known)}. Compute on the CPU.");
     }
 
     private static CudaImages Stored(CudaImageStore store, CudaTarget target) =>

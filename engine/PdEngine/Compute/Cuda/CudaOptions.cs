@@ -18,6 +18,9 @@ internal sealed record CudaOptions
     /// <summary>NVRTC's file, should something be compiled; null is the system's own.</summary>
     public string? CompilerPath { get; init; }
 
+    /// <summary>Decode batches are launched as graphs.</summary>
+    public bool UsesGraphs { get; init; } = true;
+
     /// <summary>
     /// GPU of each device of the plan, as the driver counts; a GPU may be named more than once. Null takes
     /// GPUs in order, and shares them evenly where there are more devices.
