@@ -21,7 +21,7 @@ internal static class CommandLine
         {
             new HelpOption { Recursive = true }, new VersionOption(), GenerateVerb.Create(),
             ScoreVerb.Create(), RolloutVerb.Create(), ServeVerb.Create(), BenchVerb.Create(),
-            TopologyVerb.Create(),
+            TopologyVerb.Create(), DoctorVerb.Create(),
         };
         ParseResult parsed = root.Parse(arguments.Length == 0 ? ["--help"] : arguments);
         string? problem = MisspeltFlag(parsed) ?? (parsed.Errors.Count == 0 ? null : Readable(parsed));

@@ -51,7 +51,7 @@ internal static class FactRoutes
         json.WriteString("tokenizer_path", path);
         json.WriteString("model_type", FamilyNames.ModelType(model.Config.Family));
         json.WriteStartArray("architectures");
-        json.WriteStringValue(FamilyNames.Architecture(model.Config.Family));
+        json.WriteStringValue(FamilyNames.Architecture(model));
         json.WriteEndArray();
         json.WriteString("host", call.Server.Address.Host);
         json.WriteNumber("port", call.Server.Address.Port);
@@ -84,14 +84,14 @@ internal static class FactRoutes
         json.WriteString("model_path", path);
         json.WriteString("tokenizer_path", path);
         json.WriteString("served_model_name", model.Name);
-        json.WriteBoolean("is_generation", true);
+        json.WriteBoolean("is_generation", !model.IsReward);
         json.WriteNull("preferred_sampling_params");
         json.WriteString("weight_version", model.WeightVersion);
         json.WriteBoolean("has_image_understanding", false);
         json.WriteBoolean("has_audio_understanding", false);
         json.WriteString("model_type", FamilyNames.ModelType(model.Config.Family));
         json.WriteStartArray("architectures");
-        json.WriteStringValue(FamilyNames.Architecture(model.Config.Family));
+        json.WriteStringValue(FamilyNames.Architecture(model));
         json.WriteEndArray();
         json.WriteEndObject();
     }

@@ -135,12 +135,16 @@ internal sealed class HttpServer : IAsyncDisposable
             ?? Options.ModelPath ?? model.Name;
 
     /// <summary>Where a service may read weights from.</summary>
+    /// <exception cref="OptionsException">Its model is no file, so that there is no such place.</exception>
     public string WeightsRootOf(EngineModel model)
     {
         if (Options.WeightsRoot is { } root)
             return root;
         string path = Path.GetFullPath(PathOf(model));
-        return Directory.Exists(path) ? path : Path.GetDirectoryName(path)!;
+        if (Directory.Exists(path))
+            return path;
+        return File.Exists(path) ? Path.GetDirectoryName(path)! : throw new OptionsException(
+            "--weights-root", $"model '{PathOf(model)}' lies in no folder; start the server with a folder");
     }
 
     public async ValueTask DisposeAsync()

@@ -35,11 +35,12 @@ internal static unsafe class CpuIsaSupport
         }
         catch (DllNotFoundException missing)
         {
-            return $"libpd_cpu.so is not beside the program, where the build puts it ({missing.Message})";
+            return CpuLibrary.IsEmbedded ? missing.Message
+                : $"{CpuLibrary.FileName} is not beside the program, where the build puts it ({missing.Message})";
         }
         catch (BadImageFormatException foreign)
         {
-            return $"libpd_cpu.so is not for this machine ({foreign.Message})";
+            return $"{CpuLibrary.FileName} is not for this machine ({foreign.Message})";
         }
     }
 

@@ -64,15 +64,21 @@ internal sealed class CudaDevices : IDisposable
         _gpus.ForEach(gpu => gpu.Dispose());
     }
 
-    private CudaGpu OpenGpu(CudaDriver driver, int ordinal)
+    /// <exception cref="BackendException">The kernels are not built for GPUs as old as this.</exception>
+    internal static void ThrowIfTooOld(CudaDevice device)
     {
-        CudaDevice device = CudaDevice.Open(driver, ordinal);
         if (device.Capability < LeastCapability)
         {
             throw new BackendException(
-                $"GPU {ordinal} ({device.Name}) is of compute capability {device.Capability / 10}."
+                $"GPU {device.Ordinal} ({device.Name}) is of compute capability {device.Capability / 10}."
                 + $"{device.Capability % 10}; the kernels need 8.0 or more. Compute on the CPU.");
         }
+    }
+
+    private CudaGpu OpenGpu(CudaDriver driver, int ordinal)
+    {
+        CudaDevice device = CudaDevice.Open(driver, ordinal);
+        ThrowIfTooOld(device);
         CudaGpu gpu = new(driver, device, CudaImages.For(driver, device));
         _gpus.Add(gpu);
         return gpu;
