@@ -1,5 +1,4 @@
 using System.Runtime.InteropServices;
-using System.Security.Cryptography;
 
 namespace PdEngine;
 
@@ -21,15 +20,15 @@ internal static class WeightChecksums
         float[] chunk = new float[ChunkElements];
         foreach (TensorShape tensor in ModelTensors.Of(weights.Config))
         {
-            using IncrementalHash hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+            using Sha256 hash = new();
             long count = TensorShape.Count(tensor.Shape);
             for (long first = 0; first < count; first += ChunkElements)
             {
                 Span<float> part = chunk.AsSpan(0, (int)Math.Min(ChunkElements, count - first));
                 present.Read(tensor.Name, first, part);
-                hash.AppendData(MemoryMarshal.AsBytes(part));
+                hash.Append(MemoryMarshal.AsBytes(part));
             }
-            sums.Add(tensor.Name, Convert.ToHexStringLower(hash.GetHashAndReset()));
+            sums.Add(tensor.Name, Convert.ToHexStringLower(hash.Finish()));
         }
         return sums;
     }

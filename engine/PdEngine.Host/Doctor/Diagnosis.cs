@@ -66,6 +66,11 @@ internal sealed record Diagnosis
                 false, $"{Host.OpenFiles} files may be open; serve takes one for each connection.",
                 "ulimit -n 65536, or LimitNOFILE=65536 in the unit.");
         }
+        if (!Host.HasOpenSsl)
+        {
+            yield return new(false, "There is no OpenSSL, so that nothing can be fetched over https.",
+                "apt-get install libssl3, where models are to be pulled.");
+        }
         if (Cuda.WhyNone is { } reason)
         {
             yield return new(

@@ -22,6 +22,7 @@ internal static class DiagnosisReport
             + (host.MemoryBytes is { } all ? $" of {Shown.Bytes(all)}" : ""));
         Line(output, "huge pages", host.HugePages ?? "unknown");
         Line(output, "open files", host.OpenFiles is { } files ? $"{files}" : "unknown");
+        Line(output, "OpenSSL", host.HasOpenSsl ? "yes" : "no");
         if (diagnosis.Limits is { } limits)
         {
             Line(output, "products", $"{Giga(limits.FmaFlopsPerSecond)} GFLOP/s in float32"
@@ -99,6 +100,7 @@ internal static class DiagnosisReport
         json.WriteString("huge_pages", host.HugePages);
         WriteNumber(json, "open_files", host.OpenFiles);
         json.WriteString("kernels", host.Library);
+        json.WriteBoolean("openssl", host.HasOpenSsl);
         json.WriteEndObject();
     }
 

@@ -38,6 +38,9 @@ internal sealed record HostFacts
     /// <summary>Where the kernels' library was loaded from; null where it was not.</summary>
     public string? Library { get; init; }
 
+    /// <summary>Whether OpenSSL is installed.</summary>
+    public required bool HasOpenSsl { get; init; }
+
     /// <summary>Reads them.</summary>
     /// <param name="root">Folder that stands for <c>/</c>.</param>
     public static HostFacts Read(string root = "/")
@@ -56,6 +59,7 @@ internal sealed record HostFacts
             FreeBytes = HostMemory.FreeBytes(),
             HugePages = Chosen(Lines(root, "sys/kernel/mm/transparent_hugepage/enabled").FirstOrDefault()),
             OpenFiles = Number(After(Lines(root, "proc/self/limits"), "Max open files")),
+            HasOpenSsl = Sha256.IsOpenSslThere,
             Library = Mapped(Lines(root, "proc/self/maps"), "libpd_cpu.so"),
         };
     }

@@ -40,5 +40,5 @@ internal sealed class AccessKey
     /// <summary>In a time that tells nothing of either: hashes of one length are compared.</summary>
     public bool Matches(string given) => CryptographicOperations.FixedTimeEquals(_hash, Hash(given));
 
-    private static byte[] Hash(string key) => SHA256.HashData(Encoding.UTF8.GetBytes(key));
+    private static byte[] Hash(string key) => Sha256.Of(Encoding.UTF8.GetBytes(key));
 }

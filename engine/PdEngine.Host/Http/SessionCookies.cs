@@ -13,7 +13,10 @@ internal sealed class SessionCookies(TimeProvider clock)
 {
     public const string Name = "pdengine_session";
     private static readonly TimeSpan Lifetime = TimeSpan.FromHours(12);
-    private readonly byte[] _secret = RandomNumberGenerator.GetBytes(32);
+
+    // Identifiers are drawn by the system's generator for secrets, on machines without OpenSSL too.
+    private readonly byte[] _secret = Sha256.Of(
+        [.. Enumerable.Range(0, 4).SelectMany(_ => Guid.NewGuid().ToByteArray())]);
 
     /// <summary>Sets one that opens so much.</summary>
     public void Give(HttpContext context, Access access)
@@ -48,5 +51,5 @@ internal sealed class SessionCookies(TimeProvider clock)
     }
 
     private string Sign(string claim) =>
-        Convert.ToHexStringLower(HMACSHA256.HashData(_secret, Encoding.UTF8.GetBytes(claim)));
+        Convert.ToHexStringLower(Sha256.Keyed(_secret, Encoding.UTF8.GetBytes(claim)));
 }

@@ -1,5 +1,4 @@
 using System.Buffers.Binary;
-using System.Security.Cryptography;
 
 namespace PdEngine.Host;
 
@@ -14,8 +13,6 @@ internal static class SeedHash
         BinaryPrimitives.WriteUInt64LittleEndian(input, seed);
         BinaryPrimitives.WriteUInt64LittleEndian(input[8..], line);
         BinaryPrimitives.WriteUInt64LittleEndian(input[16..], sample);
-        Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];
-        SHA256.HashData(input, hash);
-        return BinaryPrimitives.ReadUInt64LittleEndian(hash);
+        return BinaryPrimitives.ReadUInt64LittleEndian(Sha256.Of(input));
     }
 }

@@ -23,12 +23,8 @@ internal sealed class RopeTable(
         if (positionCount > _table.RowCapacity)
         {
             int capacity = Math.Max(positionCount, Math.Max(256, _table.RowCapacity * 2));
-            _table.Dispose();
-            _table = backend?.CreateTensor(capacity, PairCount * 2) ?? new(capacity, PairCount * 2);
-            _positions = 0;
+            Grow(backend?.CreateTensor(capacity, PairCount * 2) ?? new(capacity, PairCount * 2));
         }
-        if (!_table.IsHost && _positions == 0)
-            FillAll();
         for (; _positions < positionCount; _positions++)
             Fill(_table.Row(_positions), _positions);
         return _table;
@@ -36,13 +32,23 @@ internal sealed class RopeTable(
 
     public void Dispose() => _table.Dispose();
 
-    // A device's memory is written between steps, which waits: all of it at once.
-    private void FillAll()
+    private void Grow(Tensor grown)
     {
-        float[] values = new float[_table.RowCapacity * _table.Stride];
-        for (; _positions < _table.RowCapacity; _positions++)
-            Fill(values.AsSpan(_positions * _table.Stride, _table.Columns), _positions);
-        _table.Memory.Write(0, values);
+        if (grown.IsHost)
+        {
+            for (int position = 0; position < _positions; position++)
+                _table.Row(position).CopyTo(grown.Row(position));
+        }
+        else
+        {
+            // A device's memory is written between steps, which waits: all of it at once.
+            float[] values = new float[grown.RowCapacity * grown.Stride];
+            for (_positions = 0; _positions < grown.RowCapacity; _positions++)
+                Fill(values.AsSpan(_positions * grown.Stride, grown.Columns), _positions);
+            grown.Memory.Write(0, values);
+        }
+        _table.Dispose();
+        _table = grown;
     }
 
     private void Fill(Span<float> row, int position)

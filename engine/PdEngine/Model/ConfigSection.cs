@@ -24,8 +24,7 @@ internal sealed class ConfigSection
         try
         {
             ReadOnlyMemory<byte> text = json.Span.StartsWith("\uFEFF"u8) ? json[3..] : json;
-            using JsonDocument document = JsonDocument.Parse(
-                text, new JsonDocumentOptions { AllowDuplicateProperties = false });
+            using JsonDocument document = StrictJson.Parse(text);
             JsonElement root = document.RootElement.Clone();
             return root.ValueKind == JsonValueKind.Object
                 ? new ConfigSection(path, "", root)

@@ -1,5 +1,3 @@
-using System.Security.Cryptography;
-
 namespace PdEngine;
 
 /// <summary>Changed elements of one tensor.</summary>
@@ -26,7 +24,7 @@ internal sealed class TensorDelta(long[] indices, float[] values, byte[] resultS
     /// <param name="read">Reads the resulting elements.</param>
     public bool IsResult(long count, TensorFill read)
     {
-        using IncrementalHash hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        using Sha256 hash = new();
         float[] part = new float[Math.Min(ChunkElements, count)];
         byte[] bytes = new byte[part.Length * sizeof(ushort)];
         for (long first = 0; first < count; first += part.Length)
@@ -34,8 +32,8 @@ internal sealed class TensorDelta(long[] indices, float[] values, byte[] resultS
             Span<float> elements = part.AsSpan(0, (int)Math.Min(part.Length, count - first));
             read(first, elements);
             FloatNarrowing.ToBFloat16(elements, bytes);
-            hash.AppendData(bytes, 0, elements.Length * sizeof(ushort));
+            hash.Append(bytes.AsSpan(0, elements.Length * sizeof(ushort)));
         }
-        return hash.GetHashAndReset().AsSpan().SequenceEqual(resultSha256);
+        return hash.Finish().AsSpan().SequenceEqual(resultSha256);
     }
 }

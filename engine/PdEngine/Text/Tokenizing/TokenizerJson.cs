@@ -9,8 +9,6 @@ internal static class TokenizerJson
     private const string ConfigName = "tokenizer_config.json";
     private const long MaxFileBytes = 256 << 20;
 
-    private static readonly JsonDocumentOptions Strict = new() { AllowDuplicateProperties = false };
-
     public static Tokenizer Load(string folderOrTokenizerJson)
     {
         ArgumentException.ThrowIfNullOrEmpty(folderOrTokenizerJson);
@@ -60,7 +58,7 @@ internal static class TokenizerJson
             return new TokenizerField(default, path, place);
         try
         {
-            return new TokenizerField(JsonDocument.Parse(json, Strict).RootElement, path, place);
+            return new TokenizerField(StrictJson.Parse(json).RootElement, path, place);
         }
         catch (Exception broken) when (broken is JsonException or InvalidOperationException)
         {
