@@ -4,12 +4,13 @@ using PdEngine.Interop;
 const string usage = """
     Builds the images of the CUDA kernels that changed, and their manifest.
       dotnet run --project kernels/cuda/images/build -- [FOLDER] [--nvrtc FILE]
-    FOLDER is kernels/cuda/images where none is named. FILE is libnvrtc.so.12 where the system has none:
-    kernels/cuda/images/build/fetch-nvrtc.sh gets it.
+    FOLDER is kernels/cuda/images where none is named. FILE is a libnvrtc.so.12; where none is named, that of
+    artifacts/nvrtc, which kernels/cuda/images/build/fetch-nvrtc.sh fills, else the system's.
     """;
 
 string folder = "kernels/cuda/images";
-string? library = null;
+const string fetched = "artifacts/nvrtc/libnvrtc.so.12";
+string? library = File.Exists(fetched) ? fetched : null;
 for (int i = 0; i < args.Length; i++)
 {
     if (args[i] == "--nvrtc" && i + 1 < args.Length)
