@@ -39,6 +39,18 @@ public sealed class CudaFaultTests
         Assert.That(Refusal(Options).Message, Does.Contain("capability 7.5").And.Contain("8.0 or more"));
     }
 
+    [TestCase(80)]
+    [TestCase(86, Description = "by PTX")]
+    [TestCase(89)]
+    [TestCase(90)]
+    public void There_is_an_image_for_every_gpu_that_can_run_it(int capability)
+    {
+        StandIn.Reset();
+        StandIn.SetCapability(capability);
+        using CudaDevices devices = CudaDevices.Open(new CudaOptions { DriverPath = StandIn.Path }, 1);
+        Assert.That(devices.Backends[0].Name, Is.EqualTo($"cuda/sm_{capability}"));
+    }
+
     [Test]
     public void Too_little_memory_is_said()
     {
