@@ -67,9 +67,6 @@ internal sealed unsafe class CudaDriver
     /// <summary>A version number as it is written, for example 12.4.</summary>
     public static string TextOf(int version) => $"{version / 1000}.{version % 1000 / 10}";
 
-    /// <summary>Address of an entry point that no real driver has; null where there is none.</summary>
-    internal void* Find(string symbol) => _library.Find(symbol);
-
     internal void ThrowIfFailed(
         CudaResult result, [CallerArgumentExpression(nameof(result))] string operation = "")
     {

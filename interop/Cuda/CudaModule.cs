@@ -19,6 +19,14 @@ internal sealed unsafe class CudaModule : CudaHandle
             Own(Api.cuModuleLoadDataEx(&made, first, 0, null, null), made, "cuModuleLoadDataEx");
     }
 
+    /// <summary>Whether it has a kernel of this name.</summary>
+    public bool Has(string name)
+    {
+        nint function = 0;
+        fixed (byte* text = Encoding.UTF8.GetBytes(name + '\0'))
+            return Api.cuModuleGetFunction(&function, handle, text) == CudaResult.Success;
+    }
+
     /// <summary>A kernel by its name; good until the module is disposed.</summary>
     /// <param name="name">Of its entry.</param>
     /// <param name="parameterBytes">Of its one parameter.</param>

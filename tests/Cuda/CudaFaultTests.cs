@@ -111,7 +111,7 @@ public sealed class CudaFaultTests
         await using (Engine engine = await Engine.StartAsync(options))
         {
             Assert.That(engine.BackendName, Is.EqualTo("cuda/sm_90"));
-            Assert.That(engine.Notices[0], Does.Contain("auto").And.Contain("cuda:0 (stand-in 0)"));
+            Assert.That(engine.Notices[0], Does.Contain("auto").And.Contain("cuda:0 (stand-in 0, sm_90a)"));
         }
         StandIn.SetCapability(75);
         await using (Engine engine = await Engine.StartAsync(options))

@@ -38,6 +38,8 @@ const char* name_of(int result) {
       return "CUDA_ERROR_INVALID_IMAGE";
     case kInvalidContext:
       return "CUDA_ERROR_INVALID_CONTEXT";
+    case kNoBinaryForGpu:
+      return "CUDA_ERROR_NO_BINARY_FOR_GPU";
     case kEccUncorrectable:
       return "CUDA_ERROR_ECC_UNCORRECTABLE";
     case kInvalidHandle:

@@ -20,6 +20,7 @@ enum Result : int {
   kInvalidDevice = 101,
   kInvalidImage = 200,
   kInvalidContext = 201,
+  kNoBinaryForGpu = 209,
   kEccUncorrectable = 214,
   kInvalidHandle = 400,
   kNotFound = 500,

@@ -35,7 +35,14 @@ size_t parameter_bytes(const std::string& declaration) {
   return 0;
 }
 
-std::string read_ptx(const std::string& ptx, std::map<std::string, size_t>& entries) {
+std::string read_ptx(const std::string& ptx, Image& image) {
+  const std::string target = ".target sm_";
+  size_t named = ptx.find(target);
+  if (named == std::string::npos) return "the PTX has no target";
+  size_t digits = named + target.size();
+  image.capability = static_cast<int>(strtoul(ptx.c_str() + digits, nullptr, 10));
+  image.is_exact = ptx[ptx.find_first_not_of("0123456789", digits)] == 'a';
+  image.is_ptx = true;
   const std::string mark = ".entry ";
   for (size_t at = ptx.find(mark); at != std::string::npos; at = ptx.find(mark, at + 1)) {
     size_t open = ptx.find('(', at);
@@ -51,9 +58,9 @@ std::string read_ptx(const std::string& ptx, std::map<std::string, size_t>& entr
       std::istringstream declarations(ptx.substr(open + 1, close - open - 1));
       for (std::string one; std::getline(declarations, one, ',');) bytes += parameter_bytes(one);
     }
-    entries[name] = bytes;
+    image.entries[name] = bytes;
   }
-  return entries.empty() ? "the PTX has no entry" : "";
+  return image.entries.empty() ? "the PTX has no entry" : "";
 }
 
 template <typename T>
@@ -77,39 +84,49 @@ bool find_argument_bytes(const unsigned char* attributes, size_t length, size_t&
   return false;
 }
 
-std::string read_cubin(const unsigned char* image, std::map<std::string, size_t>& entries) {
+std::string read_cubin(const unsigned char* bytes, Image& image) {
   constexpr uint16_t kCudaMachine = 190;
-  if (number_at<uint16_t>(image + 0x12) != kCudaMachine) return "the ELF image is not for a GPU";
-  const unsigned char* sections = image + number_at<uint64_t>(image + 0x28);
-  size_t stride = number_at<uint16_t>(image + 0x3a);
-  size_t count = number_at<uint16_t>(image + 0x3c);
-  const unsigned char* names_section = sections + stride * number_at<uint16_t>(image + 0x3e);
-  const char* names = reinterpret_cast<const char*>(image + number_at<uint64_t>(names_section + 0x18));
+  constexpr uint32_t kCapabilityMask = 0xff, kExactFlag = 0x800;
+  if (number_at<uint16_t>(bytes + 0x12) != kCudaMachine) return "the ELF image is not for a GPU";
+  uint32_t flags = number_at<uint32_t>(bytes + 0x30);
+  image.capability = static_cast<int>(flags & kCapabilityMask);
+  image.is_exact = (flags & kExactFlag) != 0;
+  const unsigned char* sections = bytes + number_at<uint64_t>(bytes + 0x28);
+  size_t stride = number_at<uint16_t>(bytes + 0x3a);
+  size_t count = number_at<uint16_t>(bytes + 0x3c);
+  const unsigned char* names_section = sections + stride * number_at<uint16_t>(bytes + 0x3e);
+  const char* names = reinterpret_cast<const char*>(bytes + number_at<uint64_t>(names_section + 0x18));
   const std::string mark = ".nv.info.";
   for (size_t i = 0; i < count; i++) {
     const unsigned char* section = sections + stride * i;
     std::string name = names + number_at<uint32_t>(section);
     if (name.compare(0, mark.size(), mark) != 0) continue;
-    size_t bytes = 0;
-    const unsigned char* attributes = image + number_at<uint64_t>(section + 0x18);
-    if (find_argument_bytes(attributes, number_at<uint64_t>(section + 0x20), bytes))
-      entries[name.substr(mark.size())] = bytes;
+    size_t arguments = 0;
+    const unsigned char* attributes = bytes + number_at<uint64_t>(section + 0x18);
+    if (find_argument_bytes(attributes, number_at<uint64_t>(section + 0x20), arguments))
+      image.entries[name.substr(mark.size())] = arguments;
   }
-  return entries.empty() ? "the cubin has no kernel" : "";
+  return image.entries.empty() ? "the cubin has no kernel" : "";
 }
 
 }  // namespace
 
-std::string read_image(const void* image, std::map<std::string, size_t>& entries) {
-  const char* text = static_cast<const char*>(image);
+std::string read_image(const void* bytes, Image& image) {
+  const char* text = static_cast<const char*>(bytes);
   if (memcmp(text,
              "\x7f"
              "ELF",
              4) == 0)
-    return read_cubin(static_cast<const unsigned char*>(image), entries);
-  if (strncmp(text, kTextMark, sizeof kTextMark - 1) == 0) return read_text(text, entries);
-  if (strncmp(text, "//", 2) == 0 || strstr(text, ".version") != nullptr) return read_ptx(text, entries);
+    return read_cubin(static_cast<const unsigned char*>(bytes), image);
+  if (strncmp(text, kTextMark, sizeof kTextMark - 1) == 0) return read_text(text, image.entries);
+  if (strncmp(text, "//", 2) == 0 || strstr(text, ".version") != nullptr) return read_ptx(text, image);
   return "the image is neither a cubin nor PTX";
+}
+
+bool runs_on(const Image& image, int capability) {
+  if (image.capability == 0 || image.capability == capability) return true;
+  if (image.is_exact || image.capability > capability) return false;
+  return image.is_ptx || image.capability / 10 == capability / 10;
 }
 
 }  // namespace pd::standin

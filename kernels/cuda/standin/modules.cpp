@@ -33,13 +33,15 @@ Result check_shape(const Function& function, Extent grid, Extent block, unsigned
 
 }  // namespace
 
-PD_DRIVER_API cuModuleLoadDataEx(Module** module, const void* image, unsigned, int*, void**) {
+PD_DRIVER_API cuModuleLoadDataEx(Module** module, const void* bytes_of_image, unsigned, int*, void**) {
   PD_ENTER(usable_context());
   if (Result result = no_capture("loading a module"); result != kOk) return result;
-  std::map<std::string, size_t> entries;
-  std::string problem = read_image(image, entries);
+  Image image;
+  std::string problem = read_image(bytes_of_image, image);
   if (!problem.empty()) return refuse(kInvalidImage, problem);
-  for (auto& [name, bytes] : entries) {
+  if (!runs_on(image, machine().compute_capability))
+    return refuse(kNoBinaryForGpu, "the image is for compute capability " + std::to_string(image.capability));
+  for (auto& [name, bytes] : image.entries) {
     KernelEntry kernel = find_kernel(name);
     if (!kernel.exists)
       return refuse(kInvalidImage, "the image has '" + name + "', which the emulator has not");
@@ -48,7 +50,7 @@ PD_DRIVER_API cuModuleLoadDataEx(Module** module, const void* image, unsigned, i
                                        " bytes of arguments in the image and " +
                                        std::to_string(kernel.parameter_bytes) + " in the emulator");
   }
-  *module = new Module{current_context(), entries};
+  *module = new Module{current_context(), image.entries};
   machine().modules.insert(*module);
   return kOk;
 }

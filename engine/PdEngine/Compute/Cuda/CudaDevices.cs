@@ -37,13 +37,13 @@ internal sealed class CudaDevices : IDisposable
                     : (int)((long)device * Math.Min(deviceCount, driver.DeviceCount) / deviceCount);
                 if (!gpus.TryGetValue(ordinal, out CudaGpu? gpu))
                 {
-                    gpus.Add(ordinal, gpu = devices.OpenGpu(driver, ordinal));
+                    gpus.Add(ordinal, gpu = devices.OpenGpu(driver, ordinal, options));
                 }
                 devices._backends.Add(new CudaBackend(gpu, options.UsesGraphs));
             }
             devices.Described = $"{string.Join(", ", gpus.OrderBy(gpu => gpu.Key).Select(
-                gpu => $"cuda:{gpu.Key} ({gpu.Value.Device.Name})"))}, driver of CUDA "
-                + CudaDriver.TextOf(driver.Version);
+                gpu => $"cuda:{gpu.Key} ({gpu.Value.Device.Name}, {gpu.Value.Images.Origin})"))}, driver of "
+                + $"CUDA {CudaDriver.TextOf(driver.Version)}";
             return devices;
         }
         catch (CudaException refused)
@@ -75,11 +75,11 @@ internal sealed class CudaDevices : IDisposable
         }
     }
 
-    private CudaGpu OpenGpu(CudaDriver driver, int ordinal)
+    private CudaGpu OpenGpu(CudaDriver driver, int ordinal, CudaOptions options)
     {
         CudaDevice device = CudaDevice.Open(driver, ordinal);
         ThrowIfTooOld(device);
-        CudaGpu gpu = new(driver, device, CudaImages.For(device));
+        CudaGpu gpu = new(driver, device, CudaImages.For(device, options));
         _gpus.Add(gpu);
         return gpu;
     }

@@ -8,28 +8,29 @@ namespace PdEngine;
 /// </summary>
 internal sealed unsafe class CudaGpu : IDisposable
 {
-    private readonly CudaModule _module;
+    private readonly CudaModules _modules;
     private readonly CudaStream _loading;
     private readonly List<CudaLane> _lanes = [];
     private readonly Lock _gate = new();
 
-    /// <exception cref="CudaException">It cannot be used, or the image is not for it.</exception>
-    public CudaGpu(CudaDriver driver, CudaDevice device, ReadOnlySpan<byte> image)
+    /// <exception cref="CudaException">It cannot be used, or the images are not for it.</exception>
+    public CudaGpu(CudaDriver driver, CudaDevice device, CudaImages images)
     {
         Context = CudaContext.Open(driver, device);
         try
         {
-            _module = new(Context, image);
-            Kernels = new(_module, device.SharedBytesPerBlock);
+            _modules = new(Context, images.All);
+            Kernels = new(_modules, device.SharedBytesPerBlock);
             _loading = new(Context);
         }
         catch
         {
-            _module?.Dispose();
+            _modules?.Dispose();
             Context.Dispose();
             throw;
         }
         Memory = new($"cuda:{device.Ordinal}");
+        Images = images;
     }
 
     public CudaContext Context { get; }
@@ -37,6 +38,9 @@ internal sealed unsafe class CudaGpu : IDisposable
     public CudaDevice Device => Context.Device;
 
     public CudaKernels Kernels { get; }
+
+    /// <summary>Where its kernels came from.</summary>
+    public CudaImages Images { get; }
 
     public MemoryDomain Memory { get; }
 
@@ -143,7 +147,7 @@ internal sealed unsafe class CudaGpu : IDisposable
     public void Dispose()
     {
         _loading.Dispose();
-        _module.Dispose();
+        _modules.Dispose();
         Context.Dispose();
     }
 }

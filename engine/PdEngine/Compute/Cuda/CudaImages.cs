@@ -1,52 +1,91 @@
-using System.IO.Compression;
-using System.Reflection;
 using PdEngine.Interop;
 
 namespace PdEngine;
 
 /// <summary>
-/// The kernels as a GPU takes them: the image that was built for its very generation, else PTX, which the
-/// driver compiles when it loads it.
+/// The kernels as a GPU takes them: built for its very capability, else for one that it is compatible with,
+/// else compiled here and now, else PTX, which the driver compiles as it loads it.
 /// </summary>
-internal static class CudaImages
+internal sealed class CudaImages
 {
-    private const string Prefix = "PdEngine.Cuda.";
-
-    /// <summary>An image for a GPU; PTX ends with a zero byte.</summary>
-    /// <exception cref="BackendException">There is none; the message says for what there are.</exception>
-    public static byte[] For(CudaDevice device)
+    private CudaImages(IReadOnlyList<byte[]> all, string origin)
     {
-        Assembly assembly = typeof(CudaImages).Assembly;
-        string[] names = [.. assembly.GetManifestResourceNames()
-            .Where(name => name.StartsWith(Prefix, StringComparison.Ordinal))];
-        foreach (string name in (string[])[$"sm_{device.Capability}", $"sm_{device.Capability}a"])
+        All = all;
+        Origin = origin;
+    }
+
+    /// <summary>One for each source; PTX ends with a zero byte.</summary>
+    public IReadOnlyList<byte[]> All { get; }
+
+    /// <summary>What they are, for whoever asked.</summary>
+    public string Origin { get; }
+
+    /// <exception cref="BackendException">There are none; the message says for what there are.</exception>
+    public static CudaImages For(CudaDevice device, CudaOptions options)
+    {
+        CudaImageStore store = new(options.ImagesFolder);
+        CudaTarget target = BestOf(store, device);
+        return (target.IsVirtual ? Compiled(device.Capability, options) : null) ?? Stored(store, target);
+    }
+
+    /// <exception cref="BackendException">There are none; the message says for what there are.</exception>
+    public static void ThrowIfNone(CudaDevice device) =>
+        BestOf(new CudaImageStore(new CudaOptions().ImagesFolder), device);
+
+    /// <summary>Images of a capability, compiled or from the cache; null where there is no compiler for it.
+    /// </summary>
+    public static CudaImages? Compiled(int capability, CudaOptions options)
+    {
+        string target = $"sm_{capability}";
+        CudaImageCache cache = new(options.CacheFolder);
+        Nvrtc? compiler = null;
+        List<byte[]> images = [];
+        foreach (string name in CudaSources.Names)
         {
-            if (names.Contains($"{Prefix}{name}.cubin.gz"))
-                return Read(assembly, $"{Prefix}{name}.cubin.gz");
+            string text = CudaSources.TextOf(name);
+            string hash = CudaSources.HashOf(text, target);
+            byte[]? image = cache.Find(target, name, hash);
+            if (image is null)
+            {
+                compiler ??= Compiler(capability, options.CompilerPath);
+                if (compiler is null)
+                    return null;
+                image = compiler.Compile($"{name}.cu", text, target, CudaSources.Flags).Cubin;
+                cache.Add(target, name, hash, image);
+            }
+            images.Add(image);
         }
-        string? ptx = names.Where(name => name.EndsWith(".ptx.gz", StringComparison.Ordinal))
-            .Where(name => TargetOf(name) <= device.Capability)
-            .MaxBy(TargetOf);
-        if (ptx is not null)
-            return [.. Read(assembly, ptx), 0];
-        string known = names.Length == 0
-            ? "this build holds no images of the kernels"
-            : $"there are images for {string.Join(", ", names.Select(name => name[Prefix.Length..]))}";
+        string how = compiler is null ? "compiled before" : $"compiled by {compiler.Path}";
+        return new(images, $"{target} {how}");
+    }
+
+    private static Nvrtc? Compiler(int capability, string? path)
+    {
+        try
+        {
+            Nvrtc compiler = Nvrtc.Open(path);
+            return compiler.Capabilities.Contains(capability) ? compiler : null;
+        }
+        catch (CudaException) when (path is null)
+        {
+            return null;
+        }
+    }
+
+    private static CudaTarget BestOf(CudaImageStore store, CudaDevice device)
+    {
+        CudaTarget[] targets = [.. store.Targets()];
+        CudaTarget? best = targets.Where(target => target.RunsOn(device.Capability))
+            .MaxBy(target => (!target.IsVirtual, target.Capability));
+        if (best is not null)
+            return best;
+        string known = string.Join(", ", targets.Select(target => target.Name));
         throw new BackendException(
             $"GPU {device.Ordinal} ({device.Name}) is of compute capability {device.Capability / 10}."
-            + $"{device.Capability % 10}, and {known}. Compute on the CPU.");
+            + $"{device.Capability % 10}, and there are images of the kernels for "
+            + $"{(known.Length == 0 ? "nothing" : known)}. Compute on the CPU.");
     }
 
-    // Of the form PdEngine.Cuda.compute_80.ptx.gz.
-    private static int TargetOf(string name) =>
-        int.TryParse(name[Prefix.Length..].Split('_', '.')[1], out int target) ? target : int.MaxValue;
-
-    private static byte[] Read(Assembly assembly, string name)
-    {
-        using Stream stored = assembly.GetManifestResourceStream(name)!;
-        using GZipStream unpacked = new(stored, CompressionMode.Decompress);
-        using MemoryStream image = new();
-        unpacked.CopyTo(image);
-        return image.ToArray();
-    }
+    private static CudaImages Stored(CudaImageStore store, CudaTarget target) =>
+        new([.. CudaSources.Names.Select(name => store.Read(target, name))], store.Describe(target));
 }

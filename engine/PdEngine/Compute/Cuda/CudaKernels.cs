@@ -2,7 +2,7 @@ using PdEngine.Interop;
 
 namespace PdEngine;
 
-/// <summary>Every kernel that the backend launches, found in the module that a GPU has loaded.</summary>
+/// <summary>Every kernel that the backend launches, found in the images that a GPU has loaded.</summary>
 internal sealed class CudaKernels
 {
     /// <summary>Threads of the kernels that take a row a block.</summary>
@@ -20,26 +20,26 @@ internal sealed class CudaKernels
 
     private readonly Dictionary<(int HeadDim, int TileRows), CudaFunction> _attention = [];
 
-    /// <param name="module">Loaded.</param>
+    /// <param name="modules">Loaded.</param>
     /// <param name="sharedBytesPerBlock">Most shared memory that a thread block may take.</param>
     /// <exception cref="CudaException">One is missing, or takes other arguments.</exception>
-    public CudaKernels(CudaModule module, int sharedBytesPerBlock)
+    public CudaKernels(CudaModules modules, int sharedBytesPerBlock)
     {
-        Embed = module.Function("pd_embed", Size<CudaEmbedArgs>(), 0);
-        RmsNorm = module.Function("pd_rms_norm", Size<CudaRmsNormArgs>(), RmsNormSharedBytes);
-        GatherRows = module.Function("pd_gather_rows", Size<CudaGatherRowsArgs>(), 0);
-        AddPartials = module.Function("pd_add_partials", Size<CudaAddPartialsArgs>(), 0);
-        RotateAppend = module.Function("pd_rotate_append", Size<CudaRotateAppendArgs>(), 0);
-        Merge = module.Function("pd_attention_merge", Size<CudaMergeArgs>(), 0);
-        Sample = module.Function("pd_sample", Size<CudaSampleArgs>(), SampleSharedBytes);
-        CopyBlocks = module.Function("pd_copy_blocks", Size<CudaCopyBlocksArgs>(), 0);
-        Gemms = [.. CudaGemmTile.All.Select(tile => module.Function(
+        Embed = modules.Function("pd_embed", Size<CudaEmbedArgs>(), 0);
+        RmsNorm = modules.Function("pd_rms_norm", Size<CudaRmsNormArgs>(), RmsNormSharedBytes);
+        GatherRows = modules.Function("pd_gather_rows", Size<CudaGatherRowsArgs>(), 0);
+        AddPartials = modules.Function("pd_add_partials", Size<CudaAddPartialsArgs>(), 0);
+        RotateAppend = modules.Function("pd_rotate_append", Size<CudaRotateAppendArgs>(), 0);
+        Merge = modules.Function("pd_attention_merge", Size<CudaMergeArgs>(), 0);
+        Sample = modules.Function("pd_sample", Size<CudaSampleArgs>(), SampleSharedBytes);
+        CopyBlocks = modules.Function("pd_copy_blocks", Size<CudaCopyBlocksArgs>(), 0);
+        Gemms = [.. CudaGemmTile.All.Select(tile => modules.Function(
             tile.Name, Size<CudaGemmArgs>(), Math.Min(tile.SharedBytes(segments: 4), sharedBytesPerBlock)))];
         foreach (int headDim in HeadDims)
         {
             foreach (int tileRows in CudaAttentionPlan.TileHeights)
             {
-                _attention.Add((headDim, tileRows), module.Function(
+                _attention.Add((headDim, tileRows), modules.Function(
                     NameOf(headDim, tileRows), Size<CudaAttentionArgs>(),
                     AttentionSharedBytes(tileRows, headDim)));
             }

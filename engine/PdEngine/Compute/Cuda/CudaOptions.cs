@@ -8,6 +8,16 @@ internal sealed record CudaOptions
     /// <summary>The driver's file; null is the system's own.</summary>
     public string? DriverPath { get; init; }
 
+    /// <summary>Images of the kernels here are taken before those of the library.</summary>
+    public string ImagesFolder { get; init; } = Path.Combine(AppContext.BaseDirectory, "cuda-images");
+
+    /// <summary>Where images lie that were compiled for a GPU that the library has none for.</summary>
+    public string CacheFolder { get; init; } = Path.Combine(
+        Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".cache", "pdengine", "cuda");
+
+    /// <summary>NVRTC's file, should something be compiled; null is the system's own.</summary>
+    public string? CompilerPath { get; init; }
+
     /// <summary>Decode batches are launched as graphs.</summary>
     public bool UsesGraphs { get; init; } = true;
 

@@ -4,72 +4,89 @@ using System.Text;
 
 namespace PdEngine;
 
-/// <summary>The sources of the kernels, which this build carries, as one text without includes.</summary>
-internal sealed class CudaSources
+/// <summary>
+/// Sources of the kernels, as they are compiled: each is one text, with its headers in their places, so that
+/// an image depends on nothing but that text and the flags.
+/// </summary>
+internal static class CudaSources
 {
-    private const string Prefix = "PdEngine.CudaSource/";
+    private const string Prefix = "PdEngine.Cuda/sources/";
 
-    private readonly Dictionary<string, string> _files = [];
-    private readonly HashSet<string> _taken = [];
-    private readonly StringBuilder _text = new();
+    // Its headers are for the host's compiler, and stand where NVRTC does not look.
+    private const string Emulator = "emulator/";
 
-    private CudaSources()
+    private static readonly Assembly Library = typeof(CudaSources).Assembly;
+
+    /// <summary>Nothing is fused but what the sources fuse: a sum has the same bits everywhere.</summary>
+    public static IReadOnlyList<string> Flags { get; } =
+        ["--std=c++17", "--fmad=false", "-default-device", "--ptxas-options=-v"];
+
+    /// <summary>One for each image, without extension, in order.</summary>
+    public static IReadOnlyList<string> Names { get; } =
+        [.. Library.GetManifestResourceNames()
+            .Where(name => name.StartsWith(Prefix, StringComparison.Ordinal)
+                && name.EndsWith(".cu", StringComparison.Ordinal))
+            .Select(name => name[Prefix.Length..^".cu".Length])
+            .Order(StringComparer.Ordinal)];
+
+    /// <summary>The whole text of a source of the library.</summary>
+    public static string TextOf(string name) => TextOf(name, Read);
+
+    /// <param name="name">Without extension.</param>
+    /// <param name="read">Text of a file by its path.</param>
+    public static string TextOf(string name, Func<string, string> read)
     {
-        Assembly assembly = typeof(CudaSources).Assembly;
-        foreach (string name in assembly.GetManifestResourceNames())
-        {
-            if (!name.StartsWith(Prefix, StringComparison.Ordinal))
-                continue;
-            using StreamReader reader = new(assembly.GetManifestResourceStream(name)!);
-            _files.Add(name[Prefix.Length..].Replace('\\', '/'), reader.ReadToEnd());
-        }
-        IEnumerable<string> kernels = _files.Keys
-            .Where(name => name.EndsWith(".cu", StringComparison.Ordinal))
-            .Order(StringComparer.Ordinal);
-        foreach (string name in kernels)
-            Take(name);
+        StringBuilder text = new();
+        Append(text, $"{name}.cu", [], read);
+        return text.ToString();
     }
 
-    /// <summary>How they are compiled, beside the target: nothing is fused but where it is written.</summary>
-    public static IReadOnlyList<string> Options { get; } =
-        ["--std=c++17", "--fmad=false", "--device-as-default-execution-space", "--ptxas-options=-v"];
+    /// <summary>What an image is known by: the sha256 of its source, its flags and what it is for.</summary>
+    public static string HashOf(string text, string target) =>
+        Convert.ToHexStringLower(SHA256.HashData(
+            Encoding.UTF8.GetBytes($"{target}\n{string.Join('\n', Flags)}\n{text}")));
 
-    /// <summary>The generations that images are built for.</summary>
-    public static IReadOnlyList<string> Targets { get; } = ["sm_80", "sm_89", "sm_90a", "compute_80"];
-
-    public static string Text { get; } = new CudaSources()._text.ToString();
-
-    /// <summary>
-    /// Of the sources and the options: an image is good for as long as this is what it was made of.
-    /// </summary>
-    public static string Hash { get; } = Convert.ToHexStringLower(
-        SHA256.HashData(Encoding.UTF8.GetBytes(Text + string.Join(' ', Options))));
-
-    private void Take(string name)
+    private static void Append(
+        StringBuilder text, string path, HashSet<string> placed, Func<string, string> read)
     {
-        if (!_taken.Add(name))
-            return;
-        foreach (string line in _files[name].ReplaceLineEndings("\n").Split('\n'))
+        text.Append("#line 1 \"").Append(path).Append("\"\n");
+        int number = 0;
+        foreach (string line in read(path).Split('\n'))
         {
-            if (line.StartsWith("#include \"", StringComparison.Ordinal))
-                Include(name, line.Split('"')[1]);
-            else if (line.Trim() != "#pragma once")
-                _text.Append(line).Append('\n');
-        }
-    }
-
-    private void Include(string from, string path)
-    {
-        List<string> parts = [.. from.Split('/')[..^1]];
-        foreach (string part in path.Split('/'))
-        {
-            if (part == "..")
-                parts.RemoveAt(parts.Count - 1);
+            number++;
+            string? header = HeaderOf(line, path);
+            if (header is not null && placed.Add(header))
+            {
+                Append(text, header, placed, read);
+                text.Append("#line ").Append(number + 1).Append(" \"").Append(path).Append("\"\n");
+            }
             else
-                parts.Add(part);
+            {
+                // What is in its place once needs no guard.
+                text.Append(header is null && line != "#pragma once" ? line : "").Append('\n');
+            }
         }
-        // What the emulator alone compiles is not carried.
-        if (parts[0] != "emulator")
-            Take(string.Join('/', parts));
+    }
+
+    private static string? HeaderOf(string line, string path)
+    {
+        const string directive = "#include \"";
+        if (!line.StartsWith(directive, StringComparison.Ordinal))
+            return null;
+        string name = line[directive.Length..line.LastIndexOf('"')];
+        string folder = path.Contains('/') ? path[..(path.LastIndexOf('/') + 1)] : "";
+        const string up = "../";
+        if (name.StartsWith(up, StringComparison.Ordinal))
+            (folder, name) = ("", name[up.Length..]);
+        string header = folder + name;
+        return header.StartsWith(Emulator, StringComparison.Ordinal) ? null : header;
+    }
+
+    private static string Read(string path)
+    {
+        using Stream stored = Library.GetManifestResourceStream(Prefix + path)
+            ?? throw new FileNotFoundException($"The library holds no source {path} of its kernels.");
+        using StreamReader reader = new(stored);
+        return reader.ReadToEnd();
     }
 }

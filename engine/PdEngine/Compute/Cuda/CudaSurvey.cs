@@ -54,7 +54,7 @@ internal sealed record CudaSurvey(
         try
         {
             CudaDevices.ThrowIfTooOld(device);
-            CudaImages.For(device);
+            CudaImages.ThrowIfNone(device);
             return null;
         }
         catch (BackendException refused)

@@ -1,0 +1,71 @@
+using System.IO.Compression;
+using System.Reflection;
+
+namespace PdEngine;
+
+/// <summary>Built images: those of the library, and before them those of a folder.</summary>
+/// <param name="folder">Has a folder for each target; may be missing.</param>
+internal sealed class CudaImageStore(string folder)
+{
+    private const string Prefix = "PdEngine.Cuda/images/";
+
+    private static readonly Assembly Library = typeof(CudaImageStore).Assembly;
+    private static readonly HashSet<string> Embedded =
+        [.. Library.GetManifestResourceNames()
+            .Where(name => name.StartsWith(Prefix, StringComparison.Ordinal))
+            .Select(name => name[Prefix.Length..])];
+
+    /// <summary>Those that every source has an image of.</summary>
+    public IEnumerable<CudaTarget> Targets()
+    {
+        IEnumerable<string> names = Embedded.Select(name => name.Split('/')[0]);
+        if (Directory.Exists(folder))
+            names = names.Concat(new DirectoryInfo(folder).EnumerateDirectories().Select(one => one.Name));
+        return names.Distinct()
+            .Order(StringComparer.Ordinal)
+            .Select(CudaTarget.Parse)
+            .OfType<CudaTarget>()
+            .Where(target => CudaSources.Names.All(name => Has(target, name)));
+    }
+
+    /// <summary>PTX ends with a zero byte.</summary>
+    /// <exception cref="BackendException">The file is damaged.</exception>
+    public byte[] Read(CudaTarget target, string name)
+    {
+        string path = PathOf(target, name);
+        using Stream stored = IsBeside(target, name)
+            ? File.OpenRead(path)
+            : Library.GetManifestResourceStream($"{Prefix}{FileOf(target, name)}")!;
+        using BrotliStream unpacked = new(stored, CompressionMode.Decompress);
+        using MemoryStream image = new();
+        try
+        {
+            unpacked.CopyTo(image);
+        }
+        catch (Exception damage) when (damage is InvalidDataException or InvalidOperationException)
+        {
+            throw new BackendException(
+                $"{path} is no image of a kernel: {damage.Message} Remove it.", damage);
+        }
+        if (target.IsVirtual)
+            image.WriteByte(0);
+        return image.ToArray();
+    }
+
+    /// <summary>What would be read, for whoever asked.</summary>
+    public string Describe(CudaTarget target)
+    {
+        int beside = CudaSources.Names.Count(name => IsBeside(target, name));
+        return beside == 0 ? target.Name : $"{target.Name}, {beside} images of {folder}";
+    }
+
+    private bool Has(CudaTarget target, string name) =>
+        IsBeside(target, name) || Embedded.Contains(FileOf(target, name));
+
+    private bool IsBeside(CudaTarget target, string name) => File.Exists(PathOf(target, name));
+
+    private string PathOf(CudaTarget target, string name) => Path.Combine(folder, FileOf(target, name));
+
+    private static string FileOf(CudaTarget target, string name) =>
+        $"{target.Name}/{name}{target.Extension}";
+}
