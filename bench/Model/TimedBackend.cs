@@ -19,6 +19,10 @@ internal sealed class TimedBackend(IBackend inner, OpClock clock) : IBackend
 
     public void End() => inner.End();
 
+    public void Publish() => inner.Publish();
+
+    public void Follow(IBackend other) => inner.Follow(other);
+
     public Tensor CreateTensor(int rowCapacity, int columns) => inner.CreateTensor(rowCapacity, columns);
 
     public KvStore CreateKvStore(KvLayout layout, int blockCount) => inner.CreateKvStore(layout, blockCount);

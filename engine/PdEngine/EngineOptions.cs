@@ -45,6 +45,9 @@ public sealed record EngineOptions
     /// <summary>File of the CUDA driver; absent: the system's own.</summary>
     public string? CudaDriver { get; init; }
 
+    /// <summary>On GPUs, decode batches are launched kernel by kernel; changes no bit.</summary>
+    public bool DisableCudaGraph { get; init; }
+
     /// <summary>
     /// Instruction set of the CPU backend; <see cref="CpuIsa.Auto"/> takes the best this CPU has.
     /// </summary>

@@ -54,17 +54,6 @@ internal sealed class EngineParts : IDisposable
         _devices.Dispose();
     }
 
-    // All-reduce between GPUs is still to come.
-    private static void ThrowIfCannotShare(OpenedModel model, DeviceSet devices)
-    {
-        int most = model.RankCounts.Max();
-        if (most > 1 && devices.Devices[0].Memory != MemoryDomain.Host)
-        {
-            throw new OptionsException(
-                "tp_size", $"{most} ranks a worker are not possible on {devices.Devices[0].Name} yet; use 1");
-        }
-    }
-
     private static EngineParts Start(
         EngineOptions options, Topology plan, List<OpenedModel> opened, CancellationToken cancellationToken)
     {
@@ -73,7 +62,6 @@ internal sealed class EngineParts : IDisposable
         EngineParts parts = new(devices, new WeightShelf(devices.Devices));
         try
         {
-            opened.ForEach(model => ThrowIfCannotShare(model, devices));
             long freeBytes = devices.FreeBytes();
             LoadMeter meter = new(options.Progress, opened, parts._weights, cancellationToken);
             foreach (OpenedModel model in opened)

@@ -45,13 +45,18 @@ internal sealed class KvPools : IDisposable
             }
             // Workers whose devices have one memory share a pool.
             int[][] groups = [.. Enumerable.Range(0, workers.Length)
-                .GroupBy(worker => string.Join(
-                    ',', workers[worker].Devices.Select(device => devices[device].Memory.Name).Distinct()))
+                .GroupBy(worker => MemoryOf(workers[worker], devices))
                 .Select(group => group.ToArray())];
             KvShare[][] shared = [.. groups.Select(group => group.Select(one => shares[one]).ToArray())];
             int[] blockCounts = budget.Blocks(shared);
             for (int group = 0; group < groups.Length; group++)
             {
+                WorkerPlacement first = workers[groups[group][0]];
+                if (first.Devices.Count > 1 && devices[first.Devices[0]].Memory != MemoryDomain.Host)
+                {
+                    pools.AddApart(devices, layout, [blockCounts[group]], [first]);
+                    continue;
+                }
                 pools.AddShared(
                     devices, layout, blockCounts[group], [.. groups[group].Select(one => workers[one])]);
             }
@@ -129,6 +134,15 @@ internal sealed class KvPools : IDisposable
 
     private IEnumerable<KvDomain> Domains() =>
         _workers.Values.Select(worker => worker.Domain).Distinct();
+
+    /// <summary>What a worker shares a pool by; ranks on devices have a pool of their own.</summary>
+    private static string MemoryOf(WorkerPlacement worker, IReadOnlyList<IBackend> devices)
+    {
+        MemoryDomain first = devices[worker.Devices[0]].Memory;
+        return worker.Devices.Count == 1 || first == MemoryDomain.Host
+            ? first.Name
+            : $"worker {worker.Index}";
+    }
 
     private void AddShared(
         IReadOnlyList<IBackend> devices, KvLayout layout, int blockCount, WorkerPlacement[] workers)

@@ -95,11 +95,11 @@ internal sealed class ModelParts : IDisposable
     public WeightSet ReadWeights()
     {
         using ICheckpoint checkpoint = Checkpoint.Open(_model.Weights.Path, _options.MemoryFolders);
-        WeightSet set = _weights.NewSet(_model);
+        WeightSet set = new(_model.Weights.Quantization);
         try
         {
-            foreach (int rankCount in _model.RankCounts)
-                set.Load(rankCount, checkpoint, progress: null);
+            foreach (WeightPlace place in _model.Places(_devices))
+                set.Load(place, checkpoint, progress: null);
             return set;
         }
         catch
@@ -198,8 +198,7 @@ internal sealed class ModelParts : IDisposable
             ?? Math.Max(ContextTokens, scheduling.MaxPrefillTokens);
         IBackend[] ranks = [.. placement.Devices.Select(device => _devices[device])];
         TensorParallelRunner runner = new(
-            ranks, Swap.Current.Weights!.Shards(ranks.Length, ranks[0].Memory),
-            _pools.Memory(placement.Index),
+            ranks, Swap.Current.Weights!.Shards(ranks), _pools.Memory(placement.Index),
             chunkTokens + scheduling.MaxRunningSequences);
         KvSpace space = new(
             _pools.Domain(placement.Index), scheduling.QuotaBlocks, scheduling.UsesPrefixCache);

@@ -11,13 +11,13 @@ internal sealed record OpenedModel(
         .Select(worker => worker.Devices.Count)
         .Distinct();
 
-    /// <summary>A device for each memory that its workers compute in.</summary>
+    /// <summary>Every share of the weights that its workers need, once for each memory.</summary>
     /// <param name="devices">Every device of the plan.</param>
-    public IBackend[] Memories(IReadOnlyList<IBackend> devices) => [.. Service.Groups
+    public IEnumerable<WeightPlace> Places(IReadOnlyList<IBackend> devices) => Service.Groups
         .SelectMany(group => group.Workers)
-        .SelectMany(worker => worker.Devices)
-        .Select(device => devices[device])
-        .DistinctBy(device => device.Memory)];
+        .SelectMany(worker => worker.Devices.Select(
+            (device, rank) => new WeightPlace(worker.Devices.Count, rank, devices[device])))
+        .DistinctBy(place => place.Key);
 
     /// <exception cref="CheckpointException">Missing, malformed or not supported.</exception>
     /// <exception cref="OptionsException">The plan asks for what the checkpoint cannot do.</exception>

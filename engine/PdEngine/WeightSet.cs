@@ -5,18 +5,21 @@ namespace PdEngine;
 /// a service, for what it starts next, nor a runner. Any thread may call it.
 /// </summary>
 /// <param name="quantization">How the weights of products are held.</param>
-/// <param name="backends">One for each memory that they are to lie in; not owned.</param>
-internal sealed class WeightSet(Quantization quantization, IReadOnlyList<IBackend> backends) : IDisposable
+internal sealed class WeightSet(Quantization quantization) : IDisposable
 {
-    private readonly Dictionary<(int RankCount, MemoryDomain Memory), ModelWeights[]> _shards = [];
-    private readonly List<(ModelWeights Weights, IBackend Backend)> _loaded = [];
+    private readonly List<(ModelWeights Weights, WeightPlace Place)> _loaded = [];
+    private readonly List<WeightPlace> _places = [];
     private readonly Lock _gate = new();
     private int _userCount = 1;
 
     public Quantization Quantization => quantization;
 
+    /// <summary>Every share that has been loaded, and where; also of those whose memory is away.</summary>
+    public IReadOnlyList<WeightPlace> Places => _places;
+
     /// <summary>One for each memory that they lie in.</summary>
-    public IReadOnlyList<IBackend> Backends => backends;
+    public IEnumerable<IBackend> Backends =>
+        _places.Select(place => place.Backend).DistinctBy(backend => backend.Memory);
 
     /// <summary>Of the whole model; once something is loaded.</summary>
     public ModelConfig Config { get; private set; } = null!;
@@ -45,36 +48,25 @@ internal sealed class WeightSet(Quantization quantization, IReadOnlyList<IBacken
         }
     }
 
-    /// <summary>Every number of ranks that there are shards for.</summary>
-    public IEnumerable<int> RankCounts => _shards.Keys.Select(key => key.RankCount).Distinct();
-
-    /// <summary>
-    /// Loads the shards for so many ranks into every memory, unless they are here; before anyone uses them.
-    /// </summary>
-    /// <param name="rankCount">Ranks.</param>
+    /// <summary>Loads a share, unless it is here; before anyone uses it.</summary>
+    /// <param name="place">Which share, and where.</param>
     /// <param name="checkpoint">Of what.</param>
     /// <param name="progress">See <see cref="ModelWeights.Load"/>; may be null.</param>
-    /// <param name="onLoaded">After each shard.</param>
+    /// <param name="onLoaded">Once it is loaded.</param>
     public void Load(
-        int rankCount, ICheckpoint checkpoint, IProgress<long>? progress, Action? onLoaded = null)
+        WeightPlace place, ICheckpoint checkpoint, IProgress<long>? progress, Action? onLoaded = null)
     {
         Config = checkpoint.Config;
-        foreach (IBackend backend in backends)
-        {
-            if (_shards.ContainsKey((rankCount, backend.Memory)))
-                continue;
-            ModelWeights[] shards = new ModelWeights[rankCount];
-            for (int rank = 0; rank < rankCount; rank++)
-            {
-                // Embedding and head are those of the first shard of all in the same memory.
-                shards[rank] = ModelWeights.Load(
-                    checkpoint, backend, progress, new WeightShard(rank, rankCount),
-                    _loaded.Find(other => other.Backend == backend).Weights, quantization);
-                _loaded.Add((shards[rank], backend));
-                onLoaded?.Invoke();
-            }
-            _shards.Add((rankCount, backend.Memory), shards);
-        }
+        if (_loaded.Exists(shard => shard.Place.Key == place.Key))
+            return;
+        // Embedding and head are those of the first share in the same memory.
+        ModelWeights? first = _loaded.Find(
+            shard => shard.Place.Backend.Memory == place.Backend.Memory).Weights;
+        _loaded.Add((ModelWeights.Load(
+            checkpoint, place.Backend, progress, new WeightShard(place.Rank, place.RankCount), first,
+            quantization), place));
+        _places.Add(place);
+        onLoaded?.Invoke();
     }
 
     /// <summary>
@@ -84,19 +76,35 @@ internal sealed class WeightSet(Quantization quantization, IReadOnlyList<IBacken
     /// <param name="onLoaded">After each shard.</param>
     public void Reload(ICheckpoint checkpoint, Action? onLoaded = null)
     {
-        foreach ((ModelWeights shard, IBackend backend) in _loaded)
+        foreach ((ModelWeights shard, WeightPlace place) in _loaded)
         {
-            shard.Reload(checkpoint, backend);
+            shard.Reload(checkpoint, place.Backend);
             onLoaded?.Invoke();
         }
     }
 
     /// <summary>The tensors as they are now.</summary>
-    public PresentWeights Present() => new(_shards.Values.First());
+    public PresentWeights Present()
+    {
+        int rankCount = _loaded[0].Place.RankCount;
+        return new([.. _loaded
+            .Where(shard => shard.Place.RankCount == rankCount)
+            .DistinctBy(shard => shard.Place.Rank)
+            .Select(shard => shard.Weights)]);
+    }
 
-    /// <summary>The shards for so many ranks, by rank, as they lie in a memory.</summary>
-    public IReadOnlyList<ModelWeights> Shards(int rankCount, MemoryDomain memory) =>
-        _shards[(rankCount, memory)];
+    /// <summary>The shares of ranks that compute on these backends, by rank.</summary>
+    public IReadOnlyList<ModelWeights> Shards(IReadOnlyList<IBackend> ranks)
+    {
+        ModelWeights[] shards = new ModelWeights[ranks.Count];
+        for (int rank = 0; rank < shards.Length; rank++)
+        {
+            (int, int, MemoryDomain) key = (ranks.Count, rank, ranks[rank].Memory);
+            shards[rank] = _loaded.Find(shard => shard.Place.Key == key).Weights;
+            Check.That(shards[rank] is not null);
+        }
+        return shards;
+    }
 
     public void AddUser()
     {

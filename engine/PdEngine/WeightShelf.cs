@@ -7,37 +7,35 @@ namespace PdEngine;
 /// <param name="devices">Every device of the plan; not owned.</param>
 internal sealed class WeightShelf(IReadOnlyList<IBackend> devices) : IDisposable
 {
-    private readonly Dictionary<(WeightSource, string), WeightSet> _sets = [];
+    private readonly Dictionary<WeightSource, WeightSet> _sets = [];
 
     /// <summary>Bytes that loading a model reads, counted as float32.</summary>
     public long LoadBytes(OpenedModel model)
     {
         long bytes = 0;
-        foreach (int count in model.RankCounts)
+        HashSet<MemoryDomain> memories = [];
+        foreach (WeightPlace place in model.Places(devices))
         {
-            for (int rank = 0; rank < count; rank++)
-                bytes += ModelWeights.LoadBytes(
-                    model.Checkpoint.Config, new WeightShard(rank, count), sharesTables: bytes > 0);
+            bytes += ModelWeights.LoadBytes(
+                model.Checkpoint.Config, new WeightShard(place.Rank, place.RankCount),
+                sharesTables: !memories.Add(place.Backend.Memory));
         }
-        return bytes * model.Memories(devices).Length;
+        return bytes;
     }
 
     /// <summary>Loads every shard that a model's workers need and that is not here yet.</summary>
     public void Load(OpenedModel model, LoadMeter meter)
     {
-        if (!_sets.TryGetValue(KeyOf(model), out WeightSet? set))
-            _sets.Add(KeyOf(model), set = NewSet(model));
-        foreach (int count in model.RankCounts)
-            set.Load(count, model.Checkpoint, meter, meter.NextPart);
+        if (!_sets.TryGetValue(model.Weights, out WeightSet? set))
+            _sets.Add(model.Weights, set = new(model.Weights.Quantization));
+        foreach (WeightPlace place in model.Places(devices))
+            set.Load(place, model.Checkpoint, meter, meter.NextPart);
     }
-
-    /// <summary>Weights of a model, with nothing loaded.</summary>
-    public WeightSet NewSet(OpenedModel model) => new(model.Weights.Quantization, model.Memories(devices));
 
     /// <summary>A service's weights, which it uses from now on.</summary>
     public WeightSet Take(OpenedModel model)
     {
-        WeightSet set = _sets[KeyOf(model)];
+        WeightSet set = _sets[model.Weights];
         set.AddUser();
         return set;
     }
@@ -51,10 +49,7 @@ internal sealed class WeightShelf(IReadOnlyList<IBackend> devices) : IDisposable
     }
 
     /// <summary>Memory that a model's weights take.</summary>
-    public long BytesOf(OpenedModel model) => _sets[KeyOf(model)].Bytes;
+    public long BytesOf(OpenedModel model) => _sets[model.Weights].Bytes;
 
     public void Dispose() => Seal();
-
-    private (WeightSource, string) KeyOf(OpenedModel model) =>
-        (model.Weights, string.Join(',', model.Memories(devices).Select(device => device.Memory.Name)));
 }

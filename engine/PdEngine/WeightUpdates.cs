@@ -261,14 +261,11 @@ internal sealed class WeightUpdates(
     private static WeightSet StageAnew(
         UpdatedWeights content, WeightSet present, CancellationToken cancellation)
     {
-        WeightSet staged = new(present.Quantization, present.Backends);
+        WeightSet staged = new(present.Quantization);
         try
         {
-            foreach (int rankCount in present.RankCounts)
-            {
-                staged.Load(
-                    rankCount, content, progress: null, cancellation.ThrowIfCancellationRequested);
-            }
+            foreach (WeightPlace place in present.Places)
+                staged.Load(place, content, progress: null, cancellation.ThrowIfCancellationRequested);
             return staged;
         }
         catch

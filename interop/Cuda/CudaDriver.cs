@@ -9,7 +9,8 @@ internal sealed unsafe class CudaDriver
     /// <summary>The oldest version of CUDA that a driver may be of: the kernels' images are of it.</summary>
     public const int OldestVersion = 12040;
 
-    private static readonly string[] Names = ["libcuda.so.1", "libcuda.so", "nvcuda.dll"];
+    private static readonly string[] Names =
+        [OperatingSystem.IsWindows() ? "nvcuda.dll" : "libcuda.so.1"];
 
     private readonly CudaLibrary _library;
 

@@ -34,9 +34,9 @@ internal sealed unsafe class CudaLibrary
             catch (Exception refused) when (refused is DllNotFoundException or BadImageFormatException)
             {
                 string reason = candidate.Contains('/') && !File.Exists(candidate)
-                    ? "there is no such file"
-                    : LastLine(refused.Message);
-                tried.Append(tried.Length == 0 ? "" : "; ").Append(candidate).Append(": ").Append(reason);
+                    ? $"{candidate}: there is no such file"
+                    : ReasonOf(candidate, refused.Message);
+                tried.Append(tried.Length == 0 ? "" : "; ").Append(reason);
             }
         }
         throw new CudaException(CudaResult.NotFound, $"{what} was not found ({tried}). {remedy}");
@@ -81,11 +81,13 @@ internal sealed unsafe class CudaLibrary
         }
     }
 
-    // The loader's text has a line for every folder it looked in; the last one names the file asked for.
-    private static string LastLine(string message)
+    // The loader's text has a line for every place it looked in; that of the file as asked for is enough.
+    private static string ReasonOf(string candidate, string message)
     {
         string[] lines = message.Split('\n', StringSplitOptions.RemoveEmptyEntries);
-        return lines.FirstOrDefault(line => line.Contains("cannot open", StringComparison.Ordinal))?.Trim()
-            ?? lines[0].Trim();
+        string reason = Array.Find(lines, line => line.StartsWith(candidate, StringComparison.Ordinal))
+            ?? lines[0];
+        reason = reason.Trim();
+        return reason.StartsWith(candidate, StringComparison.Ordinal) ? reason : $"{candidate}: {reason}";
     }
 }

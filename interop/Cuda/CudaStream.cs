@@ -76,13 +76,15 @@ internal sealed unsafe class CudaStream : CudaHandle
         where T : unmanaged
     {
         fixed (T* first = &arguments)
-        {
-            void* parameter = first;
-            Check(Api.cuLaunchKernel(
-                function.Address, (uint)grid.X, (uint)grid.Y, (uint)grid.Z, (uint)block.X, (uint)block.Y,
-                (uint)block.Z, (uint)sharedBytes, handle, &parameter, null));
-        }
+            Launch(function, grid, block, sharedBytes, first);
     }
+
+    /// <inheritdoc cref="Launch{T}"/>
+    public void Launch(
+        CudaFunction function, CudaExtent grid, CudaExtent block, int sharedBytes, void* arguments) =>
+        Check(Api.cuLaunchKernel(
+            function.Address, (uint)grid.X, (uint)grid.Y, (uint)grid.Z, (uint)block.X, (uint)block.Y,
+            (uint)block.Z, (uint)sharedBytes, handle, &arguments, null));
 
     /// <summary>What is put on it from now to <see cref="EndCapture"/> goes into a graph instead.</summary>
     public void BeginCapture() => Check(Api.cuStreamBeginCapture(handle, ThreadLocal));

@@ -14,7 +14,8 @@ constexpr int32_t kTileKeys = 64;
 constexpr int32_t kSplitKeys = 512;
 // Query rows (a row is one token and one head) that share a K and V tile while it is in the cache.
 constexpr int32_t kUnitRows = 48;
-// Slices of at most this many queries are cut by split too: decode has few rows and many keys.
+// Slices of at most this many queries are short: they have few rows and many keys, and are cut by split too
+// where these are many or units are few.
 constexpr int32_t kApartQueries = 16;
 // A unit goes over at most this many splits, so that none is long; the next ones are another pass's.
 constexpr int32_t kPassSplits = 8;

@@ -48,66 +48,87 @@ DEVICE void fetch_queries(const AttentionArgs& args, const Work& work, bf16* que
   }
 }
 
+// Where the keys of a tile lie. Pages of at least a tile have them in one run, which is looked up once.
+template <class Tile>
+struct KeyPlaces {
+  const u8* head;  // this head of block 0
+  const i32* blocks;
+  i64 block_bytes;
+  i32 page_shift, page_mask;
+
+  DEVICE KeyPlaces(const AttentionArgs& args, const Work& work) {
+    page_shift = log2_of(args.page_size);
+    page_mask = args.page_size - 1;
+    head = args.store + (i64(args.first_kv_head + work.head) << page_shift) * (Tile::kWidth * 2);
+    blocks = args.blocks + work.slice.first_block;
+    block_bytes = args.block_bytes;
+  }
+  DEVICE bool tiles_are_runs() const { return page_mask >= kKeyTile - 1; }
+  DEVICE const u8* of(i32 position) const {
+    const i64 block = blocks[position >> page_shift];
+    return head + block * block_bytes + (position & page_mask) * (Tile::kWidth * 2);
+  }
+};
+
 // Keys that no row sees are zeros, never what happens to lie there: 0 times a NaN would show. Places are
 // looked up several at a time, since a copy keeps later loads behind it.
 template <class Tile>
 DEVICE void fetch_keys(const AttentionArgs& args, const Work& work, i32 tile, bf16* buffer) {
   constexpr i32 kCopies = kKeyTile * Tile::kChunks / Tile::kThreads, kAtOnce = kCopies < 8 ? kCopies : 8;
-  const i32 page_shift = log2_of(args.page_size);
+  constexpr i32 kKeysApart = Tile::kThreads / Tile::kChunks;
+  const KeyPlaces<Tile> places(args, work);
+  const i32 key = thread_x() / Tile::kChunks, chunk = thread_x() % Tile::kChunks;
+  const i32 position = tile * kKeyTile + key;
+  const u8* run = places.tiles_are_runs() ? places.of(tile * kKeyTile) : nullptr;
   for (i32 done = 0; done < kCopies; done += kAtOnce) {
     const u8* from[kAtOnce];
 #pragma unroll
     for (i32 n = 0; n < kAtOnce; n++) {
-      const i32 i = (done + n) * Tile::kThreads + thread_x();
-      const i32 position = tile * kKeyTile + i / Tile::kChunks;
-      from[n] = nullptr;
-      if (position < work.first_key || position >= work.end_key) continue;
-      const i64 block = args.blocks[work.slice.first_block + (position >> page_shift)];
-      const i64 slot = (i64(args.first_kv_head + work.head) << page_shift) + (position & args.page_size - 1);
-      from[n] = args.store + block * args.block_bytes + (slot * Tile::kWidth + i % Tile::kChunks * 8) * 2;
+      const i32 apart = (done + n) * kKeysApart;
+      const bool valid = position + apart >= work.first_key && position + apart < work.end_key;
+      if (run != nullptr)
+        from[n] = run + (key + apart) * (Tile::kWidth * 2) + chunk * 16;
+      else
+        from[n] = valid ? places.of(position + apart) + chunk * 16 : args.store;
     }
 #pragma unroll
     for (i32 n = 0; n < kAtOnce; n++) {
-      const i32 i = (done + n) * Tile::kThreads + thread_x();
-      bf16* to = buffer + swizzled<Tile::kChunks>(i / Tile::kChunks, i % Tile::kChunks);
-      const bool valid = from[n] != nullptr;
-      copy16(to, valid ? from[n] : args.store, valid);
-      copy16(to + kKeyTile * Tile::kWidth, valid ? from[n] + args.plane_bytes : args.store, valid);
+      const i32 apart = (done + n) * kKeysApart;
+      const bool valid = position + apart >= work.first_key && position + apart < work.end_key;
+      bf16* to = buffer + swizzled<Tile::kChunks>(key + apart, chunk);
+      copy16(to, from[n], valid);
+      copy16(to + kKeyTile * Tile::kWidth, from[n] + args.plane_bytes, valid);
     }
   }
   commit_copies();
 }
 
+// Rows of the tiles in shared memory, as ldmatrix wants them named.
 template <class Tile>
 struct QueryRows {
-  const bf16* queries;
-  i32 first, lane;
-  DEVICE const bf16* row(i32 step) const {
-    return queries + swizzled<Tile::kChunks>(first + (lane & 15), step * 2 + (lane >> 4));
-  }
+  LaneRow<Tile::kChunks> own;
+
+  DEVICE QueryRows(const bf16* queries, i32 first, i32 lane) : own(queries, first, lane & 15, lane >> 4) {}
+  DEVICE SharedTile row(i32 step) const { return own.at(0, step * 2); }
 };
-template <int STEPS>
+template <class Tile>
+struct KeyRows {
+  LaneRow<Tile::kChunks> own;
+
+  DEVICE KeyRows(const bf16* keys, i32 lane) : own(keys, 0, (lane & 7) + (lane >> 4) * 8, lane >> 3 & 1) {}
+  DEVICE SharedTile row(i32 step, i32 tile) const { return own.at(tile * 8, step * 2); }
+};
+template <class Tile>
+struct ValueRows {
+  LaneRow<Tile::kChunks> own;
+
+  DEVICE ValueRows(const bf16* values, i32 lane) : own(values, 0, lane & 15, lane >> 4) {}
+  DEVICE SharedTile row(i32 step, i32 tile) const { return own.at(step * 16, tile); }
+};
 struct Registers {
   static constexpr bool kShared = false;
   const u32 (*fragments)[4];
   DEVICE const u32* registers(i32 step, i32) const { return fragments[step]; }
-};
-template <class Tile>
-struct KeyRows {
-  const bf16* keys;
-  i32 lane;
-  DEVICE const bf16* row(i32 step, i32 tile) const {
-    return keys +
-           swizzled<Tile::kChunks>(tile * 8 + (lane & 7) + (lane >> 4) * 8, step * 2 + (lane >> 3 & 1));
-  }
-};
-template <class Tile>
-struct ValueRows {
-  const bf16* values;
-  i32 lane;
-  DEVICE const bf16* row(i32 step, i32 tile) const {
-    return values + swizzled<Tile::kChunks>(step * 16 + (lane & 15), tile + (lane >> 4));
-  }
 };
 
 // What a thread holds of its two rows (lane / 4 and 8 further) of the split at hand.
@@ -135,39 +156,51 @@ struct Sight {
   i32 first[2], last[2];
 };
 
+// Most tiles of a row are seen whole.
+template <class Tile>
+DEVICE void hide_keys(float (&scores)[1][Tile::kKeyTiles][4], const Sight& sight, i32 first_key) {
+  const i32 last_key = first_key + kKeyTile - 1;
+  if (first_key >= larger(sight.first[0], sight.first[1]) &&
+      last_key <= smaller(sight.last[0], sight.last[1]))
+    return;
+  const i32 column = lane_of(thread_x()) % 4 * 2;
+#pragma unroll
+  for (i32 j = 0; j < Tile::kKeyTiles; j++)
+#pragma unroll
+    for (i32 e = 0; e < 4; e++) {
+      const i32 key = first_key + j * 8 + column + e % 2;
+      if (key < sight.first[e / 2] || key > sight.last[e / 2]) scores[0][j][e] = -infinity();
+    }
+}
+
 // Takes scores of a tile into the running softmax; they become weights, as the left operand of the product
 // with V.
 template <class Tile>
 DEVICE void weigh(Split<Tile>& split, float (&scores)[1][Tile::kKeyTiles][4], const Sight& sight,
                   i32 first_key, float scale_log2, u32 (&weights)[kKeyTile / 16][4]) {
-  const i32 column = lane_of(thread_x()) % 4 * 2;
+  hide_keys<Tile>(scores, sight, first_key);
   float max[2];
 #pragma unroll
   for (i32 r = 0; r < 2; r++) {
-    max[r] = split.max[r];
-    const bool sees_all = first_key >= sight.first[r] && first_key + kKeyTile - 1 <= sight.last[r];
+    max[r] = -infinity();
 #pragma unroll
     for (i32 j = 0; j < Tile::kKeyTiles; j++)
 #pragma unroll
-      for (i32 e = 0; e < 2; e++) {
-        float& score = scores[0][j][r * 2 + e];
-        const i32 key = first_key + j * 8 + column + e;
-        score *= scale_log2;
-        if (!sees_all && (key < sight.first[r] || key > sight.last[r])) score = -infinity();
-        max[r] = larger(score, max[r]);
-      }
+      for (i32 e = 0; e < 2; e++) max[r] = larger(scores[0][j][r * 2 + e], max[r]);
   }
   quad_join(max, [](float a, float b) { return larger(a, b); });
 #pragma unroll
   for (i32 r = 0; r < 2; r++) {
+    max[r] = larger(max[r] * scale_log2, split.max[r]);
     const float before = softmax_weight(split.max[r], max[r]);
+    const float base = max[r] == -infinity() ? 0.0f : -max[r];
     float sum = 0.0f;
 #pragma unroll
     for (i32 j = 0; j < Tile::kKeyTiles; j++)
 #pragma unroll
       for (i32 e = 0; e < 2; e++) {
         float& score = scores[0][j][r * 2 + e];
-        score = softmax_weight(score, max[r]);
+        score = exp2_approx(fused(score, scale_log2, base));
         sum += score;
       }
     split.max[r] = max[r];
@@ -301,15 +334,15 @@ DEVICE void attend(const AttentionArgs& args) {
       }
       sync_block();
       if (!has_query) {
-        load_fragments(query, QueryRows<Tile>{queries, warp_row, lane});
+        load_fragments(query, QueryRows<Tile>(queries, warp_row, lane));
         has_query = true;
       }
       float scores[1][Tile::kKeyTiles][4] = {};
       u32 weights[kKeyTile / 16][4];
-      warp_product<false, Tile::kSteps>(scores, Registers<Tile::kSteps>{query}, KeyRows<Tile>{buffer, lane});
+      warp_product<false, Tile::kSteps>(scores, Registers{query}, KeyRows<Tile>(buffer, lane));
       weigh(split, scores, sight, tile * kKeyTile, args.scale_log2, weights);
-      warp_product<true, kKeyTile / 16>(split.values, Registers<kKeyTile / 16>{weights},
-                                        ValueRows<Tile>{buffer + kKeyTile * Tile::kWidth, lane});
+      warp_product<true, kKeyTile / 16>(split.values, Registers{weights},
+                                        ValueRows<Tile>(buffer + kKeyTile * Tile::kWidth, lane));
       sync_block();
     }
     quad_join(split.sum, [](float a, float b) { return a + b; });

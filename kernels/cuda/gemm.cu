@@ -26,19 +26,17 @@ using Tile128 = GemmTile<128, 128, 64, 32, 3>;
 // Rows of a warp's tiles in a stage, as ldmatrix wants them named.
 struct LeftRows {
   static constexpr bool kShared = true;
-  const bf16* stage;
-  i32 first, lane;
-  DEVICE const bf16* row(i32 step, i32 tile) const {
-    return stage + swizzled<kChunks>(first + tile * 16 + (lane & 15), step * 2 + (lane >> 4));
-  }
+  LaneRow<kChunks> own;
+
+  DEVICE LeftRows(const bf16* stage, i32 first, i32 lane) : own(stage, first, lane & 15, lane >> 4) {}
+  DEVICE SharedTile row(i32 step, i32 tile) const { return own.at(tile * 16, step * 2); }
 };
 struct RightRows {
-  const bf16* stage;
-  i32 first, lane;
-  DEVICE const bf16* row(i32 step, i32 tile) const {
-    return stage +
-           swizzled<kChunks>(first + tile * 8 + (lane & 7) + (lane >> 4) * 8, step * 2 + (lane >> 3 & 1));
-  }
+  LaneRow<kChunks> own;
+
+  DEVICE RightRows(const bf16* stage, i32 first, i32 lane)
+      : own(stage, first, (lane & 7) + (lane >> 4) * 8, lane >> 3 & 1) {}
+  DEVICE SharedTile row(i32 step, i32 tile) const { return own.at(tile * 8, step * 2); }
 };
 
 // What a block works on: columns [0, length) of some segments.
@@ -54,24 +52,53 @@ struct Range {
   }
 };
 
-// Starts the copy of one step of both operands; what lies outside them is zero.
+// Copies one step of both operands after the other; what lies outside them is zero. A thread has one chunk of
+// every kApart-th line, so that from step to step only its two addresses move.
 template <class Tile>
-DEVICE void fetch(const GemmArgs& args, const Range& range, i32 step, bf16* stage) {
-  const i32 segment = step / range.steps;
-  const i32 within = (step - segment * range.steps) * kGemmDepth;
-  const i64 column = i64(range.first_segment + segment) * range.length + within;
-  const i32 first_row = block_y() * Tile::kRows, first_output = block_x() * Tile::kOutputs;
-  for (i32 i = thread_x(); i < (Tile::kRows + Tile::kOutputs) * kChunks; i += Tile::kThreads) {
-    const i32 line = i / kChunks, chunk = i % kChunks;
-    const bool is_weight = line >= Tile::kRows;
-    const i32 row = is_weight ? first_output + line - Tile::kRows : first_row + line;
-    const bool valid = row < (is_weight ? args.outputs : args.rows) && within + chunk * 8 < range.length;
-    const bf16* from = is_weight ? args.weight : args.input;
-    if (valid) from += row * (is_weight ? args.weight_stride : args.input_stride) + column + chunk * 8;
-    bf16* to = is_weight ? stage + Tile::kRows * kGemmDepth : stage;
-    copy16(to + swizzled<kChunks>(is_weight ? line - Tile::kRows : line, chunk), from, valid);
+struct Fetch {
+  static constexpr i32 kApart = Tile::kThreads / kChunks;
+  static_assert(Tile::kRows % kApart == 0 && Tile::kOutputs % kApart == 0, "a line is of one operand");
+
+  const bf16* input;  // this thread's first line and chunk, at the step
+  const bf16* weight;
+  i64 input_apart, weight_apart;
+  i32 rows_left, outputs_left;  // lines from the first on
+  i32 line, chunk;
+  i32 within, length;  // column of the step in its segment
+
+  DEVICE Fetch(const GemmArgs& args, const Range& range) {
+    line = thread_x() / kChunks;
+    chunk = thread_x() % kChunks;
+    const i32 row = block_y() * Tile::kRows + line, output = block_x() * Tile::kOutputs + line;
+    const i64 column = i64(range.first_segment) * range.length + chunk * 8;
+    input = args.input + row * args.input_stride + column;
+    weight = args.weight + output * args.weight_stride + column;
+    input_apart = kApart * args.input_stride;
+    weight_apart = kApart * args.weight_stride;
+    rows_left = args.rows - row;
+    outputs_left = args.outputs - output;
+    within = 0;
+    length = range.length;
   }
-}
+
+  DEVICE void next(bf16* stage) {
+    const bool inside = within + chunk * 8 < length;
+#pragma unroll
+    for (i32 n = 0; n < Tile::kRows / kApart; n++)
+      copy16(stage + swizzled<kChunks>(line + n * kApart, chunk), input + n * input_apart,
+             inside && n * kApart < rows_left);
+#pragma unroll
+    for (i32 n = 0; n < Tile::kOutputs / kApart; n++)
+      copy16(stage + Tile::kRows * kGemmDepth + swizzled<kChunks>(line + n * kApart, chunk),
+             weight + n * weight_apart, inside && n * kApart < outputs_left);
+    // The next segment's first column is where this one's columns end.
+    within += kGemmDepth;
+    const i32 moved = within < length ? kGemmDepth : length - (within - kGemmDepth);
+    if (within >= length) within = 0;
+    input += moved;
+    weight += moved;
+  }
+};
 
 template <class Tile>
 struct Sums {
@@ -190,9 +217,10 @@ DEVICE void multiply_tile(const GemmArgs& args) {
   float* room = reinterpret_cast<float*>(stages + Tile::kStages * Tile::kStageElements);
   const Range range(args);
   const i32 steps = range.segments * range.steps;
+  Fetch<Tile> fetch(args, range);
 #pragma unroll
   for (i32 step = 0; step < Tile::kStages - 1; step++) {
-    if (step < steps) fetch<Tile>(args, range, step, stages + step * Tile::kStageElements);
+    if (step < steps) fetch.next(stages + step * Tile::kStageElements);
     commit_copies();
   }
   const i32 warp = warp_of(thread_x()), lane = lane_of(thread_x());
@@ -200,17 +228,18 @@ DEVICE void multiply_tile(const GemmArgs& args) {
   const i32 warp_output = warp % Tile::kWarpsAcross * Tile::kWarpOutputs;
   Sums<Tile> sums;
   sums.clear();
-  i32 segment_ends = range.steps, segment = 0;
+  i32 segment_ends = range.steps, segment = 0, slot = 0, free_slot = Tile::kStages - 1;
   for (i32 step = 0; step < steps; step++) {
     wait_copies<Tile::kStages - 2>();
     sync_block();
     // The stage that the step before this one read is free: all warps are past it.
-    const i32 ahead = step + Tile::kStages - 1;
-    if (ahead < steps) fetch<Tile>(args, range, ahead, stages + ahead % Tile::kStages * Tile::kStageElements);
+    if (step + Tile::kStages - 1 < steps) fetch.next(stages + free_slot * Tile::kStageElements);
     commit_copies();
-    const bf16* stage = stages + step % Tile::kStages * Tile::kStageElements;
-    warp_product<false, kGemmDepth / 16>(sums.at, LeftRows{stage, warp_row, lane},
-                                         RightRows{stage + Tile::kRows * kGemmDepth, warp_output, lane});
+    const bf16* stage = stages + slot * Tile::kStageElements;
+    free_slot = slot;
+    slot = slot + 1 < Tile::kStages ? slot + 1 : 0;
+    warp_product<false, kGemmDepth / 16>(sums.at, LeftRows(stage, warp_row, lane),
+                                         RightRows(stage + Tile::kRows * kGemmDepth, warp_output, lane));
     if (step + 1 < segment_ends) continue;
     end_segment(sums, segment++, range.segments, room);
     segment_ends += range.steps;

@@ -35,6 +35,34 @@ public sealed class CudaEngineTests
     }
 
     [Test]
+    public async Task The_number_of_ranks_changes_nothing(
+        [Values("1Rx2", "1Rx4", "1Px2+1D", "1P+1Dx2")] string shape, [Values("shared", "each")] string gpus,
+        [Values(0ul, 4ul)] ulong seed)
+    {
+        Generation[] alone = await AloneAsync();
+        await using Engine engine = await Engine.StartAsync(
+            Options(shape, gpus, seed) with { ChunkedPrefillSize = 16 });
+        foreach (int count in new[] { Requests.Length, 5 })
+        {
+            Generation[] ranked = await EngineRig.AtOnceAsync(engine, Requests[..count], seed: count);
+            EngineRig.AssertSame(alone[..count], ranked, $"{count} at once, seed {seed}");
+        }
+        await PdRig.AssertAllFreeAsync(engine, shape);
+    }
+
+    [Test]
+    public async Task Blocks_go_by_the_host_where_gpus_do_not_reach_each_other()
+    {
+        Generation[] alone = await AloneAsync();
+        EngineOptions options = Options("1P+1D", "each", seed: 0);
+        StandIn.SetPeers(false);
+        await using Engine engine = await Engine.StartAsync(options);
+        Generation[] copied = await EngineRig.AtOnceAsync(engine, Requests, seed: 6);
+        EngineRig.AssertSame(alone, copied, "by the host");
+        PdRig.AssertPath(copied, PdPath.Copy, "by the host");
+    }
+
+    [Test]
     public async Task Blocks_that_are_used_again_are_waited_for([Values(0ul, 7ul)] ulong seed)
     {
         Generation[] alone = await AloneAsync();
@@ -49,10 +77,10 @@ public sealed class CudaEngineTests
     }
 
     [Test]
-    public async Task Forgotten_waits_do_not_go_unseen()
+    public async Task Forgotten_waits_do_not_go_unseen([Values("1P+1D", "1Rx2")] string shape)
     {
         Generation[] alone = await AloneAsync();
-        EngineOptions options = Options("1P+1D", "each", seed: 0) with
+        EngineOptions options = Options(shape, "each", seed: 0) with
         {
             MaxTotalTokens = 256, DisableRadixCache = true, ChunkedPrefillSize = 16,
         };
@@ -62,6 +90,52 @@ public sealed class CudaEngineTests
         StandIn.DropWaits();
         Assert.That(
             () => EngineRig.AssertSame(alone, spoilt, "waits dropped"), Throws.TypeOf<AssertionException>());
+    }
+
+    [Test]
+    public async Task Graphs_change_nothing([Values(0ul, 5ul)] ulong seed)
+    {
+        Generation[] alone = await AloneAsync();
+        StandIn.Reset(deviceCount: 1, seed, megabytes: 256);
+        EngineOptions options = CudaTestDevice.On(EngineRig.Options()) with { MaxTotalTokens = 2048 };
+        await using (Engine engine = await Engine.StartAsync(options))
+        {
+            foreach (int count in new[] { 1, 3, Requests.Length })
+            {
+                Generation[] graphed = await EngineRig.AtOnceAsync(engine, Requests[..count], seed: count);
+                EngineRig.AssertSame(alone[..count], graphed, $"{count} with graphs, seed {seed}");
+            }
+        }
+        Assert.That(StandIn.GraphLaunchCount(), Is.GreaterThan(8));
+        StandIn.Reset(deviceCount: 1, seed, megabytes: 256);
+        await using (Engine engine = await Engine.StartAsync(options with { DisableCudaGraph = true }))
+        {
+            Generation[] plain = await EngineRig.AtOnceAsync(engine, Requests, seed: 9);
+            EngineRig.AssertSame(alone, plain, $"without graphs, seed {seed}");
+        }
+        Assert.That(StandIn.GraphLaunchCount(), Is.Zero);
+    }
+
+    [Test]
+    public async Task Pushed_weights_are_those_of_a_fresh_engine(
+        [Values("buckets", "delta")] string source, [Values] bool stages)
+    {
+        StandIn.Reset(deviceCount: 3, megabytes: 256);
+        EngineOptions options = CudaTestDevice.On(UpdateRig.Options("")) with { MaxTotalTokens = 2048 };
+        IReadOnlyList<TokenLogProb> pushed;
+        await using (Engine engine = await Engine.StartAsync(options))
+        {
+            await UpdateRig.PrintAsync(engine);
+            using WeightUpdate update = source == "delta"
+                ? UpdateRig.Delta(3, 4, UpdateRig.First, "1")
+                : UpdateRig.Buckets(4);
+            await engine.Models[0].UpdateWeightsAsync(update, new() { Stages = stages });
+            pushed = await UpdateRig.PrintAsync(engine);
+        }
+        StandIn.Reset(deviceCount: 1, megabytes: 256);
+        EngineOptions fresh = CudaTestDevice.On(EngineRig.Options(UpdateRig.Folder(4)));
+        await using Engine other = await Engine.StartAsync(fresh with { MaxTotalTokens = 2048 });
+        EngineRig.AssertSameBits(await UpdateRig.PrintAsync(other), pushed, source);
     }
 
     [Test]
@@ -115,7 +189,12 @@ public sealed class CudaEngineTests
     /// </summary>
     private static EngineOptions Options(string shape, string gpus, ulong seed)
     {
-        int devices = shape switch { "1P+2D" => 3, _ => 2 };
+        int devices = shape switch
+        {
+            "1P+2D" or "1Px2+1D" or "1P+1Dx2" => 3,
+            "1Rx4" => 4,
+            _ => 2,
+        };
         StandIn.Reset(devices, seed, megabytes: 256);
         KvDomainKind domain = gpus == "apart" ? KvDomainKind.Device : KvDomainKind.Host;
         EngineOptions options = PdRig.Options(shape, DisaggregateMode.Always, domain) with

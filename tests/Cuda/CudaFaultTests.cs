@@ -39,6 +39,18 @@ public sealed class CudaFaultTests
         Assert.That(Refusal(Options).Message, Does.Contain("capability 7.5").And.Contain("8.0 or more"));
     }
 
+    [TestCase(80)]
+    [TestCase(86, Description = "by PTX")]
+    [TestCase(89)]
+    [TestCase(90)]
+    public void There_is_an_image_for_every_gpu_that_can_run_it(int capability)
+    {
+        StandIn.Reset();
+        StandIn.SetCapability(capability);
+        using CudaDevices devices = CudaDevices.Open(new CudaOptions { DriverPath = StandIn.Path }, 1);
+        Assert.That(devices.Backends[0].Name, Is.EqualTo($"cuda/sm_{capability}"));
+    }
+
     [Test]
     public void Too_little_memory_is_said()
     {
@@ -74,15 +86,21 @@ public sealed class CudaFaultTests
     }
 
     [Test]
-    public void Int8_and_tensor_parallel_are_refused()
+    public void Int8_is_refused()
     {
         StandIn.Reset(megabytes: 256);
         Assert.That(
             Refusal(Options with { Quantization = Quantization.W8A8Int8 }).Message, Does.Contain("int8"));
+    }
+
+    [Test]
+    public void Ranks_on_gpus_that_do_not_reach_each_other_are_refused()
+    {
+        StandIn.Reset(megabytes: 256);
+        StandIn.SetPeers(false);
         EngineOptions wide = CudaTestDevice.On(
-            PdRig.Options("1Rx2", DisaggregateMode.Auto, KvDomainKind.Host));
-        OptionsException refused = Assert.ThrowsAsync<OptionsException>(() => Engine.StartAsync(wide))!;
-        Assert.That(refused.Message, Does.Contain("tp_size"));
+            PdRig.Options("1Rx2", DisaggregateMode.Auto, KvDomainKind.Host) with { MaxTotalTokens = 2048 });
+        Assert.That(Refusal(wide).Message, Does.Contain("cannot reach").And.Contain("tp_size"));
     }
 
     [Test]
@@ -99,7 +117,7 @@ public sealed class CudaFaultTests
         await using (Engine engine = await Engine.StartAsync(options))
         {
             Assert.That(engine.BackendName, Does.StartWith("cpu/"));
-            Assert.That(engine.Notices[0], Does.Contain("the CPU, since").And.Contain("7.5"));
+            Assert.That(engine.Notices[0], Does.Contain("auto: the CPU").And.Contain("7.5"));
         }
     }
 

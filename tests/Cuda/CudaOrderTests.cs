@@ -67,7 +67,7 @@ public sealed class CudaOrderTests
         using Rig rig = new();
         rig.Write(0, block: 0, value: 1);
         for (int i = 0; i < 100; i++)
-            rig.Write(0, block: 2, value: i);
+            rig.Write(0, block: 2, value: i % 8);
         rig.Copy(1, source: 0, target: 1);
         rig.Devices.Backends[1].Lane().Stream.Synchronize();
         Assert.That(rig.Read(1), Is.All.EqualTo(1));
@@ -78,6 +78,7 @@ public sealed class CudaOrderTests
         private readonly KvStore[] _stores = new KvStore[2];
         private readonly Tensor _rope;
         private readonly List<Tensor> _made = [];
+        private readonly Dictionary<float, Tensor> _valued = [];
 
         public Rig()
         {
@@ -86,6 +87,9 @@ public sealed class CudaOrderTests
             _stores[0] = Devices.Backends[0].CreateKvStore(layout, 8);
             _stores[1] = _stores[0].For(Devices.Backends[1]);
             _rope = Make(Page, HeadDim, column => column < HeadDim / 2 ? 1 : 0);
+            // Made before anything is put on a lane: a tensor that is written waits for the lanes.
+            for (int value = 0; value < 8; value++)
+                _valued.Add(value, Make(Page, Shape.QkvColumns, _ => value));
         }
 
         public CudaDevices Devices { get; }
@@ -94,7 +98,7 @@ public sealed class CudaOrderTests
         public void Write(int lane, int block, float value, bool ends = true)
         {
             IBackend backend = Devices.Backends[lane];
-            Tensor qkv = Make(Page, Shape.QkvColumns, _ => value);
+            Tensor qkv = _valued[value];
             AttentionBatch batch = new();
             batch.Add(0, 0, Page, [block]);
             backend.Begin(batch, _stores[lane], Page);
@@ -136,9 +140,4 @@ public sealed class CudaOrderTests
             return tensor;
         }
     }
-}
-
-file static class Lanes
-{
-    public static CudaLane Lane(this IBackend backend) => ((CudaBackend)backend).Lane;
 }

@@ -13,4 +13,7 @@ internal static class CudaTestDevice
     /// <summary>Options of an engine on virtual GPUs; the machine is to be reset before.</summary>
     public static EngineOptions On(EngineOptions options, string? devices = null) =>
         options with { Backend = BackendKind.Cuda, CudaDriver = StandIn.Path, Devices = devices };
+
+    /// <summary>The stream of a virtual device.</summary>
+    public static CudaLane Lane(this IBackend backend) => ((CudaBackend)backend).Lane;
 }

@@ -39,6 +39,10 @@ internal static unsafe class StandIn
     public static void SetCapability(int capability) =>
         ((delegate* unmanaged<int, void>)Find("pd_standin_set_compute_capability"))(capability);
 
+    /// <summary>Whether GPUs can be given access to each other's memory.</summary>
+    public static void SetPeers(bool hasPeers) =>
+        ((delegate* unmanaged<int, void>)Find("pd_standin_set_peers"))(hasPeers ? 1 : 0);
+
     /// <summary>The allocation, copy or launch after so many more fails, once.</summary>
     public static void Fail(int kind, int after = 0) =>
         ((delegate* unmanaged<int, int, void>)Find("pd_standin_fail"))(kind, after);
@@ -59,6 +63,9 @@ internal static unsafe class StandIn
 
     public static ulong LaunchCount() =>
         ((delegate* unmanaged<ulong>)Find("pd_standin_launch_count"))();
+
+    public static ulong GraphLaunchCount() =>
+        ((delegate* unmanaged<ulong>)Find("pd_standin_graph_launch_count"))();
 
     private static void* Find(string symbol) =>
         (void*)NativeLibrary.GetExport(NativeLibrary.Load(Path), symbol);

@@ -171,6 +171,17 @@ public sealed class RewardTests
         JsonElement answer = PdEngineRun.Json(json.Out);
         Assert.That(answer.GetProperty("reward").GetDouble(), Is.EqualTo(expected).Within(0.05));
         Assert.That(answer.GetProperty("tokens").GetInt32(), Is.EqualTo(ids.Length));
+        string folder = TestFiles.Scratch();
+        string input = Path.Combine(folder, "in.jsonl"), output = Path.Combine(folder, "out.jsonl");
+        await File.WriteAllTextAsync(
+            input, $"{{\"input_ids\": [{string.Join(',', ids)}], \"sampling_params\": "
+                + "{\"max_new_tokens\": 0}}\n");
+        PdEngineRun batch = await PdEngineRun.HereAsync(
+            ["generate", "--model", Folder(), "--input", input, "--output", output]);
+        Assert.That(batch.ExitCode, Is.Zero, batch.Error);
+        JsonElement made = PdEngineRun.Json(await File.ReadAllTextAsync(output));
+        Assert.That(made.GetProperty("meta_info").GetProperty("reward").GetSingle(),
+            Is.EqualTo(answer.GetProperty("reward").GetSingle()));
     }
 
     /// <summary>The actor knows more tokens than the judge.</summary>

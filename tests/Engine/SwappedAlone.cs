@@ -24,7 +24,7 @@ internal sealed class SwappedAlone : IDisposable
             config.LayerCount, PdRig.Page, config.KvHeadCount, config.HeadDim, _backend.KvElement);
         using KvStore store = _backend.CreateKvStore(layout, BlockCount);
         using TensorParallelRunner runner = new(
-            [_backend], _weights[0].Shards(1, _backend.Memory), KvMemory.InHost(store, 1), 512);
+            [_backend], _weights[0].Shards([_backend]), KvMemory.InHost(store, 1), 512);
         KvDomain domain = new(BlockCount, PdRig.Page);
         SchedulerOptions options = new() { ContextTokens = config.MaxPositions };
         using Worker worker = new(
@@ -55,8 +55,8 @@ internal sealed class SwappedAlone : IDisposable
     private WeightSet Load(int seed)
     {
         using ICheckpoint checkpoint = Checkpoint.Open(UpdateRig.Folder(seed));
-        WeightSet weights = new(Quantization.None, [_backend]);
-        weights.Load(1, checkpoint, progress: null);
+        WeightSet weights = new(Quantization.None);
+        weights.Load(new(1, 0, _backend), checkpoint, progress: null);
         return weights;
     }
 

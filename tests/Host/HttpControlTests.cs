@@ -185,6 +185,10 @@ public sealed class HttpControlTests
         await rig.RefusedAsync("/health", "{}", 405);
         await rig.RefusedAsync("/nothing", "{}", 404);
         await rig.RefusedAsync("/nothing/generate", "{}", 404);
+        Assert.That((await rig.GetAsync("/v1/models/default")).GetProperty("id").GetString(),
+            Is.EqualTo("default"));
+        using HttpResponseMessage missing = await rig.Client.GetAsync("/v1/models/other");
+        Assert.That((int)missing.StatusCode, Is.EqualTo(404));
         await rig.PostAsync("/default/generate", """{"text":"a","sampling_params":{"max_new_tokens":1}}""");
     }
 

@@ -152,6 +152,23 @@ public sealed class HttpLimitTests
     }
 
     [Test]
+    public async Task A_server_whose_workers_have_failed_says_so()
+    {
+        await using HttpRig rig = await HttpRig.StartAsync();
+        rig.Model.KillWorker("regular-0");
+        foreach (string path in new[] { "/health", "/health_generate" })
+        {
+            using HttpResponseMessage health = await rig.Client.GetAsync(path);
+            Assert.That(health.StatusCode, Is.EqualTo(HttpStatusCode.ServiceUnavailable), path);
+        }
+        using HttpResponseMessage refused = await rig.Client.PostAsync("/generate", HttpRig.Json(Long + "}"));
+        Assert.That(refused.StatusCode, Is.EqualTo(HttpStatusCode.ServiceUnavailable));
+        Assert.That(refused.Headers.RetryAfter, Is.Not.Null);
+        rig.Model.RestartWorker("regular-0");
+        await rig.PostAsync("/generate", """{"text":"a","sampling_params":{"max_new_tokens":1}}""");
+    }
+
+    [Test]
     public async Task A_body_that_never_comes_whole_costs_nothing()
     {
         await using HttpRig rig = await HttpRig.StartAsync();

@@ -65,6 +65,7 @@ public sealed class HttpNpmClientTests
 
         const models = await client.models.list();
         const model = models.data[0].id;
+        assert.equal((await client.models.retrieve(model)).id, model);
 
         const chat = await client.chat.completions.create({ model, messages, temperature: 0,
           logprobs: true, top_logprobs: 2, max_completion_tokens: 1 });

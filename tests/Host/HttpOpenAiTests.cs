@@ -167,6 +167,7 @@ public sealed class HttpOpenAiTests
     [TestCase("\"tools\":[{\"type\":\"function\"}]", "tools")]
     [TestCase("\"seed\":1.5", "seed")]
     [TestCase("\"stop\":[1]", "stop")]
+    [TestCase("\"seed\":1,\"seed\":2", "seed")]
     [TestCase("\"stream_options\":{\"include_usage\":1},\"stream\":true", "include_usage")]
     public async Task What_would_change_the_answer_is_refused_by_name(string field, string param)
     {

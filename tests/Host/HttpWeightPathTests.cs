@@ -75,6 +75,15 @@ public sealed class HttpWeightPathTests
     }
 
     [Test]
+    public async Task A_model_that_lies_in_no_folder_opens_none()
+    {
+        await using HttpRig rig = await HttpRig.StartAsync(
+            options => options with { ModelPath = "embedded:x" });
+        JsonElement error = await rig.RefusedAsync("/update_weights_from_disk", """{"model_path":"."}""");
+        Assert.That(error.GetProperty("message").GetString(), Does.StartWith("--weights-root"));
+    }
+
+    [Test]
     public async Task A_shard_name_may_not_leave_the_folder()
     {
         string folder = Path.Combine(TestFiles.Scratch(), "sharded");

@@ -16,6 +16,28 @@ internal static class FactRoutes
     /// <summary>OpenAI's list.</summary>
     public static Task ModelsAsync(HttpCall call) => call.WriteAsync(json => WriteModels(json, call.Server));
 
+    /// <summary>One of them, which the path names.</summary>
+    /// <exception cref="HttpRefusal">There is none of that name.</exception>
+    public static Task OneModelAsync(HttpCall call)
+    {
+        string name = call.Context.Request.Path.Value![RouteTable.OneModel.Length..];
+        EngineModel model = call.Server.Models.FirstOrDefault(one => one.Name == name)
+            ?? throw new HttpRefusal(404, "not_found_error", $"there is no model '{Fields.Short(name)}'");
+        return call.WriteAsync(json => WriteModel(json, call.Server, model));
+    }
+
+    private static void WriteModel(Utf8JsonWriter json, HttpServer server, EngineModel model)
+    {
+        json.WriteStartObject();
+        json.WriteString("id", model.Name);
+        json.WriteString("object", "model");
+        json.WriteNumber("created", server.StartedSeconds);
+        json.WriteString("owned_by", "pdengine");
+        json.WriteString("root", model.Name);
+        json.WriteNumber("max_model_len", model.ContextTokens);
+        json.WriteEndObject();
+    }
+
     private static void WriteServer(Utf8JsonWriter json, HttpCall call)
     {
         EngineModel model = call.Model;
@@ -29,7 +51,7 @@ internal static class FactRoutes
         json.WriteString("tokenizer_path", path);
         json.WriteString("model_type", FamilyNames.ModelType(model.Config.Family));
         json.WriteStartArray("architectures");
-        json.WriteStringValue(FamilyNames.Architecture(model.Config.Family));
+        json.WriteStringValue(FamilyNames.Architecture(model));
         json.WriteEndArray();
         json.WriteString("host", call.Server.Address.Host);
         json.WriteNumber("port", call.Server.Address.Port);
@@ -62,14 +84,14 @@ internal static class FactRoutes
         json.WriteString("model_path", path);
         json.WriteString("tokenizer_path", path);
         json.WriteString("served_model_name", model.Name);
-        json.WriteBoolean("is_generation", true);
+        json.WriteBoolean("is_generation", !model.IsReward);
         json.WriteNull("preferred_sampling_params");
         json.WriteString("weight_version", model.WeightVersion);
         json.WriteBoolean("has_image_understanding", false);
         json.WriteBoolean("has_audio_understanding", false);
         json.WriteString("model_type", FamilyNames.ModelType(model.Config.Family));
         json.WriteStartArray("architectures");
-        json.WriteStringValue(FamilyNames.Architecture(model.Config.Family));
+        json.WriteStringValue(FamilyNames.Architecture(model));
         json.WriteEndArray();
         json.WriteEndObject();
     }
@@ -80,16 +102,7 @@ internal static class FactRoutes
         json.WriteString("object", "list");
         json.WriteStartArray("data");
         foreach (EngineModel model in server.Models)
-        {
-            json.WriteStartObject();
-            json.WriteString("id", model.Name);
-            json.WriteString("object", "model");
-            json.WriteNumber("created", server.StartedSeconds);
-            json.WriteString("owned_by", "pdengine");
-            json.WriteString("root", model.Name);
-            json.WriteNumber("max_model_len", model.ContextTokens);
-            json.WriteEndObject();
-        }
+            WriteModel(json, server, model);
         json.WriteEndArray();
         json.WriteEndObject();
     }

@@ -5,5 +5,6 @@ internal static class FamilyNames
 {
     public static string ModelType(ModelFamily family) => family.ToString().ToLowerInvariant();
 
-    public static string Architecture(ModelFamily family) => $"{family}ForCausalLM";
+    public static string Architecture(EngineModel model) =>
+        $"{model.Config.Family}For{(model.IsReward ? "SequenceClassification" : "CausalLM")}";
 }

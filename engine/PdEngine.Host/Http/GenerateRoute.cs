@@ -28,12 +28,16 @@ internal static class GenerateRoute
             "X-SMG-Routing-Key", $"it has 1 to {MaxKeyLetters} letters, not {session.Length}");
     }
 
-    /// <exception cref="HttpRefusal">A sample that is asked for alone has failed.</exception>
+    /// <summary>A sample of many that failed is aborted, with the reason; the others are not lost.</summary>
+    /// <exception cref="HttpRefusal">All have failed.</exception>
     private static async Task WholeAsync(HttpCall call, SampleSet samples, bool isList)
     {
         Generation[] generations = await samples.FinishAsync().ConfigureAwait(false);
-        if (generations.FirstOrDefault(Failed) is { } failed)
-            throw Failure(failed);
+        if (generations.All(Failed))
+            throw Failure(generations[0]);
+        generations = [.. generations.Select(generation => Failed(generation)
+            ? generation with { FinishReason = FinishReason.Abort }
+            : generation)];
         AnswerWriter writer = new(call.Model.Tokenizer);
         await call.WriteAsync(json =>
         {

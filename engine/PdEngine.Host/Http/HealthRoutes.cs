@@ -26,7 +26,10 @@ internal static class HealthRoutes
         TokenStream stream = call.Model.Stream(new GenerateRequest
         {
             InputIds = new[] { 0 },
-            Sampling = new SamplingParams { MaxNewTokens = 1, Temperature = 0, IgnoreEos = true },
+            Sampling = new SamplingParams
+            {
+                MaxNewTokens = call.Model.IsReward ? 0 : 1, Temperature = 0, IgnoreEos = true,
+            },
         });
         try
         {

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
@@ -135,12 +136,16 @@ internal sealed class HttpServer : IAsyncDisposable
             ?? Options.ModelPath ?? model.Name;
 
     /// <summary>Where a service may read weights from.</summary>
+    /// <exception cref="OptionsException">Its model is no file, so that there is no such place.</exception>
     public string WeightsRootOf(EngineModel model)
     {
         if (Options.WeightsRoot is { } root)
             return root;
         string path = Path.GetFullPath(PathOf(model));
-        return Directory.Exists(path) ? path : Path.GetDirectoryName(path)!;
+        if (Directory.Exists(path))
+            return path;
+        return File.Exists(path) ? Path.GetDirectoryName(path)! : throw new OptionsException(
+            "--weights-root", $"model '{PathOf(model)}' lies in no folder; start the server with a folder");
     }
 
     public async ValueTask DisposeAsync()
@@ -177,8 +182,9 @@ internal sealed class HttpServer : IAsyncDisposable
         {
             await AnswerAsync(context).ConfigureAwait(false);
         }
-        catch (OperationCanceledException) when (context.RequestAborted.IsCancellationRequested)
+        catch (Exception gone) when (gone is OperationCanceledException or ConnectionResetException)
         {
+            // Only a client that goes cancels anything here; the news of it can be late.
             context.Abort();
         }
         catch (Exception fault)
@@ -222,6 +228,8 @@ internal sealed class HttpServer : IAsyncDisposable
         HttpRefusal refusal = known ?? new(500, "server_error", "the server failed; its log says how");
         if (refusal.RetryAfterSeconds is { } seconds)
             context.Response.Headers.RetryAfter = seconds.ToString(CultureInfo.InvariantCulture);
+        if (RequestBody.IsLeft(context))
+            context.Response.Headers.Connection = "close";
         if (refusal.Allow is { } allow)
             context.Response.Headers.Allow = allow;
         if (refusal.Status == 401)

@@ -8,6 +8,14 @@ namespace PdEngine.Host;
 internal static class RequestBody
 {
     private const int FirstBytes = 16 << 10;
+    private static readonly object ReadKey = new();
+
+    /// <summary>
+    /// Some of the body is still on its way: the connection ends with the answer, or the next request on it
+    /// would meet its end.
+    /// </summary>
+    public static bool IsLeft(HttpContext context) => !context.Items.ContainsKey(ReadKey)
+        && context.Features.Get<IHttpRequestBodyDetectionFeature>()?.CanHaveBody == true;
 
     /// <summary>The document; null where the body is empty.</summary>
     /// <exception cref="HttpRefusal">It is no JSON, not said to be, or too long.</exception>
@@ -41,6 +49,7 @@ internal static class RequestBody
             if (count == bytes.Length)
                 Array.Resize(ref bytes, (int)Math.Min(bytes.Length * 2L, mostBytes + 1));
         }
+        context.Items[ReadKey] = true;
         return count == 0 ? null : Parse(bytes.AsMemory(0, count));
     }
 

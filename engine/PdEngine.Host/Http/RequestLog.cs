@@ -41,12 +41,16 @@ internal sealed class RequestLog(ServeOptions options, TimeProvider clock)
         });
     }
 
-    /// <summary>A fault of the server's own; its text may hold what the client sent, so it is not shown
-    /// to him.</summary>
+    /// <summary>
+    /// A fault of the server's own. Its message may hold what the client sent: it is a prompt as others are.
+    /// </summary>
     public void Failed(HttpContext context, Exception fault) => Write(json =>
     {
         WriteRequest(json, context, "fault");
-        json.WriteString("fault", fault.ToString());
+        json.WriteString("fault", fault.GetType().FullName);
+        json.WriteString("at", fault.StackTrace);
+        if (options.LogsPrompts)
+            json.WriteString("message", fault.Message);
     });
 
     private void WriteRequest(Utf8JsonWriter json, HttpContext context, string kind)

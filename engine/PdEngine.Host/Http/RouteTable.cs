@@ -5,6 +5,7 @@ namespace PdEngine.Host;
 /// <summary>Which route a request takes; a service's name may stand before every path.</summary>
 internal sealed class RouteTable(IEnumerable<string> services)
 {
+    public const string OneModel = "/v1/models/";
     private readonly string[] _services = [.. services];
     private readonly Dictionary<string, Route> _routes = Make();
 
@@ -26,6 +27,8 @@ internal sealed class RouteTable(IEnumerable<string> services)
             if (service is not null)
                 _routes.TryGetValue(path[(service.Length + 1)..], out route);
         }
+        if (route is null && path.StartsWith(OneModel, StringComparison.Ordinal))
+            route = _routes[OneModel];
         if (route is null)
         {
             if (!isTrusted)
@@ -71,6 +74,7 @@ internal sealed class RouteTable(IEnumerable<string> services)
             ["/weights_checker"] = Route.Post(WeightRoutes.CheckAsync, Access.Admin),
             ["/get_weight_version"] = Route.GetOrPost(WeightRoutes.VersionAsync),
             ["/v1/models"] = Route.Get(FactRoutes.ModelsAsync),
+            [OneModel] = Route.Get(FactRoutes.OneModelAsync),
             ["/v1/chat/completions"] = Route.Work(ChatRoute.AnswerAsync),
             ["/metrics"] = Route.Get(MetricsRoute.AnswerAsync),
             ["/v1/completions"] = Route.Work(CompletionRoute.AnswerAsync),

@@ -34,6 +34,9 @@ internal sealed class EngineFlags(bool splitsByDefault = false, int pageSize = 6
         Description = "File of the CUDA driver; absent: the system's own.", HelpName = "PATH",
     };
 
+    private readonly Option<bool> _noGraph =
+        new("--disable-cuda-graph") { Description = "Launches decode steps kernel by kernel." };
+
     private readonly Option<string> _isa = new("--isa")
     {
         Description =
@@ -103,8 +106,8 @@ internal sealed class EngineFlags(bool splitsByDefault = false, int pageSize = 6
     {
         foreach (Option option in new Option[]
         {
-            _model, _backend, _devices, _cudaDriver, _isa, _quantization, _threads, _pageSize,
-            _maxTotalTokens, _memFraction, _maxRunning, _chunk, _context, _noRadix, _seed,
+            _model, _backend, _devices, _cudaDriver, _noGraph, _isa, _quantization, _threads,
+            _pageSize, _maxTotalTokens, _memFraction, _maxRunning, _chunk, _context, _noRadix, _seed,
         })
         {
             verb.Options.Add(option);
@@ -191,6 +194,7 @@ internal sealed class EngineFlags(bool splitsByDefault = false, int pageSize = 6
                 ("cuda", BackendKind.Cuda), ("cpu", BackendKind.Cpu), ("reference", BackendKind.Reference)),
             Devices = parsed.GetValue(_devices),
             CudaDriver = parsed.GetValue(_cudaDriver),
+            DisableCudaGraph = parsed.GetValue(_noGraph),
             Isa = Choice("--isa", parsed.GetValue(_isa)!, ("auto", CpuIsa.Auto), ("amx", CpuIsa.Amx),
                 ("amx-emulated", CpuIsa.AmxEmulated), ("avx512-bf16", CpuIsa.Avx512Bf16),
                 ("avx512", CpuIsa.Avx512), ("avx2", CpuIsa.Avx2)),

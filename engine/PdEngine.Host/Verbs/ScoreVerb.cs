@@ -87,7 +87,10 @@ internal sealed class ScoreVerb
         {
             json.WriteStartObject();
             json.WriteNumber("tokens", tokens);
-            WriteFinite(json, "reward", reward);
+            if (float.IsFinite(reward))
+                json.WriteNumber("reward", reward);
+            else
+                json.WriteNull("reward");
             json.WriteEndObject();
         });
     }

@@ -51,6 +51,8 @@ internal sealed class AnswerWriter(Tokenizer? tokenizer)
         json.WriteNumber("cached_tokens", generation.CachedTokens);
         WriteVersions(json, generation);
         json.WriteNumber("total_retractions", generation.RetractionCount);
+        if (generation.Reward is { } reward && float.IsFinite(reward))
+            json.WriteNumber("reward", reward);
         if (asked.ReturnLogProb)
         {
             WriteLogProbs(json, "input_token_logprobs", generation.InputLogProbs, returnText);
@@ -150,6 +152,8 @@ internal sealed class AnswerWriter(Tokenizer? tokenizer)
                 break;
             case FinishReason.Abort:
                 json.WriteString("type", "abort");
+                if (generation.Error is { } cause)
+                    json.WriteString("message", cause.Message);
                 break;
             default:
                 json.WriteString("type", "error");

@@ -18,7 +18,9 @@ internal static class Backends
     {
         CudaOptions cuda = new()
         {
-            DriverPath = options.CudaDriver, Gpus = CudaOptions.ParseGpus(options.Devices, deviceCount),
+            DriverPath = options.CudaDriver,
+            Gpus = CudaOptions.ParseGpus(options.Devices, deviceCount),
+            UsesGraphs = !options.DisableCudaGraph,
         };
         if (cuda.Gpus is not null && options.Backend is not (BackendKind.Cuda or BackendKind.Auto))
         {
@@ -36,7 +38,7 @@ internal static class Backends
             }
             catch (BackendException refused)
             {
-                why = $"backend auto: the CPU, since {refused.Message}";
+                why = $"backend auto: the CPU. {refused.Message.Split(". ")[0].TrimEnd('.')}";
             }
         }
         DeviceSet cpu = OpenDevices(

@@ -21,6 +21,16 @@ internal interface IBackend : IDisposable
 
     Tensor CreateTensor(int rowCapacity, int columns);
 
+    /// <summary>
+    /// A tensor in this backend's memory that ops of other backends of a worker read and write as well.
+    /// </summary>
+    /// <param name="rowCapacity">Most rows.</param>
+    /// <param name="columns">Columns.</param>
+    /// <param name="users">All of the worker, this one included.</param>
+    /// <exception cref="BackendException">One of them cannot reach it.</exception>
+    Tensor CreateShared(int rowCapacity, int columns, IReadOnlyList<IBackend> users) =>
+        CreateTensor(rowCapacity, columns);
+
     KvStore CreateKvStore(KvLayout layout, int blockCount);
 
     /// <summary>
@@ -51,6 +61,19 @@ internal interface IBackend : IDisposable
     /// the ops write is in order for other ops, on whatever device, but may not have been written yet.
     /// </summary>
     void End()
+    {
+    }
+
+    /// <summary>
+    /// Says that other backends may follow what was called so far. (Nothing to do where ops compute when they
+    /// are called.)
+    /// </summary>
+    void Publish()
+    {
+    }
+
+    /// <summary>What is called from now on comes after all that another backend has published.</summary>
+    void Follow(IBackend other)
     {
     }
 

@@ -9,7 +9,6 @@ namespace PdEngine;
 internal sealed class RopeTable(
     float[] inverseFrequencies, float attentionFactor, IBackend? backend = null) : IDisposable
 {
-    private readonly float[] _row = new float[inverseFrequencies.Length * 2];
     private Tensor _table = new(0, inverseFrequencies.Length * 2);
     private int _positions;
 
@@ -24,21 +23,33 @@ internal sealed class RopeTable(
         if (positionCount > _table.RowCapacity)
         {
             int capacity = Math.Max(positionCount, Math.Max(256, _table.RowCapacity * 2));
-            _table.Dispose();
-            _table = backend?.CreateTensor(capacity, PairCount * 2) ?? new(capacity, PairCount * 2);
-            _positions = 0;
+            Grow(backend?.CreateTensor(capacity, PairCount * 2) ?? new(capacity, PairCount * 2));
         }
-        // A device's memory is written between steps, which waits: all of it at once.
-        int end = _table.IsHost ? positionCount : _table.RowCapacity;
-        for (; _positions < end; _positions++)
-        {
-            Fill(_row, _positions);
-            _table.WriteRow(_positions, _row);
-        }
+        for (; _positions < positionCount; _positions++)
+            Fill(_table.Row(_positions), _positions);
         return _table;
     }
 
     public void Dispose() => _table.Dispose();
+
+    private void Grow(Tensor grown)
+    {
+        if (grown.IsHost)
+        {
+            for (int position = 0; position < _positions; position++)
+                _table.Row(position).CopyTo(grown.Row(position));
+        }
+        else
+        {
+            // A device's memory is written between steps, which waits: all of it at once.
+            float[] values = new float[grown.RowCapacity * grown.Stride];
+            for (_positions = 0; _positions < grown.RowCapacity; _positions++)
+                Fill(values.AsSpan(_positions * grown.Stride, grown.Columns), _positions);
+            grown.Memory.Write(0, values);
+        }
+        _table.Dispose();
+        _table = grown;
+    }
 
     private void Fill(Span<float> row, int position)
     {

@@ -7,6 +7,7 @@ internal sealed class ModelRank : IDisposable
     private readonly RankGroup? _group;
     private readonly Transformer _transformer;
     private readonly bool _samples;
+    private readonly int _rank;
     private readonly bool _isReward;
 
     /// <param name="backend">Computes; not owned.</param>
@@ -19,7 +20,8 @@ internal sealed class ModelRank : IDisposable
     {
         _backend = backend;
         _group = group;
-        _samples = weights.Shard.Rank == 0;
+        _rank = weights.Shard.Rank;
+        _samples = _rank == 0;
         _isReward = weights.Config.IsReward;
         _transformer = new(backend, weights, heads, tokenCapacity, group);
     }
@@ -33,7 +35,7 @@ internal sealed class ModelRank : IDisposable
         {
             // The logits that come next overwrite those that rank 0 is sampling.
             if (firstRow > 0)
-                _group?.Meet();
+                _group?.Meet(_rank);
             int rowCount = Math.Min(Transformer.LogitsRowCapacity, batch.LogitsRowCount - firstRow);
             Tensor logits = _transformer.Logits(batch.WantedTokens.Slice(firstRow, rowCount));
             if (_samples && _isReward)

@@ -11,7 +11,7 @@ internal sealed class RankGroup : IDisposable
     private readonly IReadOnlyList<IBackend> _backends;
     private readonly RankBarrier _barrier;
     private readonly Tensor[] _partials;
-    private readonly Tensor _residual;
+    private readonly Tensor[] _residuals;
     private readonly Tensor _logits;
 
     /// <param name="backends">One per rank; not owned.</param>
@@ -23,23 +23,39 @@ internal sealed class RankGroup : IDisposable
         _barrier = new(backends.Count);
         _partials = new Tensor[backends.Count];
         for (int rank = 0; rank < _partials.Length; rank++)
-            _partials[rank] = backends[rank].CreateTensor(tokenCapacity, config.HiddenSize);
-        _residual = backends[0].CreateTensor(tokenCapacity, config.HiddenSize);
-        _logits = backends[0].CreateTensor(Transformer.LogitsRowCapacity, config.HeadRows);
+            _partials[rank] = backends[rank].CreateShared(tokenCapacity, config.HiddenSize, backends);
+        // In the host's memory all ranks have one residual, and each adds up a part; on devices each has its
+        // own, and adds up all of it.
+        _residuals = new Tensor[backends[0].Memory == MemoryDomain.Host ? 1 : backends.Count];
+        for (int rank = 0; rank < _residuals.Length; rank++)
+            _residuals[rank] = backends[rank].CreateTensor(tokenCapacity, config.HiddenSize);
+        _logits = backends[0].CreateShared(Transformer.LogitsRowCapacity, config.HeadRows, backends);
     }
 
     /// <summary>Where a rank puts its part of a product [tokens, hidden].</summary>
     public Tensor Partial(int rank) => _partials[rank];
 
     /// <summary>The residual as one rank sees it [tokens, hidden].</summary>
-    public Tensor ViewResidual() => _residual.View(0, _residual.Columns);
+    public Tensor ViewResidual(int rank)
+    {
+        Tensor residual = _residuals[_residuals.Length == 1 ? 0 : rank];
+        return residual.View(0, residual.Columns);
+    }
 
     /// <summary>Logits as one rank sees them [rows, head rows].</summary>
     public Tensor ViewLogits() => _logits.View(0, _logits.Columns);
 
-    /// <summary>Waits for all ranks.</summary>
+    /// <summary>
+    /// Waits for all ranks; what they called before comes before what the caller calls next.
+    /// </summary>
+    /// <param name="rank">The caller's.</param>
     /// <exception cref="BackendException">One of them has failed.</exception>
-    public void Meet() => _barrier.Meet();
+    public void Meet(int rank)
+    {
+        _backends[rank].Publish();
+        _barrier.Meet();
+        Follow(rank);
+    }
 
     /// <summary>
     /// Adds the partial products of all ranks, and a bias, to the residual; each rank some of the columns.
@@ -49,24 +65,41 @@ internal sealed class RankGroup : IDisposable
     /// <param name="residual">The caller's view; whole on return.</param>
     public void Add(int rank, Tensor? bias, Tensor residual)
     {
-        WeightShard shard = new(rank, _partials.Length);
+        WeightShard shard = _residuals.Length == 1 ? new(rank, _partials.Length) : WeightShard.Whole;
         (int first, int count) = shard.PartOf(residual.Columns, SumUnitColumns);
-        Meet();
+        Meet(rank);
         _backends[rank].AddPartials(_partials, bias, residual, first, count);
-        Meet();
+        Meet(rank);
     }
 
     /// <summary>A rank has failed: the others leave the step where they next meet.</summary>
     public void Break() => _barrier.Break();
 
     /// <summary>Every rank has left the failed step.</summary>
-    public void Mend() => _barrier.Mend();
+    public void Mend()
+    {
+        _barrier.Mend();
+        foreach (IBackend backend in _backends)
+            backend.Publish();
+        for (int rank = 0; rank < _backends.Count; rank++)
+            Follow(rank);
+    }
 
     public void Dispose()
     {
         foreach (Tensor partial in _partials)
             partial.Dispose();
-        _residual.Dispose();
+        foreach (Tensor residual in _residuals)
+            residual.Dispose();
         _logits.Dispose();
+    }
+
+    private void Follow(int rank)
+    {
+        for (int other = 0; other < _backends.Count; other++)
+        {
+            if (other != rank)
+                _backends[rank].Follow(_backends[other]);
+        }
     }
 }

@@ -9,7 +9,7 @@ namespace PdEngine;
 internal sealed class TensorParallelRunner : IModelRunner
 {
     private readonly ModelRank[] _ranks;
-    private readonly MemoryDomain _memory;
+    private readonly IReadOnlyList<IBackend> _backends;
     private readonly KvTransfer _copy;
     private readonly RankGroup? _group;
     private readonly Thread[] _threads;
@@ -30,7 +30,7 @@ internal sealed class TensorParallelRunner : IModelRunner
     {
         Check.That(ranks.Count > 0 && shards.Count == ranks.Count && memory.RankCount == ranks.Count);
         _copy = new(memory, memory);
-        _memory = ranks[0].Memory;
+        _backends = ranks;
         _ranks = new ModelRank[ranks.Count];
         _threads = new Thread[ranks.Count - 1];
         if (ranks.Count > 1)
@@ -64,7 +64,7 @@ internal sealed class TensorParallelRunner : IModelRunner
     {
         WeightSet weights = epoch.Weights!;
         weights.AddUser();
-        IReadOnlyList<ModelWeights> shards = weights.Shards(_ranks.Length, _memory);
+        IReadOnlyList<ModelWeights> shards = weights.Shards(_backends);
         for (int rank = 0; rank < _ranks.Length; rank++)
             _ranks[rank].Use(shards[rank]);
         _weights?.RemoveUser();

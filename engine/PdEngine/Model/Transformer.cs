@@ -51,7 +51,8 @@ internal sealed class Transformer : IDisposable
         _rope = new(config.Rope.InverseFrequencies, config.Rope.AttentionFactor, backend);
         Check.That(_rope.PairCount * 2 == config.HeadDim);
         TokenCapacity = tokenCapacity;
-        _residual = group?.ViewResidual() ?? backend.CreateTensor(tokenCapacity, config.HiddenSize);
+        _residual = group?.ViewResidual(weights.Shard.Rank)
+            ?? backend.CreateTensor(tokenCapacity, config.HiddenSize);
         _normed = backend.CreateTensor(tokenCapacity, config.HiddenSize);
         _qkv = backend.CreateTensor(tokenCapacity, _shape.QkvColumns);
         _attended = backend.CreateTensor(tokenCapacity, _shape.QueryColumns);
@@ -108,7 +109,7 @@ internal sealed class Transformer : IDisposable
             _wantedResidual, _weights.FinalNorm, _weights.Config.RmsNormEpsilon, _wantedNormed);
         if (_weights.Head is not null)
             _backend.MatMul(_wantedNormed, _weights.Head, null, _ownLogits);
-        _group?.Meet();
+        _group?.Meet(_weights.Shard.Rank);
         return _logits;
     }
 

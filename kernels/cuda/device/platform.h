@@ -33,7 +33,7 @@ DEVICE bf16 narrow(float value) { return bf16(pack_bf16(value, 0.0f) & 0xffffu);
 
 DEVICE i32 smaller(i32 a, i32 b) { return a < b ? a : b; }
 DEVICE i32 larger(i32 a, i32 b) { return a > b ? a : b; }
-DEVICE float larger(float a, float b) { return a > b ? a : b; }
+DEVICE float larger(float a, float b) { return fmaxf(a, b); }  // of a NaN and a number the number
 
 DEVICE i32 lane_of(i32 thread) { return thread & 31; }
 DEVICE i32 warp_of(i32 thread) { return thread >> 5; }
@@ -45,5 +45,20 @@ DEVICE i32 swizzled(i32 row, i32 chunk) {
   constexpr int kMask = CHUNKS < 8 ? CHUNKS - 1 : 7;
   return (row * CHUNKS + (chunk ^ (row & kMask))) * 8;
 }
+
+// The row of a swizzled tile that a lane names to ldmatrix. Rows further down by eights and chunks further on
+// by twos are one exclusive or and a constant away.
+template <int CHUNKS>
+struct LaneRow {
+  SharedTile row;
+  i32 chunk;
+
+  DEVICE LaneRow(const bf16* tile, i32 first_row, i32 lane_row, i32 lane_chunk)
+      : row(shared_tile(tile) + (first_row + lane_row) * (CHUNKS * 8)),
+        chunk(lane_chunk ^ (lane_row & (CHUNKS < 8 ? CHUNKS - 1 : 7))) {}
+  DEVICE SharedTile at(i32 rows_down, i32 chunks_on) const {
+    return row + (rows_down * (CHUNKS * 8) + (chunk ^ chunks_on) * 8);
+  }
+};
 
 }  // namespace pd::cuda

@@ -64,6 +64,12 @@ DEVICE Bits16 load16(const void* from) { return *reinterpret_cast<const Bits16*>
 DEVICE void store16(void* to, Bits16 value) { *reinterpret_cast<Bits16*>(to) = value; }
 
 DEVICE u32 shared_address(const void* pointer) { return u32(__cvta_generic_to_shared(pointer)); }
+// A place in shared memory, in 32 bits; moves by elements of bf16.
+struct SharedTile {
+  u32 address;
+  DEVICE SharedTile operator+(i32 elements) const { return SharedTile{address + u32(elements * 2)}; }
+};
+DEVICE SharedTile shared_tile(const bf16* tile) { return SharedTile{shared_address(tile)}; }
 DEVICE void copy16(void* shared, const void* global, bool valid) {
   asm volatile("cp.async.cg.shared.global.L2::128B [%0], [%1], 16, %2;" ::"r"(shared_address(shared)),
                "l"(global), "r"(valid ? 16 : 0)
@@ -91,16 +97,16 @@ DEVICE void quad_join(float (&values)[2], Join join) {
 }
 DEVICE u32 warp_ballot(bool value) { return __ballot_sync(~0u, value); }
 
-DEVICE void ldmatrix(u32 (&fragment)[4], const bf16* row) {
+DEVICE void ldmatrix(u32 (&fragment)[4], SharedTile row) {
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];"
                : "=r"(fragment[0]), "=r"(fragment[1]), "=r"(fragment[2]), "=r"(fragment[3])
-               : "r"(shared_address(row))
+               : "r"(row.address)
                : "memory");
 }
-DEVICE void ldmatrix_transposed(u32 (&fragment)[4], const bf16* row) {
+DEVICE void ldmatrix_transposed(u32 (&fragment)[4], SharedTile row) {
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0,%1,%2,%3}, [%4];"
                : "=r"(fragment[0]), "=r"(fragment[1]), "=r"(fragment[2]), "=r"(fragment[3])
-               : "r"(shared_address(row))
+               : "r"(row.address)
                : "memory");
 }
 DEVICE void mma(float (&c)[4], const u32* a, const u32* b) {

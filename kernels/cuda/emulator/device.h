@@ -89,6 +89,10 @@ DEVICE void store4(float* to, Float4 value) { *reinterpret_cast<Float4*>(aligned
 DEVICE Bits16 load16(const void* from) { return *static_cast<const Bits16*>(aligned(from)); }
 DEVICE void store16(void* to, Bits16 value) { *static_cast<Bits16*>(aligned(to)) = value; }
 
+// A place in shared memory.
+typedef const bf16* SharedTile;
+DEVICE SharedTile shared_tile(const bf16* tile) { return tile; }
+
 DEVICE void copy16(void* shared, const void* global, bool valid) {
   running->copy(shared, valid ? global : nullptr);
 }

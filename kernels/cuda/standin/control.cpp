@@ -42,9 +42,10 @@ void configure(int device_count, uint64_t bytes, uint64_t seed) {
   all.random = seed == 0 ? 0 : seed * 2654435761u + 88172645463325252ull;
   all.driver_version = 13000;
   all.compute_capability = 90;
+  all.has_peers = true;
   all.faults = {};
   all.problem.clear();
-  all.launches = 0;
+  all.launches = all.graph_launches = 0;
 }
 
 uint64_t number(const char* name, uint64_t otherwise) {
@@ -76,6 +77,9 @@ PD_STANDIN_API void pd_standin_set_compute_capability(int capability) {
   machine().compute_capability = capability;
 }
 
+// Whether devices can be given access to each other's memory.
+PD_STANDIN_API void pd_standin_set_peers(int has_peers) { machine().has_peers = has_peers != 0; }
+
 // The allocation, copy or launch (kinds 0 to 2) after so many more fails, once.
 PD_STANDIN_API void pd_standin_fail(int kind, int after) {
   std::lock_guard<std::recursive_mutex> lock(machine().gate);
@@ -99,6 +103,8 @@ PD_STANDIN_API void pd_standin_lose_device(int device) {
 PD_STANDIN_API const char* pd_standin_problem() { return machine().problem.c_str(); }
 
 PD_STANDIN_API uint64_t pd_standin_launch_count() { return machine().launches; }
+
+PD_STANDIN_API uint64_t pd_standin_graph_launch_count() { return machine().graph_launches; }
 
 // Streams, events, modules and graphs that were made and not destroyed.
 PD_STANDIN_API int64_t pd_standin_live_objects() {

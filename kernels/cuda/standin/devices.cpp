@@ -147,7 +147,7 @@ PD_DRIVER_API cuDeviceGetAttribute(int* value, int attribute, int device) {
 PD_DRIVER_API cuDeviceCanAccessPeer(int* can, int device, int peer) {
   PD_ENTER(known_device(device));
   if (Result result = known_device(peer); result != kOk) return result;
-  *can = device != peer;
+  *can = machine().has_peers && device != peer;
   return kOk;
 }
 
@@ -177,6 +177,11 @@ PD_DRIVER_API cuCtxSetCurrent(Context* context) {
 PD_DRIVER_API cuCtxSynchronize() {
   PD_ENTER(usable_context());
   if (Result result = no_capture("a synchronisation"); result != kOk) return result;
+  for (Stream* stream : machine().streams) {
+    if (stream->context != current_context() || stream->capture == nullptr) continue;
+    stream->capture_is_broken = true;
+    return refuse(kCaptureUnsupported, "a synchronisation with a device that a stream is being captured on");
+  }
   return drain_device(current_context()->device);
 }
 

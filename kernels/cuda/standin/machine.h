@@ -93,6 +93,7 @@ struct Machine {
   int driver_version = 13000;
   int compute_capability = 90;
   uint64_t random = 0;
+  bool has_peers = true;
   std::vector<std::unique_ptr<Device>> devices;
   std::set<Stream*> streams;
   // Destroyed ones: after a fault something may still wait for what never ran on them.
@@ -103,7 +104,7 @@ struct Machine {
   std::set<Graph*> graphs, executables;
   Faults faults;
   std::string problem;
-  uint64_t launches = 0;
+  uint64_t launches = 0, graph_launches = 0;
 };
 
 Machine& machine();

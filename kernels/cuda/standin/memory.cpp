@@ -262,6 +262,8 @@ PD_DRIVER_API cuMemSetAccess(Address address, size_t bytes, const AccessDescript
   bool is_mapped = found != memory().mappings.end() && found->second.physical != nullptr;
   if (!is_mapped || found->second.bytes != bytes) return refuse(kInvalidValue, "no such mapping");
   for (size_t i = 0; i < count; i++) {
+    bool is_own = access[i].location.id == found->second.device;
+    if (!is_own && !machine().has_peers) return refuse(kInvalidDevice, "the devices do not reach each other");
     if (access[i].flags == kAccessReadWrite)
       found->second.access.insert(access[i].location.id);
     else

@@ -170,6 +170,7 @@ PD_DRIVER_API cuGraphLaunch(void* handle, void* stream_handle) {
   if (machine().executables.count(graph) == 0 || graph->device != stream->context->device)
     return refuse(kInvalidHandle, "there is no such graph for this device");
   std::vector<std::function<Result()>> nodes = graph->nodes;
+  machine().graph_launches++;
   return enqueue(*stream, [nodes] {
     for (const auto& node : nodes) {
       if (Result result = node(); result != kOk) return result;

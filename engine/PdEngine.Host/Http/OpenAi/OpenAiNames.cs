@@ -47,6 +47,7 @@ internal static class OpenAiNames
     /// <exception cref="RequestException">A field is not known, or not served.</exception>
     public static void Check(JsonElement body, bool isChat)
     {
+        DuplicateNames.Refuse(body);
         string[] own = isChat ? Chat : Completion;
         foreach (JsonProperty property in body.EnumerateObject())
         {

@@ -1,3 +1,4 @@
+using System.Numerics;
 using PdEngine.Interop;
 
 namespace PdEngine;
@@ -6,26 +7,36 @@ namespace PdEngine;
 /// The attention of a batch on one lane. What all layers share is put on the lane once: slices, blocks,
 /// places, and a plan for each window.
 /// </summary>
-internal sealed class CudaAttention(CudaLane lane, CudaStepMemory memory) : IDisposable
+internal sealed class CudaAttention(CudaLane lane, CudaInputs inputs, CudaRecording recording) : IDisposable
 {
     private readonly List<Planned> _plans = [];
     private CudaTokenPlace[] _places = new CudaTokenPlace[64];
+    private readonly List<CudaBuffer> _outgrown = [];
     private CudaBuffer? _partials;
     private AttentionBatch? _batch;
     private ulong _slices;
     private ulong _blocks;
     private int _planCount;
+    private int _paddedCount;
 
     /// <summary>Where each token of the batch stands, on the device.</summary>
     public ulong Places { get; private set; }
 
     /// <summary>The ops that follow are about this batch.</summary>
-    public void Begin(AttentionBatch batch, int tokenCount, int pageSize)
+    /// <param name="batch">Slices and blocks.</param>
+    /// <param name="tokenCount">Tokens of the batch.</param>
+    /// <param name="paddedCount">Rows that a graph takes; 0 where there is none.</param>
+    /// <param name="pageSize">Positions per block.</param>
+    /// <param name="scratchBlock">Where padded rows write.</param>
+    public void Begin(
+        AttentionBatch batch, int tokenCount, int paddedCount, int pageSize, int scratchBlock)
     {
         _batch = batch;
         _planCount = 0;
-        _slices = memory.Upload(batch.Slices);
-        _blocks = memory.Upload(batch.Blocks);
+        _paddedCount = paddedCount;
+        Drop();
+        _slices = inputs.Put(batch.Slices, paddedCount, default);
+        _blocks = inputs.Blocks(batch.Blocks);
         if (tokenCount > _places.Length)
             _places = new CudaTokenPlace[Math.Max(tokenCount, _places.Length * 2)];
         foreach (AttentionSlice slice in batch.Slices)
@@ -37,7 +48,8 @@ internal sealed class CudaAttention(CudaLane lane, CudaStepMemory memory) : IDis
                     new(position, batch.Blocks[slice.FirstBlock + (position / pageSize)]);
             }
         }
-        Places = memory.Upload<CudaTokenPlace>(_places.AsSpan(0, tokenCount));
+        Places = inputs.Put<CudaTokenPlace>(
+            _places.AsSpan(0, tokenCount), paddedCount, new(0, scratchBlock));
     }
 
     /// <summary>Fails unless the ops are about this batch.</summary>
@@ -57,7 +69,11 @@ internal sealed class CudaAttention(CudaLane lane, CudaStepMemory memory) : IDis
         }
     }
 
-    public void Dispose() => _partials?.Dispose();
+    public void Dispose()
+    {
+        Drop();
+        _partials?.Dispose();
+    }
 
     private void Launch(CudaAttentionArgs args, AttentionShape shape, Planned planned)
     {
@@ -66,9 +82,9 @@ internal sealed class CudaAttention(CudaLane lane, CudaStepMemory memory) : IDis
         args.Units = planned.Units;
         args.Partials = Partials(planned.PartialCount * partialBytes);
         CudaKernels kernels = lane.Gpu.Kernels;
-        lane.Stream.Launch(
+        recording.Launch(
             kernels.Attention(shape.HeadDim, tileRows), new(planned.UnitCount, shape.KvHeadCount),
-            new(2 * tileRows), CudaKernels.AttentionSharedBytes(tileRows, shape.HeadDim), args);
+            2 * tileRows, CudaKernels.AttentionSharedBytes(tileRows, shape.HeadDim), args);
         if (planned.MergeCount == 0)
             return;
         CudaMergeArgs merge = new()
@@ -83,8 +99,15 @@ internal sealed class CudaAttention(CudaLane lane, CudaStepMemory memory) : IDis
             HeadDim = shape.HeadDim,
             TileRows = tileRows,
         };
-        lane.Stream.Launch(
-            kernels.Merge, new(planned.MergeCount, shape.KvHeadCount), new(CudaKernels.RowThreads), 0, merge);
+        recording.Launch(
+            kernels.Merge, new(planned.MergeCount, shape.KvHeadCount), CudaKernels.RowThreads, 0, merge);
+    }
+
+    private void Drop()
+    {
+        foreach (CudaBuffer one in _outgrown)
+            one.Dispose();
+        _outgrown.Clear();
     }
 
     private ulong Partials(long bytes)
@@ -93,7 +116,9 @@ internal sealed class CudaAttention(CudaLane lane, CudaStepMemory memory) : IDis
             return 0;
         if (_partials is null || bytes > _partials.Bytes)
         {
-            _partials?.Dispose();
+            // Launches that were held back may still name the old one.
+            if (_partials is not null)
+                _outgrown.Add(_partials);
             _partials = new CudaBuffer(lane.Gpu.Context, bytes + (bytes / 2));
         }
         return _partials.First;
@@ -120,13 +145,17 @@ internal sealed class CudaAttention(CudaLane lane, CudaStepMemory memory) : IDis
         plan.Make(_batch!.Slices, shape, window, lane.Gpu.Device.ProcessorCount);
         planned.Group = group;
         planned.Window = window;
-        planned.UnitCount = plan.Units.Length;
-        planned.MergeCount = plan.Merges.Length;
+        planned.UnitCount = Padded(plan.Units.Length);
+        planned.MergeCount = Padded(plan.Merges.Length);
         planned.PartialCount = plan.PartialCount;
-        planned.Units = memory.Upload(plan.Units);
-        planned.Merges = memory.Upload(plan.Merges);
+        planned.Units = inputs.Put(plan.Units, planned.UnitCount, new(-1, 0, 0, 0, -1));
+        planned.Merges = inputs.Put(plan.Merges, planned.MergeCount, new(-1, 0, 0, 0));
         return planned;
     }
+
+    // So that a graph's grid changes seldom.
+    private int Padded(int count) =>
+        _paddedCount == 0 || count == 0 ? count : (int)BitOperations.RoundUpToPowerOf2((uint)count);
 
     private sealed class Planned(CudaAttentionPlan plan)
     {

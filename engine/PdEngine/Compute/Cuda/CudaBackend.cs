@@ -7,22 +7,18 @@ namespace PdEngine;
 /// of products. Ops put work on the stream; <see cref="End"/> waits where a batch has results.
 /// Not yet run on a GPU: its tests run the kernels on the CPU, under a stand-in for the driver.
 /// </summary>
-internal sealed class CudaBackend : IBackend
+internal sealed partial class CudaBackend : IBackend
 {
     private readonly CudaGpu _gpu;
-    private readonly CudaStepMemory _memory;
-    private readonly CudaAttention _attention;
-    private readonly CudaSampling _sampling;
-    private CudaKvStore? _store;
+    private readonly CudaBatch _batch;
 
     /// <param name="gpu">Not owned.</param>
-    public CudaBackend(CudaGpu gpu)
+    /// <param name="usesGraphs">Launches the layers of decode batches as graphs.</param>
+    public CudaBackend(CudaGpu gpu, bool usesGraphs)
     {
         _gpu = gpu;
         Lane = gpu.Make(() => new CudaLane(gpu));
-        _memory = new(Lane);
-        _attention = new(Lane, _memory);
-        _sampling = new(Lane, _memory);
+        _batch = gpu.Make(() => new CudaBatch(Lane, usesGraphs));
         Copies = new(Lane);
     }
 
@@ -42,6 +38,12 @@ internal sealed class CudaBackend : IBackend
 
     public Tensor CreateTensor(int rowCapacity, int columns) =>
         new(rowCapacity, columns, elementCount => new CudaTensorMemory(_gpu, elementCount));
+
+    public Tensor CreateShared(int rowCapacity, int columns, IReadOnlyList<IBackend> users)
+    {
+        CudaGpu[] gpus = [.. users.Select(user => ((CudaBackend)user)._gpu).Distinct()];
+        return new(rowCapacity, columns, elementCount => new CudaTensorMemory(_gpu, elementCount, gpus));
+    }
 
     public KvStore CreateKvStore(KvLayout layout, int blockCount)
     {
@@ -85,60 +87,20 @@ internal sealed class CudaBackend : IBackend
 
     public void ReloadMatrix(Matrix matrix, MatrixReader reader) => ((CudaMatrix)matrix).Fill(reader);
 
-    public void Begin(AttentionBatch batch, KvStore store, int tokenCount)
-    {
-        batch.CheckFits(store, tokenCount);
-        _store = (CudaKvStore)store;
-        Check.That(_store.Lane == Lane);
-        _store.Pool.Require();
-        try
-        {
-            _gpu.Context.MakeCurrent();
-            _memory.Turn();
-            _sampling.Begin();
-            _store.Pool.Order.Enter(Lane, batch, store.Layout.PageSize);
-            _attention.Begin(batch, tokenCount, store.Layout.PageSize);
-        }
-        catch (CudaException refused)
-        {
-            throw _gpu.Refused(refused);
-        }
-    }
-
-    public void End()
-    {
-        try
-        {
-            bool hasResults = _sampling.IsPending;
-            if (hasResults)
-                _sampling.Return();
-            Lane.Mark();
-            _memory.Close();
-            if (hasResults)
-                _memory.Await();
-        }
-        catch (CudaException refused)
-        {
-            throw _gpu.Refused(refused);
-        }
-        if (_sampling.IsPending)
-            _sampling.Finish();
-    }
-
     public void Embed(Matrix table, ReadOnlySpan<int> tokenIds, Tensor output)
     {
         Check.That(output.Rows == tokenIds.Length && output.Columns == table.Columns);
         CudaEmbedArgs args = new()
         {
             Table = Own(table).First,
-            Tokens = Upload(tokenIds),
+            Tokens = _batch.PutTokens(tokenIds),
             Output = Float(output, writes: true),
             TableStride = table.Columns,
             OutputStride = output.Stride,
             Columns = table.Columns,
             Vocabulary = table.Rows,
         };
-        Launch(_gpu.Kernels.Embed, new(tokenIds.Length), CudaKernels.RowThreads, 0, args);
+        Launch(_gpu.Kernels.Embed, new(_batch.Rows(output)), CudaKernels.RowThreads, 0, args);
     }
 
     public void RmsNorm(Tensor input, Tensor weight, float epsilon, Tensor output)
@@ -156,8 +118,8 @@ internal sealed class CudaBackend : IBackend
             Epsilon = epsilon,
         };
         Launch(
-            _gpu.Kernels.RmsNorm, new(input.Rows), CudaKernels.RowThreads, CudaKernels.RmsNormSharedBytes,
-            args);
+            _gpu.Kernels.RmsNorm, new(_batch.Rows(input)), CudaKernels.RowThreads,
+            CudaKernels.RmsNormSharedBytes, args);
     }
 
     public void MatMul(Tensor input, Matrix weight, Tensor? bias, Tensor output)
@@ -219,7 +181,7 @@ internal sealed class CudaBackend : IBackend
             QueryNorm = queryNorm is null ? 0 : Float(queryNorm),
             KeyNorm = keyNorm is null ? 0 : Float(keyNorm),
             Store = blocks.LayerAddress(layer),
-            Places = _attention.Places,
+            Places = _batch.Attention.Places,
             QkvStride = qkv.Stride,
             RopeStride = rope.Stride,
             BlockBytes = store.Layout.BlockBytes,
@@ -233,7 +195,8 @@ internal sealed class CudaBackend : IBackend
         };
         int heads = shape.HeadCount + (2 * shape.KvHeadCount);
         Launch(
-            _gpu.Kernels.RotateAppend, new(qkv.Rows, (heads + 3) / 4), CudaKernels.RowThreads, 0, args);
+            _gpu.Kernels.RotateAppend, new(_batch.Rows(qkv), (heads + 3) / 4), CudaKernels.RowThreads, 0,
+            args);
     }
 
     public void Attend(
@@ -261,7 +224,7 @@ internal sealed class CudaBackend : IBackend
         };
         try
         {
-            _attention.Attend(args, shape);
+            _batch.Attention.Attend(args, shape);
         }
         catch (CudaException refused)
         {
@@ -277,7 +240,7 @@ internal sealed class CudaBackend : IBackend
         CudaGatherRowsArgs args = new()
         {
             Input = Float(input),
-            Rows = Upload(rows),
+            Rows = PutRows(rows),
             Output = Float(output, writes: true),
             InputStride = input.Stride,
             OutputStride = output.Stride,
@@ -295,7 +258,8 @@ internal sealed class CudaBackend : IBackend
         Float(logits);
         try
         {
-            _sampling.Sample(logits, firstLogitsRow, samples, first, count);
+            _batch.Flush();
+            _batch.Sampling.Sample(logits, firstLogitsRow, samples, first, count);
         }
         catch (CudaException refused)
         {
@@ -310,9 +274,7 @@ internal sealed class CudaBackend : IBackend
     public void Dispose()
     {
         Copies.Dispose();
-        _sampling.Dispose();
-        _attention.Dispose();
-        _memory.Dispose();
+        _batch.Dispose();
         Lane.Dispose();
     }
 
@@ -320,10 +282,11 @@ internal sealed class CudaBackend : IBackend
         Tensor input, Matrix weight, Tensor? bias, ulong output, long outputStride, CudaGemmEpilogue epilogue)
     {
         Check.That(input.Columns == weight.Columns && (bias is null || bias.Columns == weight.Rows));
-        if (input.Rows == 0)
+        int rows = _batch.Rows(input);
+        if (rows == 0)
             return;
         int index = CudaGemmTile.IndexFor(
-            input.Rows, weight.SegmentCount, _gpu.Device.SharedBytesPerBlock);
+            rows, weight.SegmentCount, _gpu.Device.SharedBytesPerBlock);
         CudaGemmTile tile = CudaGemmTile.All[index];
         CudaGemmArgs args = new()
         {
@@ -334,49 +297,22 @@ internal sealed class CudaBackend : IBackend
             InputStride = HalfStride(input),
             WeightStride = weight.Columns,
             OutputStride = outputStride,
-            Rows = input.Rows,
+            Rows = rows,
             Outputs = weight.Rows,
             Columns = weight.Columns,
             Segments = weight.SegmentCount,
             Epilogue = epilogue,
         };
         CudaExtent grid = new(
-            (weight.Rows + tile.Outputs - 1) / tile.Outputs, (input.Rows + tile.Rows - 1) / tile.Rows);
+            (weight.Rows + tile.Outputs - 1) / tile.Outputs, (rows + tile.Rows - 1) / tile.Rows);
         Launch(_gpu.Kernels.Gemms[index], grid, tile.Threads, tile.SharedBytes(weight.SegmentCount), args);
-    }
-
-    private void Launch<T>(CudaFunction kernel, CudaExtent grid, int threads, int sharedBytes, in T args)
-        where T : unmanaged
-    {
-        if (grid.X == 0)
-            return;
-        try
-        {
-            Lane.Stream.Launch(kernel, grid, new(threads), sharedBytes, args);
-        }
-        catch (CudaException refused)
-        {
-            throw _gpu.Refused(refused);
-        }
-    }
-
-    private ulong Upload(ReadOnlySpan<int> items)
-    {
-        try
-        {
-            return _memory.Upload(items);
-        }
-        catch (CudaException refused)
-        {
-            throw _gpu.Refused(refused);
-        }
     }
 
     private CudaKvStore Fitting(KvStore store, AttentionShape shape, AttentionBatch batch)
     {
         shape.CheckFits(store.Layout);
-        Check.That(store == _store);
-        _attention.CheckIs(batch);
+        Check.That(store == _batch.Store);
+        _batch.Attention.CheckIs(batch);
         return (CudaKvStore)store;
     }
 

@@ -39,7 +39,7 @@ internal sealed class CudaDevices : IDisposable
                 {
                     gpus.Add(ordinal, gpu = devices.OpenGpu(driver, ordinal));
                 }
-                devices._backends.Add(new CudaBackend(gpu));
+                devices._backends.Add(new CudaBackend(gpu, options.UsesGraphs));
             }
             devices.Described = $"{string.Join(", ", gpus.OrderBy(gpu => gpu.Key).Select(
                 gpu => $"cuda:{gpu.Key} ({gpu.Value.Device.Name})"))}, driver of CUDA "
@@ -79,7 +79,7 @@ internal sealed class CudaDevices : IDisposable
     {
         CudaDevice device = CudaDevice.Open(driver, ordinal);
         ThrowIfTooOld(device);
-        CudaGpu gpu = new(driver, device, CudaImages.For(driver, device));
+        CudaGpu gpu = new(driver, device, CudaImages.For(device));
         _gpus.Add(gpu);
         return gpu;
     }

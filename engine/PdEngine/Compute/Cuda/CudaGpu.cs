@@ -10,6 +10,7 @@ internal sealed unsafe class CudaGpu : IDisposable
 {
     private readonly CudaModule _module;
     private readonly CudaStream _loading;
+    private readonly List<CudaLane> _lanes = [];
     private readonly Lock _gate = new();
 
     /// <exception cref="CudaException">It cannot be used, or the image is not for it.</exception>
@@ -79,7 +80,22 @@ internal sealed unsafe class CudaGpu : IDisposable
             $"GPU {Device.Ordinal} ({Device.Name}): {refused.Message}.{remedy}", refused);
     }
 
-    /// <summary>Device memory has these bytes when this returns.</summary>
+    /// <summary>A lane of it has been made.</summary>
+    public void Add(CudaLane lane)
+    {
+        lock (_gate)
+            _lanes.Add(lane);
+    }
+
+    public void Remove(CudaLane lane)
+    {
+        lock (_gate)
+            _lanes.Remove(lane);
+    }
+
+    /// <summary>
+    /// Device memory has these bytes when this returns; what was on its lanes before has run by then.
+    /// </summary>
     public void Upload(ulong target, ReadOnlySpan<byte> bytes)
     {
         fixed (byte* first = bytes)
@@ -90,6 +106,7 @@ internal sealed unsafe class CudaGpu : IDisposable
             {
                 Run(() =>
                 {
+                    Order();
                     _loading.CopyToDevice(target, source, count);
                     _loading.Synchronize();
                 });
@@ -97,7 +114,7 @@ internal sealed unsafe class CudaGpu : IDisposable
         }
     }
 
-    /// <summary>What device memory has once all that was put on the GPU has run.</summary>
+    /// <summary>What device memory has once all that was on its lanes has run.</summary>
     public void Download(ulong source, Span<byte> bytes)
     {
         fixed (byte* first = bytes)
@@ -108,12 +125,19 @@ internal sealed unsafe class CudaGpu : IDisposable
             {
                 Run(() =>
                 {
-                    Context.Synchronize();
+                    Order();
                     _loading.CopyToHost(target, source, count);
                     _loading.Synchronize();
                 });
             }
         }
+    }
+
+    // Not by waiting for the whole GPU, which nobody may while a lane of it is being captured.
+    private void Order()
+    {
+        foreach (CudaLane lane in _lanes)
+            lane.OrderBefore(_loading);
     }
 
     public void Dispose()

@@ -14,7 +14,7 @@ internal static class CudaImages
 
     /// <summary>An image for a GPU; PTX ends with a zero byte.</summary>
     /// <exception cref="BackendException">There is none; the message says for what there are.</exception>
-    public static unsafe byte[] For(CudaDriver driver, CudaDevice device)
+    public static byte[] For(CudaDevice device)
     {
         Assembly assembly = typeof(CudaImages).Assembly;
         string[] names = [.. assembly.GetManifestResourceNames()
@@ -29,9 +29,6 @@ internal static class CudaImages
             .MaxBy(TargetOf);
         if (ptx is not null)
             return [.. Read(assembly, ptx), 0];
-        // What is no GPU needs no code for one: a stand-in takes the list of what it is to have.
-        if (driver.Find("pd_standin_reset") != null)
-            return CudaKernels.StandInImage();
         string known = names.Length == 0
             ? "this build holds no images of the kernels"
             : $"there are images for {string.Join(", ", names.Select(name => name[Prefix.Length..]))}";

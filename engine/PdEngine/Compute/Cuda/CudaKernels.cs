@@ -1,4 +1,3 @@
-using System.Text;
 using PdEngine.Interop;
 
 namespace PdEngine;
@@ -73,34 +72,6 @@ internal sealed class CudaKernels
     public static bool HasHeadDim(int headDim) => HeadDims.Contains(headDim);
 
     public CudaFunction Attention(int headDim, int tileRows) => _attention[(headDim, tileRows)];
-
-    /// <summary>
-    /// The text that a stand-in driver takes for an image: names of all kernels, bytes of their arguments.
-    /// </summary>
-    public static byte[] StandInImage()
-    {
-        StringBuilder text = new("pd-standin-image 1\n");
-        Add<CudaEmbedArgs>("pd_embed");
-        Add<CudaRmsNormArgs>("pd_rms_norm");
-        Add<CudaGatherRowsArgs>("pd_gather_rows");
-        Add<CudaAddPartialsArgs>("pd_add_partials");
-        Add<CudaRotateAppendArgs>("pd_rotate_append");
-        Add<CudaMergeArgs>("pd_attention_merge");
-        Add<CudaSampleArgs>("pd_sample");
-        Add<CudaCopyBlocksArgs>("pd_copy_blocks");
-        foreach (CudaGemmTile tile in CudaGemmTile.All)
-            Add<CudaGemmArgs>(tile.Name);
-        foreach (int headDim in HeadDims)
-        {
-            foreach (int tileRows in CudaAttentionPlan.TileHeights)
-                Add<CudaAttentionArgs>(NameOf(headDim, tileRows));
-        }
-        return Encoding.UTF8.GetBytes(text.Append('\0').ToString());
-
-        void Add<T>(string name)
-            where T : unmanaged =>
-            text.Append("entry ").Append(name).Append(' ').Append(Size<T>()).Append('\n');
-    }
 
     private static string NameOf(int headDim, int tileRows) => $"pd_attention_d{headDim}_m{tileRows}";
 

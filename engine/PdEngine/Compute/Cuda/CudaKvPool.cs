@@ -11,13 +11,16 @@ internal sealed class CudaKvPool : IDisposable
     private readonly Lock _gate = new();
     private volatile bool _isAway;
 
+    /// <param name="gpu">Not owned.</param>
+    /// <param name="layout">Of the blocks.</param>
+    /// <param name="blockCount">Blocks for sequences; after them lies one for padded rows to write.</param>
     /// <exception cref="BackendException">There is too little memory.</exception>
     public CudaKvPool(CudaGpu gpu, KvLayout layout, int blockCount)
     {
         Gpu = gpu;
         Order = new(blockCount);
         _memory = gpu.Make(
-            () => new CudaPool(gpu.Context, layout.BlockBytes * blockCount, [gpu.Device]));
+            () => new CudaPool(gpu.Context, layout.BlockBytes * (blockCount + 1), [gpu.Device]));
     }
 
     public CudaGpu Gpu { get; }

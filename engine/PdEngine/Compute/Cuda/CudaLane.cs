@@ -12,6 +12,8 @@ internal sealed class CudaLane : IDisposable
 
     private readonly CudaEvent[] _events = new CudaEvent[EventCount];
     private readonly Dictionary<CudaLane, long> _awaited = [];
+    private readonly CudaEvent _published;
+    private readonly CudaEvent _aside;
     private readonly Lock _gate = new();
     private long _marked;
 
@@ -21,6 +23,9 @@ internal sealed class CudaLane : IDisposable
         Stream = new(gpu.Context);
         for (int i = 0; i < EventCount; i++)
             _events[i] = new(gpu.Context);
+        _published = new(gpu.Context);
+        _aside = new(gpu.Context);
+        gpu.Add(this);
     }
 
     public CudaGpu Gpu { get; }
@@ -63,10 +68,52 @@ internal sealed class CudaLane : IDisposable
         }
     }
 
+    /// <summary>
+    /// Those that follow come after what was put on it so far. Ends no ticket: a batch has one from its begin
+    /// to its end.
+    /// </summary>
+    public void Publish()
+    {
+        lock (_gate)
+            _published.Record(Stream);
+    }
+
+    /// <summary>What is put on this from now on runs after what another published last.</summary>
+    public void Follow(CudaLane other)
+    {
+        lock (other._gate)
+        {
+            Gpu.Context.MakeCurrent();
+            Stream.WaitFor(other._published);
+        }
+    }
+
+    /// <summary>What is put on a stream of the same GPU from now on runs after all that is on this.</summary>
+    public void OrderBefore(CudaStream stream)
+    {
+        lock (_gate)
+        {
+            _aside.Record(Stream);
+            stream.WaitFor(_aside);
+        }
+    }
+
+    /// <summary>
+    /// Runs something that puts work on it while no other thread marks it: a mark would end up in a capture.
+    /// </summary>
+    public void Alone(Action put)
+    {
+        lock (_gate)
+            put();
+    }
+
     public void Dispose()
     {
         foreach (CudaEvent one in _events)
             one.Dispose();
+        Gpu.Remove(this);
+        _published.Dispose();
+        _aside.Dispose();
         Stream.Dispose();
     }
 }

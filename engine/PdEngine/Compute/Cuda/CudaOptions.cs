@@ -8,6 +8,9 @@ internal sealed record CudaOptions
     /// <summary>The driver's file; null is the system's own.</summary>
     public string? DriverPath { get; init; }
 
+    /// <summary>Decode batches are launched as graphs.</summary>
+    public bool UsesGraphs { get; init; } = true;
+
     /// <summary>
     /// GPU of each device of the plan, as the driver counts; a GPU may be named more than once. Null takes
     /// GPUs in order, and shares them evenly where there are more devices.

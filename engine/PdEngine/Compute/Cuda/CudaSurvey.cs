@@ -41,7 +41,7 @@ internal sealed record CudaSurvey(
         try
         {
             CudaDevice device = CudaDevice.Open(driver, ordinal);
-            return new(ordinal, device.Name, device.Capability, device.TotalBytes, WhyNot(driver, device));
+            return new(ordinal, device.Name, device.Capability, device.TotalBytes, WhyNot(device));
         }
         catch (CudaException refused)
         {
@@ -49,12 +49,12 @@ internal sealed record CudaSurvey(
         }
     }
 
-    private static string? WhyNot(CudaDriver driver, CudaDevice device)
+    private static string? WhyNot(CudaDevice device)
     {
         try
         {
             CudaDevices.ThrowIfTooOld(device);
-            CudaImages.For(driver, device);
+            CudaImages.For(device);
             return null;
         }
         catch (BackendException refused)

@@ -1,0 +1,89 @@
+using PdEngine.Interop;
+
+namespace PdEngine;
+
+// A batch from its begin to its end, and how its launches go out; what the driver refuses is named.
+internal sealed partial class CudaBackend
+{
+    public void Begin(AttentionBatch batch, KvStore store, int tokenCount)
+    {
+        batch.CheckFits(store, tokenCount);
+        CudaKvStore own = (CudaKvStore)store;
+        Check.That(own.Lane == Lane);
+        own.Pool.Require();
+        try
+        {
+            _gpu.Context.MakeCurrent();
+            _batch.Begin(batch, own, tokenCount);
+        }
+        catch (CudaException refused)
+        {
+            throw _gpu.Refused(refused);
+        }
+    }
+
+    public void End()
+    {
+        try
+        {
+            _batch.End();
+        }
+        catch (CudaException refused)
+        {
+            throw _gpu.Refused(refused);
+        }
+        if (_batch.Sampling.IsPending)
+            _batch.Sampling.Finish();
+    }
+
+    public void Publish()
+    {
+        try
+        {
+            _gpu.Context.MakeCurrent();
+            _batch.Flush();
+            Lane.Publish();
+        }
+        catch (CudaException refused)
+        {
+            throw _gpu.Refused(refused);
+        }
+    }
+
+    public void Follow(IBackend other)
+    {
+        try
+        {
+            Lane.Follow(((CudaBackend)other).Lane);
+        }
+        catch (CudaException refused)
+        {
+            throw _gpu.Refused(refused);
+        }
+    }
+
+    private void Launch<T>(CudaFunction kernel, CudaExtent grid, int threads, int sharedBytes, in T args)
+        where T : unmanaged
+    {
+        try
+        {
+            _batch.Launch(kernel, grid, threads, sharedBytes, args);
+        }
+        catch (CudaException refused)
+        {
+            throw _gpu.Refused(refused);
+        }
+    }
+
+    private ulong PutRows(ReadOnlySpan<int> rows)
+    {
+        try
+        {
+            return _batch.PutRows(rows);
+        }
+        catch (CudaException refused)
+        {
+            throw _gpu.Refused(refused);
+        }
+    }
+}
