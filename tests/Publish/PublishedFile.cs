@@ -10,10 +10,10 @@ internal sealed class PublishedFile : IDisposable
     /// <summary>Packages that are not to be had, or no network to look for them.</summary>
     private static readonly string[] RestoreFaults = ["NU1100", "NU1101", "NU1102", "NU1103", "NU1301"];
 
-    // A root of its own, read-only, with nothing but the file, the C library and /proc.
+    // A root of its own, read-only, with nothing but the file, the C library, /proc and /dev.
     private const string EnterBareRoot =
-        "mount --bind $0 $0 && mount --rbind /proc $0/proc && mount -o remount,bind,ro $0 && "
-        + "exec env -i $(command -v chroot) $0 /pdengine \"$@\"";
+        "mount --bind $0 $0 && mount --rbind /proc $0/proc && mount --rbind /dev $0/dev && "
+        + "mount -o remount,bind,ro $0 && exec env -i $(command -v chroot) $0 /pdengine \"$@\"";
 
     private readonly bool _hasBareRoot;
 
@@ -84,19 +84,25 @@ internal sealed class PublishedFile : IDisposable
         return new(process.ExitCode, output, error.Result);
     }
 
+    public static void SkipWhereNothingCanBeRestored(PdEngineRun build)
+    {
+        if (RestoreFaults.FirstOrDefault(build.Out.Contains) is { } fault)
+            Assert.Ignore($"a package that this takes cannot be restored ({fault})");
+    }
+
     private void Publish()
     {
         PdEngineRun run = Run("dotnet", "publish", "engine/PdEngine.Host", "-c", "Release", "-v", "q",
             "--nologo", "-p:UseSharedCompilation=false", "-o", Root);
-        if (RestoreFaults.FirstOrDefault(run.Out.Contains) is { } fault)
-            Assert.Ignore($"the runtime that goes into the file cannot be restored ({fault})");
+        SkipWhereNothingCanBeRestored(run);
         Assert.That(run.ExitCode, Is.Zero, run.Out + run.Error);
         Others = [.. Directory.GetFileSystemEntries(Root).Where(entry => entry != Path)];
     }
 
     private void CopyLibraries()
     {
-        Directory.CreateDirectory(System.IO.Path.Combine(Root, "proc"));
+        foreach (string folder in (string[])["proc", "dev"])
+            Directory.CreateDirectory(System.IO.Path.Combine(Root, folder));
         foreach (string word in Run("ldd", Path).Out.Split([' ', '\n', '\t']))
         {
             if (!word.StartsWith('/'))

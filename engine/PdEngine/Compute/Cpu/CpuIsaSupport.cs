@@ -35,7 +35,8 @@ internal static unsafe class CpuIsaSupport
         }
         catch (DllNotFoundException missing)
         {
-            return CpuLibrary.IsEmbedded ? missing.Message
+            return CpuLibrary.IsEmbedded
+                ? missing.Message
                 : $"{CpuLibrary.FileName} is not beside the program, where the build puts it "
                     + $"({missing.Message})";
         }
