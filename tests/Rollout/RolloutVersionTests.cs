@@ -88,7 +88,7 @@ public sealed class RolloutVersionTests
         Assert.That(updated.Sum(group => MaskedCount(group.Samples[0], "1")), Is.GreaterThan(0));
     }
 
-    /// <summary>Drawn tokens that count for no loss; all that are not of the version, and no others.</summary>
+    /// <summary>Drawn tokens that count for no loss; all that are not of the version, no others.</summary>
     private static int MaskedCount(RolloutSample sample, string version)
     {
         string[] versions = [.. sample.WeightVersions.SelectMany(
