@@ -8,10 +8,12 @@ public sealed partial class EngineModel
     /// are accepted and wait.
     /// </summary>
     /// <param name="mode">What becomes of requests in flight.</param>
+    /// <exception cref="OptionsException">There is no such mode.</exception>
     /// <exception cref="ObjectDisposedException">The engine has been disposed of.</exception>
     public Task PauseAsync(PauseMode mode)
     {
         ObjectDisposedException.ThrowIf(_isDisposed(), this);
+        ThrowUnlessKnown(mode);
         return _updates.PauseAsync(mode);
     }
 
@@ -31,6 +33,7 @@ public sealed partial class EngineModel
     /// <param name="options">How; absent: requests in flight are retracted, the weights are staged.</param>
     /// <param name="cancellationToken">Ends it early, up to the moment when the workers are paused.</param>
     /// <exception cref="WeightUpdateException">It does not fit; the message says what differs.</exception>
+    /// <exception cref="OptionsException">There is no such pause mode.</exception>
     /// <exception cref="ObjectDisposedException">The engine has been disposed of.</exception>
     public Task<WeightUpdateReport> UpdateWeightsAsync(
         WeightUpdate update, WeightUpdateOptions? options = null,
@@ -38,6 +41,8 @@ public sealed partial class EngineModel
     {
         ArgumentNullException.ThrowIfNull(update);
         ObjectDisposedException.ThrowIf(_isDisposed(), this);
+        if (options?.Mode is { } mode)
+            ThrowUnlessKnown(mode);
         return _updates.UpdateAsync(update, options ?? new(), cancellationToken);
     }
 
@@ -46,11 +51,17 @@ public sealed partial class EngineModel
     /// <see cref="ResumeMemoryAsync"/>. New requests are accepted and wait. Weights may be pushed meanwhile.
     /// </summary>
     /// <param name="what">Which memory.</param>
+    /// <exception cref="OptionsException">There is no such memory, or it is none.</exception>
     /// <exception cref="WeightUpdateException">Another service uses the same weights.</exception>
     /// <exception cref="ObjectDisposedException">The engine has been disposed of.</exception>
     public Task ReleaseMemoryAsync(LoanedMemory what)
     {
         ObjectDisposedException.ThrowIf(_isDisposed(), this);
+        if (what == LoanedMemory.None || (what & ~LoanedMemory.All) != 0)
+        {
+            throw new OptionsException(
+                "memory", $"{what} cannot be given back; it must be Weights, KvCache or both");
+        }
         return _updates.ReleaseMemoryAsync(what);
     }
 
@@ -73,4 +84,11 @@ public sealed partial class EngineModel
     /// <exception cref="RolloutException">The service has never had it.</exception>
     public int UpdatesSince(string version) => _parts.Versions.Since(version) ?? throw new RolloutException(
         $"service '{Name}' never had weights of version '{version}'; it has '{WeightVersion}'");
+
+    private static void ThrowUnlessKnown(PauseMode mode)
+    {
+        if (!Enum.IsDefined(mode))
+            throw new OptionsException(
+                "pause_mode", $"there is no mode {(int)mode}; it must be Abort, Retract or InPlace");
+    }
 }

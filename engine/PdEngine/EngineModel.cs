@@ -154,7 +154,7 @@ public sealed partial class EngineModel : IDisposable
         ArgumentNullException.ThrowIfNull(version);
         cancellationToken.ThrowIfCancellationRequested();
         if (WeightVersion is { } present && present != version)
-            throw new WeightVersionMismatchException(version, present);
+            throw new WeightVersionMismatchException(version, present, _parts.Versions.HasReached(version));
         Request request = _intake.AdmitScore(tokens, promptLength, sampling, NextId());
         TokenStream stream = Submit(request with { ExactWeightVersion = version });
         return await ScoresOfAsync(stream, cancellationToken).ConfigureAwait(false);

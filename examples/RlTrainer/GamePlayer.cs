@@ -57,7 +57,7 @@ internal sealed class GamePlayer : IDisposable
 
     /// <summary>Log-probs of samples under the reference's weights [ResponseLength].</summary>
     public Task<float[][]> ScoreReferenceAsync(IReadOnlyList<RolloutSample> samples) =>
-        Task.WhenAll(samples.Select(sample => _reference!.ScoreAsync(sample)));
+        Task.WhenAll(samples.Select(sample => _reference!.ScoreByPresentAsync(sample)));
 
     public void Dispose()
     {

@@ -1,6 +1,6 @@
 namespace PdEngine.Tests;
 
-/// <summary>One worker stepped by the test, whose weights are swapped after a given token.</summary>
+/// <summary>One worker stepped by the test, whose weights are swapped after given tokens.</summary>
 internal sealed class SwappedAlone : IDisposable
 {
     private const int BlockCount = 128;
@@ -15,7 +15,15 @@ internal sealed class SwappedAlone : IDisposable
     }
 
     /// <summary>Log-probs of what is generated where the weights are swapped after so many tokens.</summary>
-    public IReadOnlyList<TokenLogProb> Generate(GenerateRequest asked, int swapAt)
+    public IReadOnlyList<TokenLogProb> Generate(GenerateRequest asked, int swapAt) =>
+        Generate(asked, first: 0, [swapAt]);
+
+    /// <summary>The same with any number of swaps between the two weights.</summary>
+    /// <param name="asked">What to generate.</param>
+    /// <param name="first">Weights of the first token, 0 or 1.</param>
+    /// <param name="swapsAt">Tokens before each swap, ascending.</param>
+    public IReadOnlyList<TokenLogProb> Generate(
+        GenerateRequest asked, int first, IReadOnlyList<int> swapsAt)
     {
         ModelConfig config = _weights[0].Config;
         Request request = new RequestIntake(config, null, null, config.MaxPositions, 0)
@@ -24,19 +32,22 @@ internal sealed class SwappedAlone : IDisposable
             config.LayerCount, PdRig.Page, config.KvHeadCount, config.HeadDim, _backend.KvElement);
         using KvStore store = _backend.CreateKvStore(layout, BlockCount);
         using TensorParallelRunner runner = new(
-            [_backend], _weights[0].Shards([_backend]), KvMemory.InHost(store, 1), 512);
+            [_backend], _weights[first].Shards([_backend]), KvMemory.InHost(store, 1), 512);
         KvDomain domain = new(BlockCount, PdRig.Page);
         SchedulerOptions options = new() { ContextTokens = config.MaxPositions };
         using Worker worker = new(
             "alone", options, new KvSpace(domain, null, usesCache: true), runner, TimeProvider.System);
         Sequence sequence = new(request, new Silent(), 1);
         worker.Submit(sequence);
-        while (sequence.OutputCount < swapAt)
-            worker.Step();
-        worker.Pause();
-        domain.BeginEpoch(1);
-        worker.Use(new(1, "1", _weights[1]));
-        worker.Resume();
+        for (int swap = 1; swap <= swapsAt.Count; swap++)
+        {
+            while (sequence.OutputCount < swapsAt[swap - 1])
+                worker.Step();
+            worker.Pause();
+            domain.BeginEpoch(swap);
+            worker.Use(new(swap, $"{swap}", _weights[(first + swap) % 2]));
+            worker.Resume();
+        }
         while (sequence.Phase != SequencePhase.Finished)
             worker.Step();
         TokenLogProb[] made = new TokenLogProb[sequence.OutputCount];

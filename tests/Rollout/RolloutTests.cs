@@ -1,3 +1,5 @@
+using System.Collections.Concurrent;
+
 namespace PdEngine.Tests;
 
 /// <summary>Rollouts over every kind of plan: nothing lost or miscounted, the same samples.</summary>
@@ -6,7 +8,7 @@ public sealed class RolloutTests
 {
     private const int Turns = 4;
 
-    private static readonly SamplingParams Drawn = new() { MaxNewTokens = 6, IgnoreEos = true };
+    internal static readonly SamplingParams Drawn = new() { MaxNewTokens = 6, IgnoreEos = true };
 
     [Test]
     public async Task Samples_of_one_seed_are_the_same_on_every_plan_and_score_the_same()
@@ -219,21 +221,47 @@ public sealed class RolloutTests
         using RolloutSession session = new(
             engine.Models[0], Game() with { Sampling = Drawn with { MaxNewTokens = 400 } });
         using IEnumerator<RolloutPrompt> prompts = Prompts(8).ToList().GetEnumerator();
-        await session.Collect(prompts).DisposeAsync();
+        RolloutCollector collector = session.Collect(prompts);
+        await collector.DisposeAsync();
+        await collector.DisposeAsync();
         Assert.That(engine.Models[0].LeakReport().LiveRequests, Is.Zero);
     }
 
     [Test]
-    public async Task Evaluation_draws_with_its_own_parameters()
+    public async Task Evaluation_draws_with_its_own_parameters_and_apart_from_training()
     {
         await using Engine engine = await StartAsync(null);
-        using RolloutSession session = new(engine.Models[0], Game() with { SamplesPerPrompt = 4 });
+        ConcurrentQueue<string> sessions = [];
+        int rewardCount = 0;
+        RolloutOptions options = Game();
+        using RolloutSession session = new(engine.Models[0], options with
+        {
+            SamplesPerPrompt = 4,
+            TurnEnded = (sample, _) => sessions.Enqueue(sample.SessionId!),
+            GroupReward = (_, _) =>
+            {
+                rewardCount++;
+                return ValueTask.CompletedTask;
+            },
+        });
         RolloutPrompt[] prompts = Prompts(3);
-        SamplingParams greedy = Drawn with { Temperature = 0 };
+        SamplingParams greedy = options.Sampling with { Temperature = 0 };
         IReadOnlyList<RolloutSample> samples = await session.EvaluateAsync(prompts, greedy);
-        IReadOnlyList<RolloutSample> same = await session.EvaluateAsync(prompts, greedy);
         Assert.That(samples, Has.Count.EqualTo(3));
-        Assert.That(samples.Select(s => s.Tokens), Is.EqualTo(same.Select(s => s.Tokens)));
+        for (int i = 0; i < samples.Count; i++)
+        {
+            Generation first = await engine.GenerateAsync(
+                new GenerateRequest { InputIds = prompts[i].InputIds, Sampling = greedy });
+            int[] turn = [.. samples[i].Tokens.Take(samples[i].Turns[0])];
+            Assert.That(turn, Is.EqualTo(first.OutputIds), $"prompt {i} is not played greedily");
+        }
+        Assert.That(rewardCount, Is.Zero);
+        HashSet<string> evaluated = [.. sessions];
+        sessions.Clear();
+        RolloutGroup trained = await session.RunGroupAsync(prompts[0]);
+        Assert.That(trained.Samples.Select(sample => sample.Tokens), Has.Some.Not.EqualTo(samples[0].Tokens));
+        Assert.That(rewardCount, Is.EqualTo(1));
+        Assert.That(evaluated.Overlaps(sessions), Is.False, "sessions of training and evaluation are shared");
     }
 
     [Test]
@@ -257,6 +285,9 @@ public sealed class RolloutTests
             new() { SamplesPerPrompt = 0 }, new() { MaxTurns = 0 }, new() { MaxConcurrentSamples = 0 },
             new() { QueuedGroups = 0 }, new() { MaxStaleness = -1 },
             new() { Sampling = new() { MaxNewTokens = 0 } }, new() { FirstRolloutId = -1 },
+            new() { MaxResponseTokens = 0 }, new() { MaxResponseTokens = -5 },
+            new() { OverSamplingGroups = -3 },
+            new() { SamplesPerPrompt = 2, Sampling = new() { Temperature = 0 } },
         ])
         {
             Assert.That(
@@ -289,7 +320,7 @@ public sealed class RolloutTests
     }
 
     /// <summary>A game of four turns: the environment says 3 and the turn's number.</summary>
-    private static RolloutOptions Game() => new()
+    internal static RolloutOptions Game() => new()
     {
         Seed = 11, Sampling = Drawn with { StopTokenIds = [.. Enumerable.Range(0, 310)] },
         Environment = (sample, _) => ValueTask.FromResult(sample.Turns.Count == Turns
@@ -297,7 +328,7 @@ public sealed class RolloutTests
             : RolloutTurn.Continue([3, sample.Turns.Count])),
     };
 
-    private static RolloutPrompt[] Prompts(int count) =>
+    internal static RolloutPrompt[] Prompts(int count) =>
     [
         .. Enumerable.Range(0, count).Select(i => new RolloutPrompt
         {
@@ -305,7 +336,7 @@ public sealed class RolloutTests
         }),
     ];
 
-    private static Task<Engine> StartAsync(string? shape, bool slow = false)
+    internal static Task<Engine> StartAsync(string? shape, bool slow = false)
     {
         EngineOptions options = shape is null
             ? EngineRig.Options() with { PageSize = PdRig.Page }

@@ -126,7 +126,7 @@ public sealed class GrpoRunTests
             Assert.That(scores[index], Is.EqualTo(samples[index].LogProbs));
         Assert.That((rig.Model.WeightVersion, reference.WeightVersion), Is.EqualTo(("3", "default")));
         using RolloutSession session = new(rig.Model, GamePlayer.OptionsFor(temperature: 1));
-        Assert.That(await session.ScoreAsync(samples[0]), Is.Not.EqualTo(samples[0].LogProbs));
+        Assert.That(await session.ScoreByPresentAsync(samples[0]), Is.Not.EqualTo(samples[0].LogProbs));
         Assert.That(
             async () => await session.ScoreAsync(samples[0], "default"),
             Throws.TypeOf<WeightVersionMismatchException>());

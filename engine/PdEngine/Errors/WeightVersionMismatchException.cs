@@ -3,9 +3,9 @@ namespace PdEngine;
 /// <summary>Weights of one version were asked for, and those at hand are of another.</summary>
 public sealed class WeightVersionMismatchException : PdEngineException
 {
-    internal WeightVersionMismatchException(string wanted, string present)
+    internal WeightVersionMismatchException(string wanted, string present, bool isPast = true)
         : base($"Weights of version '{wanted}' are asked for, and the service has those of '{present}': that "
-            + "version is past; ask for the present one.")
+            + $"version {(isPast ? "is past" : "has not come yet")}; ask for the present one.")
     {
         Wanted = wanted;
         Present = present;

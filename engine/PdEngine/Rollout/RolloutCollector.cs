@@ -16,6 +16,7 @@ public sealed class RolloutCollector : IAsyncDisposable
     private readonly Channel<RolloutGroup> _ready;
     private readonly Task _running;
     private int _runningCount;
+    private int _isDisposed;
     private long _filteredCount;
 
     internal RolloutCollector(
@@ -67,6 +68,8 @@ public sealed class RolloutCollector : IAsyncDisposable
     /// <summary>Aborts what runs.</summary>
     public async ValueTask DisposeAsync()
     {
+        if (Interlocked.Exchange(ref _isDisposed, 1) != 0)
+            return;
         await _stop.CancelAsync().ConfigureAwait(false);
         await _running.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         _stop.Dispose();

@@ -3,13 +3,16 @@ namespace PdEngine;
 /// <summary>How prompts become samples.</summary>
 public sealed record RolloutOptions
 {
-    /// <summary>Samples of each prompt; the prompt is computed once for all of them.</summary>
+    /// <summary>Samples of each prompt; the prompt is computed once for all of them. One where the
+    /// temperature is 0.</summary>
     public int SamplesPerPrompt { get; init; } = 1;
 
     /// <summary>How every turn is drawn; its MaxNewTokens bounds one turn.</summary>
     public SamplingParams Sampling { get; init; } = new();
 
-    /// <summary>Most response tokens of a sample, the environment's included; null is the context.</summary>
+    /// <summary>Most response tokens of a sample, the environment's included; null is the context. What the
+    /// environment answers is not taken where it leaves no room for a token of the model's, and the sample is
+    /// truncated.</summary>
     public int? MaxResponseTokens { get; init; }
 
     /// <summary>Most turns of the model in a sample.</summary>
@@ -41,10 +44,12 @@ public sealed record RolloutOptions
     /// What is then too much is aborted.</summary>
     public int OverSamplingGroups { get; init; }
 
-    /// <summary>Aborted groups are kept, and the next batch goes on with them first.</summary>
+    /// <summary>Aborted groups are kept, and the next batch goes on with them first; those that had finished
+    /// are returned as they are.</summary>
     public bool KeepsPartial { get; init; }
 
-    /// <summary>Going on with a kept sample, what older weights made counts for no loss.</summary>
+    /// <summary>Of kept samples, what older weights made than those of the batch that takes them counts for
+    /// no loss.</summary>
     public bool MasksOffPolicy { get; init; }
 
     /// <summary>Most samples that run at once.</summary>
@@ -57,4 +62,26 @@ public sealed record RolloutOptions
     /// <summary>How many weight updates an asynchronously collected group may be behind when it is taken;
     /// older ones are sampled anew.</summary>
     public int MaxStaleness { get; init; } = 1;
+
+    /// <exception cref="OptionsException">An option has a value that no rollout can have.</exception>
+    internal void Validate()
+    {
+        Require(SamplesPerPrompt >= 1, "samples_per_prompt", SamplesPerPrompt, "at least 1");
+        Require(MaxTurns >= 1, "max_turns", MaxTurns, "at least 1");
+        Require(MaxResponseTokens is null or >= 1, "max_response_tokens", MaxResponseTokens, "at least 1");
+        Require(OverSamplingGroups >= 0, "over_sampling_groups", OverSamplingGroups, "at least 0");
+        Require(MaxConcurrentSamples >= 1, "max_concurrent_samples", MaxConcurrentSamples, "at least 1");
+        Require(QueuedGroups >= 1, "queued_groups", QueuedGroups, "at least 1");
+        Require(MaxStaleness >= 0, "max_staleness", MaxStaleness, "at least 0");
+        Require(FirstRolloutId >= 0, "first_rollout_id", FirstRolloutId, "at least 0");
+        Require(SamplesPerPrompt == 1 || Sampling.Temperature != 0, "temperature", Sampling.Temperature,
+            $"above 0 where a prompt has {SamplesPerPrompt} samples, for they would all be the same");
+        Require(Sampling.MaxNewTokens >= 1, "max_new_tokens", Sampling.MaxNewTokens, "at least 1");
+    }
+
+    private static void Require<T>(bool holds, string option, T value, string allowed)
+    {
+        if (!holds)
+            throw new OptionsException(option, $"{value} is not allowed; it must be {allowed}");
+    }
 }

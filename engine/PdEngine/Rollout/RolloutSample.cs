@@ -125,8 +125,18 @@ public sealed class RolloutSample
         AddVersion(WeightVersion ?? "default", tokens.Count);
     }
 
-    /// <summary>Excludes all tokens so far from the loss, as when older weights made them.</summary>
-    public void MaskResponse() => CollectionsMarshal.AsSpan(_lossMask).Clear();
+    /// <summary>Excludes from the loss what other weights than the present ones made.</summary>
+    /// <param name="present">Name of the present weights.</param>
+    public void MaskAllBut(string present)
+    {
+        Span<byte> mask = CollectionsMarshal.AsSpan(_lossMask);
+        foreach (WeightVersionRun run in _versions)
+        {
+            if (run.Version != present)
+                mask[..run.Tokens].Clear();
+            mask = mask[run.Tokens..];
+        }
+    }
 
     /// <summary>Fails unless every per-token list has exactly one entry for each response token.</summary>
     /// <exception cref="RolloutException">The message has all lengths.</exception>
@@ -143,11 +153,37 @@ public sealed class RolloutSample
             + $"{_logProbs.Count} log-probs, {_lossMask.Count} mask entries and {versioned} weight versions");
     }
 
+    /// <summary>Fails unless one version made all of it and the K and V that it was drawn from.</summary>
+    /// <param name="version">The one.</param>
+    /// <param name="present">That of the service, for the message.</param>
+    internal void ThrowUnlessOf(string version, string present)
+    {
+        // A run that is not there has no name.
+        string? other = _versions.Find(run => run.Version != version).Version;
+        if (other is null && !HasMixedKv)
+            return;
+        string what = other is null
+            ? "K and V of several versions"
+            : $"tokens of version '{other}'";
+        throw new WeightVersionMismatchException(
+            $"Sample {Index} of rollout {RolloutId} has {what}, and is to be scored by version '{version}': "
+            + "that does not give its log-probs again. Score it by the present weights instead "
+            + $"(ScoreByPresentAsync, '{present}').", version, present);
+    }
+
     /// <summary>Begins a turn of the model.</summary>
     internal void BeginTurn()
     {
         Status = RolloutStatus.Pending;
+        FinishReason = null;
         _turns.Add(_tokens.Count.._tokens.Count);
+    }
+
+    /// <summary>Ends it by a fault of what it was given, not of the caller's: other samples go on.</summary>
+    internal void Fail(Exception cause)
+    {
+        Status = RolloutStatus.Failed;
+        Error = cause;
     }
 
     /// <summary>Takes over what a turn's generation says beyond its tokens, which are here already.</summary>

@@ -9,27 +9,26 @@ public sealed class RolloutSession : IDisposable
 {
     private readonly EngineModel _model;
     private readonly SemaphoreSlim _places;
-    private readonly Queue<RolloutGroup> _partial = new();
-    private readonly Lock _gate = new();
+    private readonly KeptGroups _kept = new();
+    private readonly string _name;
     private long _groupCount;
+    private int _evaluationCount;
 
     /// <param name="model">Samples; not owned.</param>
     /// <param name="options">How.</param>
     /// <exception cref="OptionsException">An option has a value that no rollout can have.</exception>
     public RolloutSession(EngineModel model, RolloutOptions options)
+        : this(model, options, "rollout")
+    {
+    }
+
+    private RolloutSession(EngineModel model, RolloutOptions options, string name)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(options);
-        Require(options.SamplesPerPrompt >= 1, "samples_per_prompt", options.SamplesPerPrompt, "at least 1");
-        Require(options.MaxTurns >= 1, "max_turns", options.MaxTurns, "at least 1");
-        Require(options.MaxConcurrentSamples >= 1, "max_concurrent_samples", options.MaxConcurrentSamples,
-            "at least 1");
-        Require(options.QueuedGroups >= 1, "queued_groups", options.QueuedGroups, "at least 1");
-        Require(options.MaxStaleness >= 0, "max_staleness", options.MaxStaleness, "at least 0");
-        Require(options.FirstRolloutId >= 0, "first_rollout_id", options.FirstRolloutId, "at least 0");
-        Require(options.Sampling.MaxNewTokens >= 1, "max_new_tokens", options.Sampling.MaxNewTokens,
-            "at least 1");
+        options.Validate();
         _model = model;
+        _name = name;
         Options = options;
         _places = new(options.MaxConcurrentSamples);
         _groupCount = options.FirstRolloutId;
@@ -38,15 +37,11 @@ public sealed class RolloutSession : IDisposable
     /// <summary>How it samples.</summary>
     public RolloutOptions Options { get; }
 
-    /// <summary>Aborted groups that the next batch goes on with.</summary>
-    public int PartialGroupCount
-    {
-        get
-        {
-            lock (_gate)
-                return _partial.Count;
-        }
-    }
+    /// <summary>
+    /// Groups kept for the next batch: aborted ones, which it goes on with, and finished ones, which it takes
+    /// as they are.
+    /// </summary>
+    public int PartialGroupCount => _kept.Count;
 
     /// <summary>All samples of a prompt, with their rewards.</summary>
     /// <param name="prompt">Given once to all of them.</param>
@@ -60,7 +55,8 @@ public sealed class RolloutSession : IDisposable
     /// <summary>
     /// A batch of groups that pass the filter. Prompts are taken as they are needed; what runs beyond the
     /// batch when it is full is aborted, and kept for the next one where <see
-    /// cref="RolloutOptions.KeepsPartial"/> says so.
+    /// cref="RolloutOptions.KeepsPartial"/> says so. Where the call fails or is cancelled, groups that had
+    /// finished are kept in any case.
     /// </summary>
     /// <param name="prompts">Where prompts come from; not disposed.</param>
     /// <param name="groupCount">Groups wanted; there are fewer where the prompts end.</param>
@@ -72,8 +68,10 @@ public sealed class RolloutSession : IDisposable
         ArgumentOutOfRangeException.ThrowIfNegative(groupCount);
         using CancellationTokenSource stop =
             CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        List<RolloutGroup> batch = [];
-        List<Task<RolloutGroup>> running = [];
+        List<RolloutGroup> batch = _kept.TakePassed(groupCount);
+        batch.ForEach(MaskOffPolicy);
+        List<GroupRun> running = [];
+        bool hasEnded = false;
         try
         {
             while (batch.Count < groupCount)
@@ -85,18 +83,23 @@ public sealed class RolloutSession : IDisposable
                 }
                 if (running.Count == 0)
                     break;
-                Task<RolloutGroup> ended = await Task.WhenAny(running).ConfigureAwait(false);
-                running.Remove(ended);
-                RolloutGroup group = await ended.ConfigureAwait(false);
+                await Task.WhenAny(running.Select(run => run.Ending)).ConfigureAwait(false);
                 cancellationToken.ThrowIfCancellationRequested();
-                if (Options.Filter?.Invoke(group) ?? true)
+                GroupRun ended = running.Find(run => run.Ending.IsCompleted)!;
+                RolloutGroup group = await ended.Ending.ConfigureAwait(false);
+                bool passes = Options.Filter?.Invoke(group) ?? true;
+                running.Remove(ended);
+                if (passes)
                     batch.Add(group);
             }
+            hasEnded = true;
         }
         finally
         {
             await stop.CancelAsync().ConfigureAwait(false);
-            await KeepPartialAsync(running).ConfigureAwait(false);
+            await _kept.KeepAsync(running, Options.KeepsPartial, hasEnded).ConfigureAwait(false);
+            if (!hasEnded)
+                _kept.KeepPassed(batch);
         }
         return batch;
     }
@@ -111,7 +114,10 @@ public sealed class RolloutSession : IDisposable
     /// once.</param>
     public RolloutCollector Collect(IEnumerator<RolloutPrompt> prompts) => new(this, _model, prompts);
 
-    /// <summary>One sample of each prompt with other parameters, beside whatever else runs.</summary>
+    /// <summary>
+    /// One sample of each prompt with other parameters, beside whatever else runs. The environment gives the
+    /// rewards: <see cref="RolloutOptions.GroupReward"/> and the filter are training's.
+    /// </summary>
     /// <param name="prompts">What to try.</param>
     /// <param name="sampling">For example greedy.</param>
     /// <param name="cancellationToken">Aborts the samples; the task is then cancelled.</param>
@@ -119,8 +125,13 @@ public sealed class RolloutSession : IDisposable
         IEnumerable<RolloutPrompt> prompts, SamplingParams sampling,
         CancellationToken cancellationToken = default)
     {
-        using RolloutSession evaluation = new(
-            _model, Options with { Sampling = sampling, SamplesPerPrompt = 1, Filter = null });
+        RolloutOptions options = Options with
+        {
+            Sampling = sampling, SamplesPerPrompt = 1, Filter = null, GroupReward = null,
+        };
+        // Under training's session ids its turns would go where training's are, and move those.
+        int number = Interlocked.Increment(ref _evaluationCount);
+        using RolloutSession evaluation = new(_model, options, $"{_name}-evaluation-{number}");
         RolloutGroup[] groups = await Task
             .WhenAll(prompts.Select(prompt => evaluation.RunGroupAsync(prompt, cancellationToken)))
             .ConfigureAwait(false);
@@ -129,39 +140,50 @@ public sealed class RolloutSession : IDisposable
     }
 
     /// <summary>
-    /// Log-probs of a sample's drawn tokens under the weights of now, by the sample's own parameters; 0 on
-    /// tokens of the environment [ResponseLength].
+    /// Log-probs of a sample's drawn tokens under the weights that made it, by the sample's own parameters:
+    /// bit for bit what the rollout reported; 0 on tokens of the environment [ResponseLength].
     /// </summary>
-    public Task<float[]> ScoreAsync(
-        RolloutSample sample, CancellationToken cancellationToken = default) =>
-        ScoreAsync(sample, version: null, cancellationToken);
-
-    /// <summary>The same under the weights of one version.</summary>
-    /// <param name="sample">What to score.</param>
-    /// <param name="version">For example the sample's own; null is the present one.</param>
+    /// <param name="sample">What to score; all of it, its K and V too, of the present weights.</param>
     /// <param name="cancellationToken">Ends the scoring.</param>
-    /// <exception cref="WeightVersionMismatchException">The weights are of another version.</exception>
-    public async Task<float[]> ScoreAsync(
-        RolloutSample sample, string? version, CancellationToken cancellationToken = default)
+    /// <exception cref="WeightVersionMismatchException">
+    /// Other weights made some of it, or come meanwhile: nothing gives its log-probs again. See
+    /// <see cref="ScoreByPresentAsync"/>.
+    /// </exception>
+    public Task<float[]> ScoreAsync(
+        RolloutSample sample, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(sample);
-        int[] tokens = [.. sample.Tokens];
-        float[] scores = new float[sample.ResponseLength];
-        foreach (Range turn in TurnsToScore(sample))
-        {
-            int start = turn.Start.Value, end = turn.End.Value;
-            ScoredTokens scored = await (version is null
-                ? _model.ScoreAsync(tokens.AsMemory(0, end), start, Options.Sampling, cancellationToken)
-                : _model.ScoreAsync(
-                    tokens.AsMemory(0, end), start, Options.Sampling, version, cancellationToken))
-                .ConfigureAwait(false);
-            foreach (Range drawn in sample.Turns)
-            {
-                for (int i = Math.Max(start, drawn.Start.Value); i < Math.Min(end, drawn.End.Value); i++)
-                    scores[i - sample.PromptLength] = scored[i].LogProb!.Value;
-            }
-        }
-        return scores;
+        return ScoreAsync(sample, sample.WeightVersion ?? _model.WeightVersion, cancellationToken);
+    }
+
+    /// <summary>The same where the sample must be of one version.</summary>
+    /// <param name="sample">What to score.</param>
+    /// <param name="version">Of all its tokens, and of the service's weights.</param>
+    /// <param name="cancellationToken">Ends the scoring.</param>
+    /// <exception cref="WeightVersionMismatchException">
+    /// The sample or the weights are of another version.
+    /// </exception>
+    public Task<float[]> ScoreAsync(
+        RolloutSample sample, string version, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(sample);
+        ArgumentNullException.ThrowIfNull(version);
+        sample.ThrowUnlessOf(version, _model.WeightVersion);
+        return ScoreByAsync(sample, version, cancellationToken);
+    }
+
+    /// <summary>
+    /// Log-probs of a sample's drawn tokens under the service's present weights, whatever made them, as a
+    /// reference or an update asks for; 0 on tokens of the environment [ResponseLength].
+    /// </summary>
+    /// <param name="sample">What to score; another service may have made it.</param>
+    /// <param name="cancellationToken">Ends the scoring.</param>
+    /// <exception cref="WeightVersionMismatchException">Other weights came meanwhile.</exception>
+    public Task<float[]> ScoreByPresentAsync(
+        RolloutSample sample, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(sample);
+        return ScoreByAsync(sample, _model.WeightVersion, cancellationToken);
     }
 
     /// <summary>Ends the session, once none of its calls is running.</summary>
@@ -189,7 +211,7 @@ public sealed class RolloutSession : IDisposable
             {
                 RolloutId = id,
                 Index = i,
-                SessionId = Options.Environment is null ? null : $"rollout-{id}-{i}",
+                SessionId = Options.Environment is null ? null : $"{_name}-{id}-{i}",
                 Seed = Options.Seed + (ulong)((id * count) + i),
             };
         }
@@ -222,36 +244,49 @@ public sealed class RolloutSession : IDisposable
     }
 
     private void StartGroups(
-        IEnumerator<RolloutPrompt> prompts, int count, List<Task<RolloutGroup>> running,
+        IEnumerator<RolloutPrompt> prompts, int count, List<GroupRun> running,
         CancellationToken cancellationToken)
     {
         for (int i = 0; i < count; i++)
         {
-            RolloutGroup? kept;
-            lock (_gate)
-                _partial.TryDequeue(out kept);
-            if (kept is not null && Options.MasksOffPolicy)
-            {
-                foreach (RolloutSample sample in kept.Samples)
-                    sample.MaskResponse();
-            }
-            if (kept is null && !prompts.MoveNext())
+            bool isKept = _kept.TryTake(out RolloutGroup? group, out bool isFinished);
+            if (!isKept && !prompts.MoveNext())
                 return;
-            running.Add(RunAsync(kept ?? NewGroup(prompts.Current), cancellationToken));
+            group ??= NewGroup(prompts.Current);
+            if (isKept)
+                MaskOffPolicy(group);
+            running.Add(new(
+                group, isFinished ? Task.FromResult(group) : RunAsync(group, cancellationToken)));
         }
     }
 
-    private async Task KeepPartialAsync(List<Task<RolloutGroup>> running)
+    private void MaskOffPolicy(RolloutGroup kept)
     {
-        Task all = Task.WhenAll(running);
-        await all.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        if (!Options.KeepsPartial)
+        if (!Options.MasksOffPolicy)
             return;
-        lock (_gate)
+        string present = _model.WeightVersion;
+        foreach (RolloutSample sample in kept.Samples)
+            sample.MaskAllBut(present);
+    }
+
+    private async Task<float[]> ScoreByAsync(
+        RolloutSample sample, string version, CancellationToken cancellationToken)
+    {
+        int[] tokens = [.. sample.Tokens];
+        float[] scores = new float[sample.ResponseLength];
+        foreach (Range turn in TurnsToScore(sample))
         {
-            foreach (Task<RolloutGroup> ended in running.Where(ended => ended.IsCompletedSuccessfully))
-                _partial.Enqueue(ended.Result);
+            int start = turn.Start.Value, end = turn.End.Value;
+            ScoredTokens scored = await _model
+                .ScoreAsync(tokens.AsMemory(0, end), start, Options.Sampling, version, cancellationToken)
+                .ConfigureAwait(false);
+            foreach (Range drawn in sample.Turns)
+            {
+                for (int i = Math.Max(start, drawn.Start.Value); i < Math.Min(end, drawn.End.Value); i++)
+                    scores[i - sample.PromptLength] = scored[i].LogProb!.Value;
+            }
         }
+        return scores;
     }
 
     /// <summary>One pass scores all turns where nothing depends on which turn a token is of.</summary>
@@ -260,14 +295,7 @@ public sealed class RolloutSession : IDisposable
         SamplingParams sampling = Options.Sampling;
         bool depends = sampling.RepetitionPenalty != 1 || sampling.FrequencyPenalty != 0
             || sampling.PresencePenalty != 0 || sampling.MinNewTokens > 0;
-        return depends || sample.Turns.Count < 2
-            ? sample.Turns
-            : [sample.PromptLength..sample.Tokens.Count];
-    }
-
-    private static void Require<T>(bool holds, string option, T value, string allowed)
-    {
-        if (!holds)
-            throw new OptionsException(option, $"{value} is not allowed; it must be {allowed}");
+        Range[] made = [.. sample.Turns.Where(turn => !turn.Start.Equals(turn.End))];
+        return depends || made.Length < 2 ? made : [sample.PromptLength..made[^1].End.Value];
     }
 }

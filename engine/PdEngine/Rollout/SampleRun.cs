@@ -28,6 +28,13 @@ internal sealed class SampleRun(EngineModel model, RolloutOptions options, Rollo
     public async Task RunAsync(CancellationToken cancellationToken)
     {
         bool continues = sample.Status == RolloutStatus.Aborted && sample.Turns.Count > 0;
+        if (continues && sample.FinishReason is FinishReason.Stop or FinishReason.Length)
+        {
+            // The turn had ended, and the environment was aborted before it answered.
+            continues = false;
+            if (await EndsAsync(cancellationToken).ConfigureAwait(false))
+                return;
+        }
         while (true)
         {
             if (RoomTokens <= 0 || (!continues && sample.Turns.Count >= options.MaxTurns))
@@ -49,7 +56,7 @@ internal sealed class SampleRun(EngineModel model, RolloutOptions options, Rollo
                 sample.Status = RolloutStatus.Failed;
                 break;
             }
-            if (await EndsAsync(turn, cancellationToken).ConfigureAwait(false))
+            if (await EndsAsync(cancellationToken).ConfigureAwait(false))
                 break;
         }
         sample.Validate();
@@ -118,20 +125,52 @@ internal sealed class SampleRun(EngineModel model, RolloutOptions options, Rollo
     }
 
     /// <summary>Asks the environment, and takes up what it answers.</summary>
-    private async ValueTask<bool> EndsAsync(Generation turn, CancellationToken cancellationToken)
+    private async ValueTask<bool> EndsAsync(CancellationToken cancellationToken)
     {
-        bool isCut = turn.FinishReason == FinishReason.Length;
+        bool isCut = sample.FinishReason == FinishReason.Length;
         sample.Status = isCut ? RolloutStatus.Truncated : RolloutStatus.Completed;
         if (options.Environment is not { } environment)
             return true;
-        RolloutTurn answer = await environment(sample, cancellationToken).ConfigureAwait(false);
+        RolloutTurn answer;
+        try
+        {
+            answer = await environment(sample, cancellationToken).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            sample.Status = RolloutStatus.Aborted;
+            return true;
+        }
         sample.Reward = answer.Reward ?? sample.Reward;
         if (answer.Observation is not { } observation || isCut)
             return true;
-        if (observation.Count == 0)
-            throw new RolloutException("an environment that goes on must give at least one token");
+        if (FaultOf(observation) is { } fault)
+        {
+            sample.Fail(new RolloutException(fault));
+            return true;
+        }
+        if (observation.Count >= RoomTokens)
+        {
+            sample.Status = RolloutStatus.Truncated;
+            return true;
+        }
         sample.Status = RolloutStatus.Pending;
         sample.AddObservation(observation);
         return false;
+    }
+
+    private string? FaultOf(IReadOnlyList<int> observation)
+    {
+        if (observation.Count == 0)
+            return "an environment that goes on must give at least one token";
+        for (int i = 0; i < observation.Count; i++)
+        {
+            if ((uint)observation[i] >= (uint)model.VocabularySize)
+            {
+                return $"token {i} of the environment's answer is {observation[i]}; ids are from 0 to "
+                    + $"{model.VocabularySize - 1}";
+            }
+        }
+        return null;
     }
 }

@@ -14,8 +14,8 @@ public sealed class WeightUpdate : IDisposable
     private readonly List<IDisposable> _owned = [];
 
     /// <summary>
-    /// Name of the new weights; absent: the next number. Where both it and the present name are numbers it
-    /// must be the greater, and it must not have been used before.
+    /// Name of the new weights; absent: the next number. A number must be greater than any used before, and
+    /// written without sign or leading zeros; no name may be used twice.
     /// </summary>
     public string? Version { get; init; }
 
@@ -124,10 +124,12 @@ public sealed class WeightUpdate : IDisposable
     /// <param name="shape">Outermost first.</param>
     /// <param name="element">Of what.</param>
     /// <param name="address">Of the first element; the rest follows without gaps.</param>
-    /// <exception cref="WeightUpdateException">It was given before.</exception>
+    /// <exception cref="WeightUpdateException">It was given before, or is of no known kind.</exception>
     public void AddPointer(string name, ReadOnlySpan<long> shape, WeightElement element, nint address)
     {
         ThrowIfShape(name, shape);
+        if (!Enum.IsDefined(element))
+            throw new WeightUpdateException($"'{Shown.Line(name)}' is of no known kind ({(int)element})");
         if (address == 0)
             throw new WeightUpdateException($"'{Shown.Line(name)}' is given at address 0");
         Add(name, new GivenTensor(shape.ToArray(), element, address));

@@ -44,11 +44,7 @@ internal sealed class VersionHistory(string first)
                 return NextNumber();
             if (_versions.Contains(asked))
                 throw new WeightUpdateException($"version '{Shown.Line(asked)}' has been used before");
-            if (TryNumber(asked, out long number) && TryNumber(current, out long now) && number < now)
-            {
-                throw new WeightUpdateException(
-                    $"version {number} is older than the service's {now}: updates are applied in order");
-            }
+            ThrowIfOlder(asked);
             return asked;
         }
     }
@@ -75,22 +71,44 @@ internal sealed class VersionHistory(string first)
         lock (_gate)
         {
             return _versions.Contains(version)
-                || (TryNumber(version, out long wanted) && TryNumber(_versions[^1], out long now)
-                    && wanted <= now);
+                || (TryNumber(version, out long wanted) && Highest() is { } now && wanted <= now);
         }
     }
 
     private static bool TryNumber(string version, out long number) =>
         long.TryParse(version, NumberStyles.None, CultureInfo.InvariantCulture, out number);
 
-    private string NextNumber()
+    /// <summary>Other words for a number, such as 06 or -1, would go round the order.</summary>
+    private void ThrowIfOlder(string asked)
     {
-        long number = 0;
+        ReadOnlySpan<char> digits = asked.AsSpan().Trim().TrimStart("+-");
+        if (digits.IsEmpty || digits.ContainsAnyExceptInRange('0', '9'))
+            return;
+        // The greatest has no next.
+        if (!TryNumber(asked, out long number) || number == long.MaxValue
+            || number.ToString(CultureInfo.InvariantCulture) != asked)
+        {
+            throw new WeightUpdateException(
+                $"version '{Shown.Line(asked)}' is not a plain number: it has no sign and no leading zeros, "
+                + "and is below 2^63 - 1");
+        }
+        if (Highest() is { } now && number <= now)
+        {
+            throw new WeightUpdateException(
+                $"version {number} is older than the service's {now}: updates are applied in order");
+        }
+    }
+
+    private long? Highest()
+    {
+        long? highest = null;
         foreach (string version in _versions)
         {
             if (TryNumber(version, out long used))
-                number = Math.Max(number, used);
+                highest = Math.Max(highest ?? used, used);
         }
-        return (number + 1).ToString(CultureInfo.InvariantCulture);
+        return highest;
     }
+
+    private string NextNumber() => ((Highest() ?? 0) + 1).ToString(CultureInfo.InvariantCulture);
 }
