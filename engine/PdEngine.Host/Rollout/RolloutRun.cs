@@ -26,7 +26,9 @@ internal sealed class RolloutRun : IDisposable
         EngineModel model, RolloutGames games, int sampleCount, SamplingParams sampling, ulong seed)
     {
         (Model, _games, SampleCount) = (model, games, sampleCount);
-        GroupSize = Enumerable.Range(1, MaxGroup).Last(size => sampleCount % size == 0);
+        // Greedy samples of one task would be one sample several times.
+        int mostShare = sampling.Temperature == 0 ? 1 : MaxGroup;
+        GroupSize = Enumerable.Range(1, mostShare).Last(size => sampleCount % size == 0);
         _session = new RolloutSession(model, new RolloutOptions
         {
             SamplesPerPrompt = GroupSize,
