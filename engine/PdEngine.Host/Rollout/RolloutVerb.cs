@@ -30,7 +30,8 @@ internal sealed class RolloutVerb
 
     private readonly Option<int> _samples = new("--samples")
     {
-        Description = "Episodes in all; up to four of them, as many as divides it, share a task.",
+        Description = "Episodes in all; up to four of them, as many as divides it, share a task; "
+            + "none at --temperature 0.",
         DefaultValueFactory = _ => 64,
         HelpName = "N",
     };
