@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Spectre.Console;
 
 namespace PdEngine.Bench;
@@ -20,9 +21,8 @@ internal static class UpdateReport
                 $"{row.StopSeconds * 1e3:F2}", $"{row.BytesPerSecond / 1e9:F2}",
                 $"{row.Limits.BytesPerSecond / 1e9:F1} GB/s", $"{row.ShareOfLimit * 100:F0}%",
                 flows && row.Arm.Stages ? $"{row.FlowLeft * 100:F0}%" : "",
-                flows ? $"{row.StepSeconds * 1e3:F2}" : "", flows ? $"{row.StopSteps:F2}" : "",
-                flows ? $"{row.GapSeconds * 1e3:F1}" : "", flows ? $"{row.GapSteps:F2}" : "",
-                row.IsMet switch { true => "met", false => "missed", null => "" });
+                flows ? $"{row.StepSeconds * 1e3:F2}" : "", $"{row.StopSteps:F2}",
+                flows ? $"{row.GapSeconds * 1e3:F1}" : "", $"{row.GapSteps:F2}", row.Verdict);
         }
         console.Write(table);
     }
@@ -35,9 +35,18 @@ internal static class UpdateReport
             json.WriteNumber("prepare_seconds", row.PrepareSeconds);
             json.WriteNumber("stop_seconds", row.StopSeconds);
             json.WriteNumber("step_seconds", row.StepSeconds);
-            json.WriteNumber("stop_steps", row.StopSteps);
+            WriteSteps(json, "stop_steps", row.StopSteps);
             json.WriteNumber("gap_seconds", row.GapSeconds);
-            json.WriteNumber("gap_steps", row.GapSteps);
+            WriteSteps(json, "gap_steps", row.GapSteps);
             json.WriteNumber("flow_left", row.FlowLeft);
         });
+
+    /// <summary>0 would be the best of all figures: what is not known is null.</summary>
+    private static void WriteSteps(Utf8JsonWriter json, string field, double? steps)
+    {
+        if (steps is { } known)
+            json.WriteNumber(field, known);
+        else
+            json.WriteNull(field);
+    }
 }

@@ -29,12 +29,26 @@ internal sealed record UpdateRow : BenchRow
     /// <summary>Tokens a second while the weights were prepared, over those before.</summary>
     public required double FlowLeft { get; init; }
 
-    /// <summary>In steps.</summary>
-    public double StopSteps => StepSeconds > 0 ? StopSeconds / StepSeconds : 0;
+    /// <summary>In steps; null where there was no step to measure it by.</summary>
+    public double? StopSteps => StepSeconds > 0 ? StopSeconds / StepSeconds : null;
 
-    /// <summary>In steps.</summary>
-    public double GapSteps => StepSeconds > 0 ? GapSeconds / StepSeconds : 0;
+    /// <summary>
+    /// In steps; null where no step was seen, as when tokens came several at once, or no gap was.
+    /// </summary>
+    public double? GapSteps => StepSeconds > 0 && GapSeconds > 0 ? GapSeconds / StepSeconds : null;
 
-    /// <summary>Whether the target is met; null where it says nothing of this row.</summary>
-    public bool? IsMet => Arm is { Mode: PauseMode.InPlace, Stages: true } ? GapSteps < TargetSteps : null;
+    /// <summary>Whether the target says anything of this row.</summary>
+    public bool HasTarget => Arm is { Mode: PauseMode.InPlace, Stages: true };
+
+    /// <summary>Whether the target is met; null where it says nothing of this row, or the gap is
+    /// unknown.</summary>
+    public bool? IsMet => HasTarget && GapSteps is { } gap ? gap < TargetSteps : null;
+
+    /// <summary>The same in a word; empty where the target says nothing of this row.</summary>
+    public string Verdict => IsMet switch
+    {
+        true => "met",
+        false => "missed",
+        null => HasTarget ? "unknown" : "",
+    };
 }

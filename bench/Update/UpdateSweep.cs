@@ -29,7 +29,8 @@ internal sealed class UpdateSweep(UpdateSettings settings, Action<string> progre
         {
             UpdateRow row = await RunArmAsync(arm, engine, update, cancellation).ConfigureAwait(false);
             progress($"{row.Name}: prepare {row.PrepareSeconds * 1e3:F1} ms, stop "
-                + $"{row.StopSeconds * 1e3:F2} ms, gap {row.GapSteps:F2} steps");
+                + $"{row.StopSeconds * 1e3:F2} ms, gap "
+                + (row.GapSteps is { } gap ? $"{gap:F2} steps" : "unknown"));
             rows.Add(row);
         }
         return rows;

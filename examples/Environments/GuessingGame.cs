@@ -35,7 +35,7 @@ public sealed class GuessingGame : IEnvironment
                 return TurnOutcome.Done(0);
             Succeeded = guess == target;
             if (Succeeded)
-                return TurnOutcome.Done(1 - ((Turns - 1) / (float)MaxTurns));
+                return TurnOutcome.Done((MaxTurns - Turns + 1) / (float)MaxTurns);
             if (Turns == MaxTurns)
                 return TurnOutcome.Done(0);
             return new(Vocabulary.Ask(guess < target ? "higher" : "lower"), false, 0);

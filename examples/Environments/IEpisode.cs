@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace PdEngine.Examples;
 
 /// <summary>One task, from its prompt to its reward.</summary>
@@ -22,6 +24,11 @@ public interface IEpisode
 /// <param name="Reward">Of the whole episode, once it is done.</param>
 public readonly record struct TurnOutcome(IReadOnlyList<int> Observation, bool IsDone, float Reward)
 {
+    /// <summary>The reward as it is written: 0.1, where a float made wider would be
+    /// 0.10000000149.</summary>
+    public double ExactReward => double.Parse(
+        Reward.ToString(CultureInfo.InvariantCulture), CultureInfo.InvariantCulture);
+
     /// <summary>The episode's end.</summary>
     public static TurnOutcome Done(float reward) => new([], true, reward);
 }

@@ -13,7 +13,7 @@ internal static class EpisodeRollout
     {
         TurnOutcome outcome = PlayedEpisode.Of(sample).Episode.Respond(sample.TurnTokens);
         return ValueTask.FromResult(outcome.IsDone
-            ? RolloutTurn.End(outcome.Reward)
+            ? RolloutTurn.End(outcome.ExactReward)
             : RolloutTurn.Continue(outcome.Observation));
     }
 

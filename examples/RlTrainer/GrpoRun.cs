@@ -27,8 +27,11 @@ internal sealed class GrpoRun(
     /// <param name="report">Hears of every step.</param>
     /// <param name="cancellation">Ends the run after the step that is running.</param>
     /// <returns>Steps done in all.</returns>
+    /// <exception cref="OptionsException">The options are of no run.</exception>
     public int Run(int firstStep, Action<GrpoProgress> report, CancellationToken cancellation)
     {
+        options.Check();
+        step.Check();
         Check.That(step.KlWeight == 0 || reference is not null);
         Stopwatch clock = Stopwatch.StartNew();
         using GamePlayer player = new(model, reference, environment, options, step.Temperature, firstStep);

@@ -19,4 +19,22 @@ internal sealed record GrpoRunOptions(
     int Steps = 300, double? Minutes = null, int Groups = 32, int SamplesPerGroup = 16,
     double LearningRate = 4e-4, int WarmUpSteps = 10, int Seed = 1, int CheckpointSteps = 50,
     int EvaluationSteps = 25, bool IsAsync = false, int MaxStaleness = 1,
-    PauseMode PauseMode = PauseMode.InPlace);
+    PauseMode PauseMode = PauseMode.InPlace)
+{
+    private const double MostMinutes = 1e6;
+
+    /// <exception cref="OptionsException">A run cannot be of these.</exception>
+    public void Check()
+    {
+        FlagRange.Check("--steps", Steps, 1, int.MaxValue);
+        if (Minutes is { } minutes)
+            FlagRange.CheckPositive("--minutes", minutes, MostMinutes);
+        FlagRange.CheckPositive("--learning-rate", LearningRate, 1);
+        FlagRange.Check("--max-staleness", MaxStaleness, 0, int.MaxValue);
+        FlagRange.Check(nameof(Groups), Groups, 1, int.MaxValue);
+        FlagRange.Check(nameof(SamplesPerGroup), SamplesPerGroup, 1, int.MaxValue);
+        FlagRange.Check(nameof(WarmUpSteps), WarmUpSteps, 0, int.MaxValue);
+        FlagRange.Check(nameof(CheckpointSteps), CheckpointSteps, 1, int.MaxValue);
+        FlagRange.Check(nameof(EvaluationSteps), EvaluationSteps, 1, int.MaxValue);
+    }
+}

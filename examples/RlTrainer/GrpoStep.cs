@@ -8,7 +8,16 @@ namespace PdEngine.Examples;
 /// <param name="Temperature">Of the rollout's log-probs.</param>
 internal sealed record GrpoOptions(
     double AdvantageScale = 0.25, double ClipLow = 0.2, double ClipHigh = 0.28, double KlWeight = 0,
-    float Temperature = 1);
+    float Temperature = 1)
+{
+    /// <exception cref="OptionsException">No update can be made by these.</exception>
+    public void Check()
+    {
+        FlagRange.Check("--kl", KlWeight, 0, 1e3);
+        FlagRange.CheckPositive(nameof(Temperature), Temperature, 1e3);
+        FlagRange.CheckPositive(nameof(AdvantageScale), AdvantageScale, 1e3);
+    }
+}
 
 /// <summary>A rolled-out sample, whoever made it.</summary>
 /// <param name="Group">Samples of one task share it.</param>

@@ -5,8 +5,6 @@ namespace PdEngine.Examples;
 /// <summary><c>grpo</c>: reinforcement learning from a supervised checkpoint.</summary>
 internal sealed class GrpoVerb
 {
-    public const string StandardModel = "models/pd-tiny";
-
     private static readonly GrpoRunOptions Standard = new();
     private static readonly IEnvironment[] Environments = [new GuessingGame(), new Arithmetic()];
 
@@ -18,7 +16,7 @@ internal sealed class GrpoVerb
     private readonly Option<string> _model = new("--model")
     {
         Description = "Folder of the checkpoint to start from; never written to.",
-        DefaultValueFactory = _ => StandardModel, HelpName = "FOLDER",
+        DefaultValueFactory = _ => ModelPath.Tiny(), HelpName = "FOLDER",
     };
 
     private readonly Option<string> _out = new("--out")
@@ -106,15 +104,16 @@ internal sealed class GrpoVerb
     {
         string model = parsed.GetValue(_model)!;
         string folder = parsed.GetValue(_out)!;
-        if (Path.GetFullPath(model) == Path.GetFullPath(folder))
-            throw new OptionsException("--out", $"'{folder}' is the model to start from");
+        ThrowIfStart(folder, model);
         GrpoRunOptions options = RunOptions(parsed);
         IEnvironment environment = EnvironmentOf(parsed.GetValue(_environment)!);
+        options.Check();
         GrpoOptions update = new(KlWeight: parsed.GetValue(_kl));
+        update.Check();
+        int cores = _machine.ThreadCount(parsed);
         using ICheckpoint checkpoint = Checkpoint.Open(model);
         ModelFolder.CopyTiny(model, folder);
         // What runs at the same time gets cores of its own.
-        int cores = _machine.ThreadCount(parsed);
         int trainerCores = options.IsAsync ? Math.Max(1, cores / 2) : cores;
         using CpuBackend backend = _machine.Open(parsed, trainerCores);
         using Trainer trainer =
@@ -126,7 +125,7 @@ internal sealed class GrpoVerb
             parsed, model, options.IsAsync ? Math.Max(1, cores - trainerCores) : cores,
             update.KlWeight == 0 ? null : folder) with { Isa = _machine.Isa(parsed) };
         using StreamWriter? json = parsed.GetValue(_json) is { } path ? new(path, resumes) : null;
-        RunFiles files = new(folder, json, trainer, options.CheckpointSteps);
+        RunFiles files = new(folder, json, trainer, options.CheckpointSteps, firstStep);
         Engine engine = Engine.StartAsync(play, CancellationToken.None).GetAwaiter().GetResult();
         try
         {
@@ -141,6 +140,16 @@ internal sealed class GrpoVerb
         finally
         {
             engine.DisposeAsync().AsTask().GetAwaiter().GetResult();
+        }
+    }
+
+    /// <summary>Runs start from these checkpoints; none may lead back into one.</summary>
+    private static void ThrowIfStart(string folder, string model)
+    {
+        foreach (string start in (string[])[model, ModelPath.Tiny()])
+        {
+            if (ModelPath.AreSame(start, folder))
+                throw new OptionsException("--out", $"'{folder}' is the model to start from");
         }
     }
 

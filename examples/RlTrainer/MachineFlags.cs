@@ -5,6 +5,8 @@ namespace PdEngine.Examples;
 /// <summary>What computes: the flags that every verb has.</summary>
 internal sealed class MachineFlags
 {
+    private const int MostThreads = 1024;
+
     private readonly Option<int?> _threads = new("--threads")
     {
         Description = "Threads; one for every core if absent.", HelpName = "N",
@@ -25,7 +27,13 @@ internal sealed class MachineFlags
     public CpuIsa Isa(ParseResult parsed) => parsed.GetValue(_isa);
 
     /// <summary>Threads of whoever has the machine to himself.</summary>
-    public int ThreadCount(ParseResult parsed) => parsed.GetValue(_threads) ?? Environment.ProcessorCount;
+    /// <exception cref="OptionsException">So many there cannot be.</exception>
+    public int ThreadCount(ParseResult parsed)
+    {
+        int count = parsed.GetValue(_threads) ?? Environment.ProcessorCount;
+        FlagRange.Check(_threads.Name, count, 1, MostThreads);
+        return count;
+    }
 
     /// <summary>One device on all cores.</summary>
     public CpuBackend Open(ParseResult parsed) => Open(parsed, ThreadCount(parsed));

@@ -11,7 +11,7 @@ internal sealed class MeasureVerb
     private readonly PlayFlags _play = new();
     private readonly Option<string> _model = new("--model")
     {
-        Description = "Folder of the checkpoint.", DefaultValueFactory = _ => GrpoVerb.StandardModel,
+        Description = "Folder of the checkpoint.", DefaultValueFactory = _ => ModelPath.Tiny(),
         HelpName = "FOLDER",
     };
 

@@ -5,7 +5,8 @@ namespace PdEngine.Examples;
 /// <summary>Checkpoints in Hugging Face's format, and the state that a run resumes from.</summary>
 internal static class ModelFolder
 {
-    private const string ConfigFile = "config.json";
+    /// <summary>What every checkpoint has.</summary>
+    public const string ConfigFile = "config.json";
     private const string TokenizerFile = "tokenizer.json";
     private const string TokenizerConfigFile = "tokenizer_config.json";
     private const string StateFile = "trainer_state.safetensors";
@@ -93,11 +94,14 @@ internal static class ModelFolder
 
     /// <summary>Takes up what <see cref="WriteState"/> wrote.</summary>
     /// <returns>The step to go on from.</returns>
+    /// <exception cref="CheckpointException">It is not there, or malformed.</exception>
     public static int ReadState(string folder, Trainer trainer)
     {
         string path = Path.Combine(folder, StateFile);
         if (!File.Exists(path))
             throw new CheckpointException(path, "is not there: there is nothing to resume");
+        // Before the trainer is touched: a state is taken up whole or not at all.
+        (int step, int optimiserStep) = ReadSteps(Path.Combine(folder, ProgressFile));
         using SafetensorsFile file = SafetensorsFile.Open(path);
         foreach ((string name, FloatVector values) in StateOf(trainer))
         {
@@ -109,10 +113,30 @@ internal static class ModelFolder
             file.Read(tensor, 0, values.Values);
         }
         trainer.Push();
-        using JsonDocument progress =
-            JsonDocument.Parse(File.ReadAllBytes(Path.Combine(folder, ProgressFile)));
-        trainer.Optimiser.StepCount = progress.RootElement.GetProperty("optimiser_step").GetInt32();
-        return progress.RootElement.GetProperty("step").GetInt32();
+        trainer.Optimiser.StepCount = optimiserStep;
+        return step;
+    }
+
+    private static (int Step, int OptimiserStep) ReadSteps(string path)
+    {
+        if (!File.Exists(path))
+            throw new CheckpointException(path, "is not there: there is nothing to resume");
+        try
+        {
+            using JsonDocument progress = JsonDocument.Parse(File.ReadAllBytes(path));
+            return (StepOf(progress, "step"), StepOf(progress, "optimiser_step"));
+        }
+        catch (JsonException malformed)
+        {
+            throw new CheckpointException(path, $"is no JSON: {malformed.Message}");
+        }
+
+        int StepOf(JsonDocument progress, string name) =>
+            progress.RootElement.ValueKind == JsonValueKind.Object
+                && progress.RootElement.TryGetProperty(name, out JsonElement value)
+                && value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out int step) && step >= 0
+                ? step
+                : throw new CheckpointException(path, $"its '{name}' is missing or no count of steps");
     }
 
     private static (string Name, FloatVector Values)[] StateOf(Trainer trainer) =>
@@ -124,8 +148,9 @@ internal static class ModelFolder
     private static TensorFill Fill(FloatVector from, int offset) =>
         (first, values) => from.Values.Slice(offset + (int)first, values.Length).CopyTo(values);
 
-    // A run that is killed leaves the last whole file.
-    private static void Replace(string path, Action<Stream> write)
+    /// <summary>Writes a file beside and puts it in place: a run that is killed leaves the last whole
+    /// one.</summary>
+    public static void Replace(string path, Action<Stream> write)
     {
         string fresh = path + ".new";
         using (FileStream stream = File.Create(fresh))

@@ -67,7 +67,7 @@ internal static class ProgressFiles
     }
 
     /// <summary>Reward and turns by step, as an SVG picture.</summary>
-    public static string Curves(IReadOnlyList<GrpoProgress> steps)
+    public static string Curves(IReadOnlyList<CurvePoint> steps)
     {
         StringBuilder svg = new();
         int lastStep = steps.Count == 0 ? 0 : steps[^1].Step;
@@ -75,9 +75,9 @@ internal static class ProgressFiles
             $"<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{Width}\" height=\"{3 * PanelHeight}\" "
             + "font-family=\"sans-serif\" font-size=\"12\">");
         svg.AppendLine($"<rect width=\"{Width}\" height=\"{3 * PanelHeight}\" fill=\"white\"/>");
-        Panel(svg, 0, "reward", lastStep, [.. steps.Select(step => step.Played.Skill.Reward)]);
-        Panel(svg, 1, "success", lastStep, [.. steps.Select(step => step.Played.Skill.Success)]);
-        Panel(svg, 2, "turns", lastStep, [.. steps.Select(step => step.Played.Skill.Turns)]);
+        Panel(svg, 0, "reward", lastStep, [.. steps.Select(step => step.Played.Reward)]);
+        Panel(svg, 1, "success", lastStep, [.. steps.Select(step => step.Played.Success)]);
+        Panel(svg, 2, "turns", lastStep, [.. steps.Select(step => step.Played.Turns)]);
         return svg.AppendLine("</svg>").ToString();
     }
 

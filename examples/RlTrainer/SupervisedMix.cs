@@ -75,4 +75,12 @@ internal sealed class SupervisedMix(int seed, SupervisedOptions options)
 /// <param name="Seed">Of the first weights and of all batches.</param>
 internal sealed record SupervisedOptions(
     int Steps = 1500, int GamesPerStep = 64, int SumsPerStep = 128, int GreetingsPerStep = 6,
-    double LearningRate = 2e-3, int Seed = 1);
+    double LearningRate = 2e-3, int Seed = 1)
+{
+    /// <exception cref="OptionsException">Nothing can be trained by these.</exception>
+    public void Check()
+    {
+        FlagRange.Check("--steps", Steps, 1, int.MaxValue);
+        FlagRange.CheckPositive(nameof(LearningRate), LearningRate, 1);
+    }
+}

@@ -39,6 +39,7 @@ internal static class SupervisedRun
     public static void Train(
         Trainer trainer, SupervisedOptions options, TextWriter output, CancellationToken cancellation)
     {
+        options.Check();
         SupervisedMix mix = new(options.Seed, options);
         Stopwatch clock = Stopwatch.StartNew();
         double loss = 0;

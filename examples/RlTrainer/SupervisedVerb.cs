@@ -45,6 +45,7 @@ internal sealed class SupervisedVerb
         {
             Steps = parsed.GetValue(_steps), Seed = parsed.GetValue(_seed),
         };
+        options.Check();
         ModelConfig config = HfConfig.Parse("config.json", ModelFolder.TinyConfig());
         using CpuBackend backend = _machine.Open(parsed);
         using Trainer trainer = new(config, backend, backend, SupervisedRun.Optimiser, backend.ThreadCount);

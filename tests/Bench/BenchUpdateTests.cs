@@ -1,5 +1,6 @@
 using System.Text.Json;
 using PdEngine.Bench;
+using Spectre.Console;
 
 namespace PdEngine.Tests;
 
@@ -24,20 +25,81 @@ public sealed class BenchUpdateTests
             Assert.That(BenchRows.Of(row, "batch"), Is.EqualTo(arm.Mode is null ? 0 : 3));
             Assert.That(BenchRows.Of(row, "gap_seconds"),
                 arm.Mode is null ? Is.Zero : Is.Positive, arm.Name);
+            AssertVerdict(run.Out, row, arm);
         }
         Assert.That(run.Out, Does.Contain("gap under 2 steps"));
     }
 
     [Test]
+    public void A_gap_that_no_step_measures_is_unknown_and_meets_nothing()
+    {
+        UpdateRow row = Staged();
+        Assert.That((row.IsMet, row.Verdict), Is.EqualTo(((bool?)true, "met")));
+        foreach (UpdateRow blind in (UpdateRow[])
+            [row with { StepSeconds = 0 }, row with { GapSeconds = 0 }])
+        {
+            Assert.That((blind.GapSteps, blind.IsMet), Is.EqualTo(((double?)null, (bool?)null)));
+            using StringWriter text = new();
+            IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings
+            {
+                Ansi = AnsiSupport.No, Out = new AnsiConsoleOutput(text),
+            });
+            console.Profile.Width = 400;
+            UpdateReport.Print(console, "title", [blind]);
+            string line = text.ToString().Split('\n').Single(
+                printed => printed.Contains(row.Name, StringComparison.Ordinal));
+            Assert.That(line, Does.Contain("unknown").And.Not.Contain("met"));
+            using MemoryStream stream = new();
+            UpdateReport.WriteJson(stream, [blind]);
+            using JsonDocument json = JsonDocument.Parse(stream.ToArray());
+            Assert.That(
+                json.RootElement[0].GetProperty("gap_steps").ValueKind, Is.EqualTo(JsonValueKind.Null));
+        }
+    }
+
+    [Test]
+    public async Task Given_counts_win_over_those_of_quick()
+    {
+        (PdEngineRun _, JsonElement[] rows) = await BenchRows.RunAsync(
+            "rollout", "--quick", "--samples", "6", "--samples-per-prompt", "1,3");
+        Assert.That(rows.Select(row => BenchRows.Of(row, "batch")), Is.EqualTo(new[] { 6.0, 6.0 }));
+        Assert.That(rows.Select(row => BenchRows.Of(row, "tokens")), Is.EqualTo(new[] { 48.0, 48.0 }));
+    }
+
+    private static void AssertVerdict(string printed, JsonElement row, UpdateArm arm)
+    {
+        string line = printed.Split('\n').Single(
+            text => text.Contains($" {arm.Name} ", StringComparison.Ordinal));
+        string verdict = line.Split('│')[^2].Trim();
+        if (arm is not { Mode: PauseMode.InPlace, Stages: true })
+        {
+            Assert.That(verdict, Is.Empty, arm.Name);
+            return;
+        }
+        double step = BenchRows.Of(row, "step_seconds");
+        JsonElement gap = row.GetProperty("gap_steps");
+        if (step == 0)
+        {
+            Assert.That((gap.ValueKind, verdict), Is.EqualTo((JsonValueKind.Null, "unknown")));
+            return;
+        }
+        double steps = BenchRows.Of(row, "gap_seconds") / step;
+        Assert.That(gap.GetDouble(), Is.EqualTo(steps).Within(1e-6).Percent);
+        Assert.That(verdict, Is.EqualTo(steps < 2 ? "met" : "missed"));
+    }
+
+    private static UpdateRow Staged() => new()
+    {
+        Arm = new(PauseMode.InPlace, Stages: true), Name = "in_place-staged", Phase = "update",
+        Dtype = "bf16", Isa = "avx2", Threads = 1, Batch = 8, Tokens = 0, Context = 1, Seconds = 0.5,
+        Flops = 0, Bytes = 2e9, Limits = new(0, 0, 8e9), PrepareSeconds = 0.48, StopSeconds = 0.02,
+        StepSeconds = 0.04, GapSeconds = 0.06, FlowLeft = 1,
+    };
+
+    [Test]
     public void A_row_counts_its_gap_in_steps()
     {
-        UpdateRow row = new()
-        {
-            Arm = new(PauseMode.InPlace, Stages: true), Name = "in_place-staged", Phase = "update",
-            Dtype = "bf16", Isa = "avx2", Threads = 1, Batch = 8, Tokens = 0, Context = 1, Seconds = 0.5,
-            Flops = 0, Bytes = 2e9, Limits = new(0, 0, 8e9), PrepareSeconds = 0.48, StopSeconds = 0.02,
-            StepSeconds = 0.04, GapSeconds = 0.06, FlowLeft = 1,
-        };
+        UpdateRow row = Staged();
         Assert.That(row.ShareOfLimit, Is.EqualTo(0.5).Within(1e-12));
         Assert.That(row.BoundBy, Is.EqualTo("bytes"));
         Assert.That(row.GapSteps, Is.EqualTo(1.5).Within(1e-12));
@@ -73,6 +135,7 @@ public sealed class BenchUpdateTests
     [TestCase("update --streams 0", "--streams", "1 to 256")]
     [TestCase("update --json /nowhere/at/all", "--json", "/nowhere/at")]
     [TestCase("rollout --samples-per-prompt 1,3", "--samples-per-prompt", "3 samples a prompt", "16")]
+    [TestCase("rollout --samples 10", "--samples-per-prompt", "8 samples a prompt", "10")]
     [TestCase("rollout --samples-per-prompt some", "--samples-per-prompt", "'some'")]
     [TestCase("rollout --samples 0", "--samples", "1 to 4096")]
     [TestCase("rollout --no-peer", "--no-peer")]

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Text.Json;
+using PdEngine.Examples;
 using PdEngine.Host;
 using Spectre.Console;
 
@@ -40,6 +41,7 @@ public sealed class RolloutVerbTests
         {
             int response = sample.GetProperty("response_length").GetInt32();
             Assert.That(sample.GetProperty("status").GetString(), Is.EqualTo("completed"));
+            Assert.That(sample.GetProperty("reward").GetRawText(), Has.Length.AtMost("0.1".Length));
             Assert.That(sample.GetProperty("loss_mask").GetArrayLength(), Is.EqualTo(response));
             Assert.That(sample.GetProperty("rollout_log_probs").GetArrayLength(), Is.EqualTo(response));
             Assert.That(sample.GetProperty("weight_versions")[0][0].GetString(), Is.EqualTo("default"));
@@ -81,6 +83,36 @@ public sealed class RolloutVerbTests
     public async Task Bad_input_ends_with_one_message_and_exit_code_2(string line, params string[] parts) =>
         (await PdEngineRun.HereAsync(["rollout", "--max-total-tokens", "4096", .. line.Split(' ')]))
             .AssertRefused(parts);
+
+    [TestCase("--temperature -1", "--temperature", "at least 0")]
+    [TestCase("--temperature nan", "--temperature")]
+    [TestCase("--max-new-tokens 0", "--max-new-tokens", "at least 1")]
+    [TestCase("--top-p 0", "--top-p")]
+    public async Task Sampling_that_draws_nothing_is_refused_before_a_model_is_loaded(
+        string line, params string[] parts)
+    {
+        // A model that is not there would be told of, were it looked for first.
+        PdEngineRun run =
+            await PdEngineRun.HereAsync(["rollout", "--model", "/nowhere/model", .. line.Split(' ')]);
+        run.AssertRefused(parts);
+        Assert.That(run.Error, Does.Not.Contain("/nowhere"));
+    }
+
+    [Test]
+    public void Rewards_are_written_as_the_games_give_them()
+    {
+        for (int turns = 1; turns <= GuessingGame.MaxTurns; turns++)
+        {
+            const int Target = 31;
+            IEpisode game = GuessingGame.StartAt(Target);
+            for (int miss = 1; miss < turns; miss++)
+                game.Respond(Vocabulary.Answer("0"));
+            TurnOutcome won = game.Respond(Vocabulary.Answer($"{Target}"));
+            Assert.That(won.IsDone);
+            Assert.That(won.ExactReward, Is.EqualTo((11 - turns) / 10.0));
+            Assert.That((float)won.ExactReward, Is.EqualTo(won.Reward));
+        }
+    }
 
     [Test]
     public async Task An_interrupt_shows_what_there_is()

@@ -25,7 +25,7 @@ internal sealed class RolloutGames(IEnvironment environment, ulong seed)
             sample.State = episode = environment.Start((int)sample.Prompt.Label!);
         TurnOutcome outcome = episode.Respond(sample.TurnTokens);
         return ValueTask.FromResult(outcome.IsDone
-            ? RolloutTurn.End(outcome.Reward)
+            ? RolloutTurn.End(outcome.ExactReward)
             : RolloutTurn.Continue(outcome.Observation));
     }
 

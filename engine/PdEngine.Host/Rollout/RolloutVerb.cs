@@ -30,7 +30,8 @@ internal sealed class RolloutVerb
 
     private readonly Option<int> _samples = new("--samples")
     {
-        Description = "Episodes in all; up to four of them, as many as divides it, share a task.",
+        Description = "Episodes in all; up to four of them, as many as divides it, share a task; "
+            + "none at --temperature 0.",
         DefaultValueFactory = _ => 64,
         HelpName = "N",
     };
@@ -60,12 +61,14 @@ internal sealed class RolloutVerb
         int count = BenchFlags.Within(parsed, _samples, 1, MaxSamples);
         _output.CheckJson(parsed);
         ulong seed = _engine.Seed(parsed);
+        SamplingParams sampling = _sampling.Read(parsed, seed: null);
+        RolloutSampling.Check(sampling);
         (Engine engine, ServedPlan? _) =
             await _engine.StartAsync(parsed, cancellation).ConfigureAwait(false);
         await using ConfiguredAsyncDisposable disposal = engine.ConfigureAwait(false);
         RolloutGames.ThrowIfOtherTokens(engine.Tokenizer);
         using RolloutRun run = new(engine.Models[0], new RolloutGames(environment, seed), count,
-            _sampling.Read(parsed, seed: null), seed);
+            sampling, seed);
         IAnsiConsole console = _output.Console(parsed);
         IRolloutView view = _output.IsTerminal(parsed) && console.Profile.Capabilities.Ansi
             ? new LiveRolloutView(console)

@@ -6,6 +6,10 @@ namespace PdEngine.Host;
 /// <summary><c>pdengine bench rollout</c>: samples of few prompts against samples of many.</summary>
 internal sealed class BenchRolloutVerb
 {
+    private const int QuickSamples = 16;
+    private const int QuickPromptTokens = 96;
+    private const int QuickTokens = 8;
+
     private readonly Option<string?> _shape = new("--shape")
     {
         Description = $"Random weights of a real shape: {string.Join(", ", RandomModel.Shapes)}; absent: "
@@ -37,7 +41,8 @@ internal sealed class BenchRolloutVerb
 
     private readonly Option<bool> _quick = new("--quick")
     {
-        Description = "Few samples of the tiny shape: says that it runs, not how fast.",
+        Description = "Few samples of the tiny shape where flags do not say otherwise: says that it runs, "
+            + "not how fast.",
     };
 
     private readonly BenchFlags _flags = new(defaultRepeats: 1, hasPeer: false);
@@ -65,14 +70,12 @@ internal sealed class BenchRolloutVerb
         RolloutBenchSettings settings = new()
         {
             Isa = _flags.Isa(parsed), Threads = _flags.Threads(parsed),
-            Samples = BenchFlags.Within(parsed, _samples, 1, 4096),
+            Samples = Count(parsed, _samples, 4096, isQuick, QuickSamples),
             SamplesPerPrompt = BenchFlags.Numbers(_each.Name, parsed.GetValue(_each)!, 1, 4096),
-            PromptTokens = BenchFlags.Within(parsed, _prompt, 1, 1 << 16),
-            SampleTokens = BenchFlags.Within(parsed, _tokens, 1, 1 << 16),
+            PromptTokens = Count(parsed, _prompt, 1 << 16, isQuick, QuickPromptTokens),
+            SampleTokens = Count(parsed, _tokens, 1 << 16, isQuick, QuickTokens),
             Repeats = _flags.Repeats(parsed), ProbeMilliseconds = isQuick ? 5 : 150,
         };
-        if (isQuick)
-            settings = settings with { Samples = 16, PromptTokens = 96, SampleTokens = 8 };
         if (settings.SamplesPerPrompt.FirstOrDefault(each => settings.Samples % each != 0) is > 0 and int odd)
         {
             throw new OptionsException(
@@ -89,5 +92,12 @@ internal sealed class BenchRolloutVerb
             + $"{settings.SampleTokens} tokens", rows);
         _flags.WriteJson(parsed, target => RolloutReport.WriteJson(target, rows));
         return CommandLine.Done;
+    }
+
+    /// <summary>What is given counts; --quick only changes what is not.</summary>
+    private static int Count(ParseResult parsed, Option<int> option, int most, bool isQuick, int quick)
+    {
+        int given = BenchFlags.Within(parsed, option, 1, most);
+        return isQuick && parsed.GetResult(option) is not { Implicit: false } ? quick : given;
     }
 }
