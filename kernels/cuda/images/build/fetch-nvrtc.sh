@@ -1,6 +1,7 @@
 #!/bin/sh
 # Gets NVRTC 12.4 (18 MB, Debian trixie non-free) into a folder; installs nothing.
 #   fetch-nvrtc.sh [FOLDER]     FOLDER is artifacts/nvrtc where none is named
+# Packages come from where this system's own do; DEBIAN_MIRROR names another place.
 set -eu
 mkdir -p "${1:-artifacts/nvrtc}"
 cd "${1:-artifacts/nvrtc}"
@@ -10,7 +11,8 @@ if [ ! -e "$key" ]; then
   exit 1
 fi
 mkdir -p apt/lists/partial apt/cache/archives/partial
-echo "deb [arch=amd64 signed-by=$key] ${DEBIAN_MIRROR} trixie non-free" > apt/sources.list
+mirror=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' | grep -v security | head -n 1)
+echo "deb [arch=amd64 signed-by=$key] ${DEBIAN_MIRROR:-$mirror} trixie non-free" > apt/sources.list
 set -- -o "Dir::Etc::sourcelist=$PWD/apt/sources.list" -o Dir::Etc::sourceparts=- \
   -o "Dir::State::Lists=$PWD/apt/lists" -o "Dir::Cache=$PWD/apt/cache" -o APT::Sandbox::User=root
 apt-get -q "$@" update
