@@ -290,7 +290,7 @@ public sealed class RolloutSession : IDisposable
     }
 
     /// <summary>One pass scores all turns where nothing depends on which turn a token is of.</summary>
-    private IEnumerable<Range> TurnsToScore(RolloutSample sample)
+    private Range[] TurnsToScore(RolloutSample sample)
     {
         SamplingParams sampling = Options.Sampling;
         bool depends = sampling.RepetitionPenalty != 1 || sampling.FrequencyPenalty != 0
