@@ -24,6 +24,6 @@ internal sealed record UpdateSettings
     /// <summary>Time of each probe of the machine's limits.</summary>
     public int ProbeMilliseconds { get; init; } = 150;
 
-    /// <summary>Most tokens that a stream makes.</summary>
+    /// <summary>Tokens of a sequence, after which its stream begins it anew.</summary>
     public int StreamTokens { get; init; } = 1024;
 }

@@ -4,7 +4,7 @@ namespace PdEngine.Bench;
 
 /// <summary>
 /// A client whose sequence goes on through updates: where one is aborted, it asks at once for what follows
-/// its tokens, as a partial rollout does.
+/// its tokens, as a partial rollout does. A sequence that has all its tokens is begun anew.
 /// </summary>
 internal sealed class UpdateStream(EngineModel model, int[] prompt, int mostTokens, ulong seed)
 {
@@ -25,14 +25,17 @@ internal sealed class UpdateStream(EngineModel model, int[] prompt, int mostToke
     public async Task RunAsync(CancellationToken stop)
     {
         int[] tokens = prompt;
-        while (!stop.IsCancellationRequested && _count < mostTokens)
+        while (!stop.IsCancellationRequested)
         {
+            if (tokens.Length - prompt.Length >= mostTokens)
+                tokens = prompt;
             TokenStream stream = model.Stream(new GenerateRequest
             {
                 InputIds = tokens,
                 Sampling = new SamplingParams
                 {
-                    MaxNewTokens = mostTokens - _count, IgnoreEos = true, SamplingSeed = seed,
+                    MaxNewTokens = mostTokens - (tokens.Length - prompt.Length), IgnoreEos = true,
+                    SamplingSeed = seed,
                 },
             });
             using CancellationTokenRegistration registration = stop.Register(stream.Abort);
