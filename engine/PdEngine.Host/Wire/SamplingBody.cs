@@ -32,11 +32,23 @@ internal static class SamplingBody
         }
         foreach (JsonProperty property in body.EnumerateObject())
             CheckName(Fields.NameOf(property), property.Value);
-        int sampleCount = Fields.Integer(body, "n") ?? 1;
-        if (sampleCount is < 1 or > GenerateBody.MaxSamples)
-            throw new RequestException("n", $"{sampleCount} is not in 1 to {GenerateBody.MaxSamples}");
+        int sampleCount = SampleCount(body);
+        SamplingParams sampling = Common(body, "min_new_tokens", "sampling_seed");
+        return (sampling with
+        {
+            MaxNewTokens = Fields.Integer(body, "max_new_tokens") ?? sampling.MaxNewTokens,
+            TopPMode =
+                Choice(body, "top_p_mode", ("joint", TopPMode.Joint), ("sequential", TopPMode.Sequential)),
+            LogProbMode = Choice(body, "logprob_mode", ("tempered", LogProbMode.Tempered),
+                ("raw", LogProbMode.Raw), ("processed", LogProbMode.Processed)),
+        }, sampleCount);
+    }
+
+    /// <summary>What SGLang's and OpenAI's bodies have in common; two fields have other names.</summary>
+    public static SamplingParams Common(JsonElement body, string minNewTokens, string seed)
+    {
         SamplingParams absent = new();
-        SamplingParams sampling = new()
+        return new SamplingParams
         {
             Temperature = Fields.Number(body, "temperature") ?? absent.Temperature,
             TopP = Fields.Number(body, "top_p") ?? absent.TopP,
@@ -45,21 +57,23 @@ internal static class SamplingBody
             RepetitionPenalty = Fields.Number(body, "repetition_penalty") ?? absent.RepetitionPenalty,
             FrequencyPenalty = Fields.Number(body, "frequency_penalty") ?? absent.FrequencyPenalty,
             PresencePenalty = Fields.Number(body, "presence_penalty") ?? absent.PresencePenalty,
-            MaxNewTokens = Fields.Integer(body, "max_new_tokens") ?? absent.MaxNewTokens,
-            MinNewTokens = Fields.Integer(body, "min_new_tokens") ?? absent.MinNewTokens,
+            MinNewTokens = Fields.Integer(body, minNewTokens) ?? absent.MinNewTokens,
             Stop = Fields.Strings(body, "stop"),
             StopTokenIds = Fields.Ids(body, "stop_token_ids") ?? [],
             IgnoreEos = Fields.Boolean(body, "ignore_eos") ?? absent.IgnoreEos,
             SkipSpecialTokens = Fields.Boolean(body, "skip_special_tokens") ?? absent.SkipSpecialTokens,
             NoStopTrim = Fields.Boolean(body, "no_stop_trim") ?? absent.NoStopTrim,
-            SamplingSeed = Seed(body, "sampling_seed"),
+            SamplingSeed = Seed(body, seed),
             LogitBias = LogitBias(body),
-            TopPMode =
-                Choice(body, "top_p_mode", ("joint", TopPMode.Joint), ("sequential", TopPMode.Sequential)),
-            LogProbMode = Choice(body, "logprob_mode", ("tempered", LogProbMode.Tempered),
-                ("raw", LogProbMode.Raw), ("processed", LogProbMode.Processed)),
         };
-        return (sampling, sampleCount);
+    }
+
+    /// <exception cref="RequestException">It is not from 1 to the cap.</exception>
+    public static int SampleCount(JsonElement body)
+    {
+        int count = Fields.Integer(body, "n") ?? 1;
+        return count is >= 1 and <= GenerateBody.MaxSamples ? count
+            : throw new RequestException("n", $"{count} is not in 1 to {GenerateBody.MaxSamples}");
     }
 
     private static void CheckName(string name, JsonElement value)
@@ -73,7 +87,7 @@ internal static class SamplingBody
             $"sampling_params.{Fields.Short(name)}", $"there is no such parameter{hint}");
     }
 
-    public static ulong? Seed(JsonElement body, string name)
+    private static ulong? Seed(JsonElement body, string name)
     {
         if (!body.TryGetProperty(name, out JsonElement seed)
             || seed.ValueKind == JsonValueKind.Null)
@@ -85,7 +99,7 @@ internal static class SamplingBody
         throw new RequestException(name, "an integer of 64 bits is needed");
     }
 
-    public static Dictionary<int, float> LogitBias(JsonElement body)
+    private static Dictionary<int, float> LogitBias(JsonElement body)
     {
         Dictionary<int, float> bias = [];
         if (Fields.Element(body, "logit_bias", JsonValueKind.Object) is not { } given)

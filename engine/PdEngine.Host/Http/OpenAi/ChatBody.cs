@@ -25,7 +25,7 @@ internal static class ChatBody
             Sampling = OpenAiSampling.Read(body),
             ReturnLogProb = hasLogProbs,
             TopLogProbsNum = OpenAiSampling.Top("top_logprobs", top ?? 0),
-        }, OpenAiSampling.SampleCount(body));
+        }, SamplingBody.SampleCount(body));
         read = GenerateBatch.WithSession(read, session);
         read = read with { Request = OpenAiSampling.Bounded(model, read.Request, most, int.MaxValue) };
         return new OpenAiAsk(

@@ -20,7 +20,7 @@ internal static class CompletionBody
             ReturnLogProb = logProbs is not null,
             TopLogProbsNum = OpenAiSampling.Top("logprobs", logProbs ?? 0),
         };
-        int sampleCount = OpenAiSampling.SampleCount(body);
+        int sampleCount = SamplingBody.SampleCount(body);
         List<GenerateBody> bodies = [];
         foreach (GenerateRequest prompt in Prompts(body, shared))
         {

@@ -8,35 +8,7 @@ internal static class OpenAiSampling
     public const int MostTopLogProbs = 20;
 
     /// <summary>All but the bound on tokens, which depends on the prompt.</summary>
-    public static SamplingParams Read(JsonElement body)
-    {
-        SamplingParams absent = new();
-        return new SamplingParams
-        {
-            Temperature = Fields.Number(body, "temperature") ?? absent.Temperature,
-            TopP = Fields.Number(body, "top_p") ?? absent.TopP,
-            TopK = Fields.Integer(body, "top_k") ?? absent.TopK,
-            MinP = Fields.Number(body, "min_p") ?? absent.MinP,
-            RepetitionPenalty = Fields.Number(body, "repetition_penalty") ?? absent.RepetitionPenalty,
-            FrequencyPenalty = Fields.Number(body, "frequency_penalty") ?? absent.FrequencyPenalty,
-            PresencePenalty = Fields.Number(body, "presence_penalty") ?? absent.PresencePenalty,
-            MinNewTokens = Fields.Integer(body, "min_tokens") ?? absent.MinNewTokens,
-            Stop = Fields.Strings(body, "stop"),
-            StopTokenIds = Fields.Ids(body, "stop_token_ids") ?? [],
-            IgnoreEos = Fields.Boolean(body, "ignore_eos") ?? absent.IgnoreEos,
-            SkipSpecialTokens = Fields.Boolean(body, "skip_special_tokens") ?? absent.SkipSpecialTokens,
-            NoStopTrim = Fields.Boolean(body, "no_stop_trim") ?? absent.NoStopTrim,
-            SamplingSeed = SamplingBody.Seed(body, "seed"),
-            LogitBias = SamplingBody.LogitBias(body),
-        };
-    }
-
-    public static int SampleCount(JsonElement body)
-    {
-        int count = Fields.Integer(body, "n") ?? 1;
-        return count is >= 1 and <= GenerateBody.MaxSamples ? count
-            : throw new RequestException("n", $"{count} is not in 1 to {GenerateBody.MaxSamples}");
-    }
+    public static SamplingParams Read(JsonElement body) => SamplingBody.Common(body, "min_tokens", "seed");
 
     /// <summary>
     /// A prompt with its bound: the tokens that were asked for, else as many as there is room for, at most

@@ -106,15 +106,7 @@ internal sealed unsafe class CudaGpu : IDisposable
         {
             byte* source = first;
             long count = bytes.Length;
-            lock (_gate)
-            {
-                Run(() =>
-                {
-                    Order();
-                    _loading.CopyToDevice(target, source, count);
-                    _loading.Synchronize();
-                });
-            }
+            Load(() => _loading.CopyToDevice(target, source, count));
         }
     }
 
@@ -125,15 +117,21 @@ internal sealed unsafe class CudaGpu : IDisposable
         {
             byte* target = first;
             long count = bytes.Length;
-            lock (_gate)
+            Load(() => _loading.CopyToHost(target, source, count));
+        }
+    }
+
+    /// <summary>A copy after all that was on its lanes, done when this returns.</summary>
+    private void Load(Action copy)
+    {
+        lock (_gate)
+        {
+            Run(() =>
             {
-                Run(() =>
-                {
-                    Order();
-                    _loading.CopyToHost(target, source, count);
-                    _loading.Synchronize();
-                });
-            }
+                Order();
+                copy();
+                _loading.Synchronize();
+            });
         }
     }
 
