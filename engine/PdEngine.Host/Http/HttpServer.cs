@@ -38,6 +38,7 @@ internal sealed class HttpServer : IAsyncDisposable
         Log = new(options, Clock);
         Totals = new(engine.Models.Select(model => model.Name));
         Loans = new(engine.Models);
+        Pace = new(Clock, Environment.ProcessorCount);
         DefaultModel = engine.Models.FirstOrDefault(model => model.TakesUpdates) ?? engine.Models[0];
         _routes = new(engine.Models.Select(model => model.Name));
         _app = Build(options);
@@ -62,6 +63,8 @@ internal sealed class HttpServer : IAsyncDisposable
     public MeterTotals Totals { get; }
 
     public MemoryLoans Loans { get; }
+
+    public EventPace Pace { get; }
 
     /// <summary>Weights in a body take much memory: one at a time.</summary>
     public SemaphoreSlim WeightsTurn { get; } = new(1, 1);
@@ -152,6 +155,7 @@ internal sealed class HttpServer : IAsyncDisposable
     {
         await _app.DisposeAsync().ConfigureAwait(false);
         Totals.Dispose();
+        Pace.Dispose();
         _empty.Dispose();
         WeightsTurn.Dispose();
     }
