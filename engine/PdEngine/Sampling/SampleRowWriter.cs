@@ -27,7 +27,7 @@ internal static class SampleRowWriter
         int scoreEnd = Math.Min(end, sequence.ScoreEnd);
         Check.That(scoreStart >= start || scoreStart >= scoreEnd);
         int scoreCount = Math.Max(0, scoreEnd - scoreStart);
-        bool draws = end == sequence.TokenCount && sequence.Request.Sampling.MaxNewTokens > 0;
+        bool draws = end == sequence.StartedTokenCount && sequence.Request.Sampling.MaxNewTokens > 0;
         if (scoreCount == 0 && !draws)
             return;
 
