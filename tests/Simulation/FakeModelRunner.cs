@@ -213,11 +213,19 @@ internal sealed class FakeModelRunner(FakeKvMemory memory, bool runsAhead = fals
         bool draws = Planter?.Bug == PlantedBug.SuppressedDrawn;
         samples.Results[index] = FakeModel.Sample(
             FakeModel.Fold(context, Epoch), row,
-            forgets ? [] : samples.History.Slice(row.FirstHistory, row.HistoryCount),
+            forgets ? [] : Known(samples.History.Slice(row.FirstHistory, row.HistoryCount)),
             samples.BiasIds.Slice(row.FirstBias, row.BiasCount),
             samples.BiasValues.Slice(row.FirstBias, row.BiasCount),
             draws ? [] : samples.Suppressed.Slice(row.FirstSuppressed, row.SuppressedCount),
             samples.Tops.Slice(row.FirstTop, row.TopCount));
+    }
+
+    /// <summary>The last token may be one that the batch before has drawn.</summary>
+    private ReadOnlySpan<int> Known(ReadOnlySpan<int> history)
+    {
+        if (history.Length == 0 || history[^1] >= 0)
+            return history;
+        return (int[])[.. history[..^1], _before![-1 - history[^1]]];
     }
 
     private int Block(ForwardBatch batch, AttentionSlice slice, int position) =>

@@ -25,7 +25,7 @@ internal sealed class ForwardBatch
 
     /// <summary>
     /// Token ids [TokenCount], slice after slice. One below 0 is that which the batch started before draws in
-    /// its sample row -1 - id.
+    /// its sample row -1 - id; the same goes for the history of its samples.
     /// </summary>
     public ReadOnlySpan<int> TokenIds => _tokenIds.AsSpan(0, TokenCount);
 

@@ -9,7 +9,7 @@ internal interface IModelRunner : IDisposable
 {
     /// <summary>
     /// A batch may be started before the one before it is finished, and name tokens that that one draws: see
-    /// <see cref="ForwardBatch.TokenIds"/>. Batches are finished in the order in which they were started.
+    /// <see cref="ForwardBatch.TokenIds"/>. Two are started at most, and finished in the same order.
     /// </summary>
     bool RunsAhead => false;
 

@@ -71,21 +71,15 @@ internal sealed class DecodeScheduler(SchedulerOptions options, KvSpace space, P
             && StopRule.IsFull(sequence, sequence.StartedTokenCount, options.ContextTokens));
 
     /// <summary>
-    /// Reserves the blocks of the next step before the results of a started one are known; false where its
-    /// rows cannot be written without them, or where blocks run out.
+    /// Reserves the blocks of the next step before the results of a started one are known; false where blocks
+    /// run out.
     /// </summary>
     public bool TryReserveAhead()
     {
         foreach (Sequence sequence in _running)
         {
-            if (!GoesOn(sequence))
-                continue;
-            // A penalty is of all tokens before.
-            if ((sequence.IsStarted && sequence.Draws.HasPenalty)
-                || !space.TryReserve(sequence.Kv, sequence.StartedTokenCount))
-            {
+            if (GoesOn(sequence) && !space.TryReserve(sequence.Kv, sequence.StartedTokenCount))
                 return false;
-            }
         }
         return true;
     }
