@@ -21,6 +21,7 @@ internal static class Backends
             DriverPath = options.CudaDriver,
             Gpus = CudaOptions.ParseGpus(options.Devices, deviceCount),
             UsesGraphs = !options.DisableCudaGraph,
+            RunsAhead = !options.DisableOverlapSchedule,
         };
         if (cuda.Gpus is not null && options.Backend is not (BackendKind.Cuda or BackendKind.Auto))
         {
