@@ -25,6 +25,10 @@ internal static unsafe class LibraryStandIns
     public static long LiveCommunicators() =>
         ((delegate* unmanaged<long>)Find(Nccl, "pd_nccl_standin_live"))();
 
+    /// <summary>Gathers that failed because a test asked for that, since it last set anything.</summary>
+    public static long FailedGathers() =>
+        ((delegate* unmanaged<long>)Find(Nccl, "pd_nccl_standin_failed"))();
+
     /// <summary>How cuBLASLt behaves from now on.</summary>
     public static void SetCublas(int version = 120405, bool findsNone = false) =>
         ((delegate* unmanaged<nuint, int, void>)Find(Cublas, "pd_cublaslt_standin_set"))(

@@ -68,6 +68,7 @@ public sealed unsafe class NcclTests
                             rig.Streams[rank]);
                     }
                 });
+                Array.ForEach(ranks, rank => rank.Settle(() => false));
                 for (int rank = 0; rank < count; rank++)
                 {
                     Assert.That(
@@ -112,6 +113,7 @@ public sealed unsafe class NcclTests
         using CudaBuffer source = rig.Device(4), target = rig.Device(8);
         using CudaEvent done = rig.NewEvent();
         ranks[0].AllGather(source.First, target.First, 16, rig.Stream);
+        ranks[0].Settle(() => false);
         done.Record(rig.Stream);
         CudaException late = Assert.Throws<CudaException>(() => ranks[0].Await(done, () => false))!;
         Assert.That(late.Result, Is.EqualTo(CudaResult.Timeout));
@@ -130,6 +132,7 @@ public sealed unsafe class NcclTests
         using CudaBuffer source = rig.Device(4), target = rig.Device(8);
         using CudaEvent done = rig.NewEvent();
         ranks[0].AllGather(source.First, target.First, 16, rig.Stream);
+        ranks[0].Settle(() => false);
         done.Record(rig.Stream);
         CudaException left = Assert.Throws<CudaException>(() => ranks[0].Await(done, () => true))!;
         Assert.That(left.Message, Does.Contain("Another rank"));

@@ -41,7 +41,7 @@ struct Gather : Meeting {
   struct Member {
     Stream* stream = nullptr;
     Address source = 0, target = 0;
-    bool is_aborted = false;
+    bool is_put = false, is_aborted = false;
   };
 
   std::vector<Member> members;
@@ -56,12 +56,14 @@ struct Communicator {
   int rank = 0, device = 0, polls_left = 0;
   NcclResult error = kInProgress;
   std::vector<std::shared_ptr<Gather>> gathers;
+  // Asked for, and put on its stream only while somebody asks whether it is.
+  std::shared_ptr<Gather> pending;
 };
 
 struct Library {
   std::set<Communicator*> communicators;
   std::map<std::string, std::shared_ptr<Group>> groups;
-  int version = 22800, polls = 3, ids = 0, calls_to_failure = -1;
+  int version = 22800, polls = 3, ids = 0, calls_to_failure = -1, failed = 0;
   bool hangs = false, stalls = false;
   std::string problem;
 };
@@ -83,7 +85,7 @@ Result Gather::meet(Stream& stream) {
   bool is_whole = true;
   for (size_t i = 0; i < members.size(); i++) {
     if (members[i].stream == &stream) own = i;
-    is_whole = is_whole && members[i].stream != nullptr && !members[i].is_aborted;
+    is_whole = is_whole && members[i].is_put && !members[i].is_aborted;
   }
   if (is_done || members[own].is_aborted) return kOk;
   if (!is_whole || library().stalls) return kBlocked;
@@ -120,7 +122,13 @@ NcclResult state_of(Communicator& own) {
       return own.error = refuse_call(kInvalidUsage, "Duplicate GPU detected");
   }
   if (own.polls_left-- > 0) return kInProgress;
-  return own.error = kSuccess;
+  own.error = kSuccess;
+  if (std::shared_ptr<Gather> pending = std::move(own.pending)) {
+    pending->members[own.rank].is_put = true;
+    if (enqueue(*pending->members[own.rank].stream, pending) != kOk)
+      own.error = refuse_call(kUnhandledCudaError, machine().problem);
+  }
+  return own.error;
 }
 
 void forget(Communicator* communicator) {
@@ -158,7 +166,7 @@ PD_LIBRARY_API int ncclCommInitRankConfig(Communicator** made, int count, Unique
   if (!group) group = std::make_shared<Group>(Group{std::vector<Communicator*>(count)});
   if (group->ranks.size() != static_cast<size_t>(count) || group->ranks[rank] != nullptr)
     return refuse_call(kInvalidUsage, "the rank is there already, or the ranks do not agree on their count");
-  auto* own = new Communicator{group, rank, current_context()->device, library().polls, kInProgress, {}};
+  auto* own = new Communicator{group, rank, current_context()->device, library().polls, kInProgress, {}, {}};
   group->ranks[rank] = own;
   library().communicators.insert(own);
   *made = own;
@@ -189,6 +197,7 @@ PD_LIBRARY_API int ncclAllGather(Address source, Address target, size_t count, i
     return refuse_call(kInvalidUsage, "an all-gather while the stream is being captured");
   }
   if (library().calls_to_failure >= 0 && library().calls_to_failure-- == 0) {
+    library().failed++;
     own.error = refuse_call(kSystemError, "an injected fault of a collective");
     return kSuccess;
   }
@@ -201,12 +210,14 @@ PD_LIBRARY_API int ncclAllGather(Address source, Address target, size_t count, i
   if (gather->members.empty()) gather->bytes = count;
   gather->members.resize(own.group->ranks.size());
   if (gather->bytes != count) return refuse_call(kInvalidUsage, "the ranks do not agree on the bytes");
-  gather->members[own.rank] = {stream, source, target};
+  gather->members[own.rank] = {stream, source, target, false, false};
   own.gathers.push_back(gather);
-  return enqueue(*stream, gather) == kOk ? kSuccess : refuse_call(kUnhandledCudaError, machine().problem);
+  own.pending = gather;
+  own.polls_left = 1;
+  own.error = kInProgress;
+  return group_depth > 0 ? kSuccess : kInProgress;
 }
 
-// One thread may be several ranks only within a group; the ends of groups are counted, no more.
 PD_LIBRARY_API int ncclGroupStart() {
   group_depth++;
   return kSuccess;
@@ -214,8 +225,7 @@ PD_LIBRARY_API int ncclGroupStart() {
 
 PD_LIBRARY_API int ncclGroupEnd() {
   if (group_depth == 0) return refuse_call(kInvalidUsage, "no group was started");
-  group_depth--;
-  return kSuccess;
+  return --group_depth > 0 ? kSuccess : kInProgress;
 }
 
 PD_LIBRARY_API int ncclCommDestroy(Communicator* communicator) {
@@ -266,7 +276,10 @@ PD_LIBRARY_API void pd_nccl_standin_set(int version, int polls, int hangs, int s
   all.hangs = hangs != 0;
   all.stalls = stalls != 0;
   all.calls_to_failure = calls_to_failure;
+  all.failed = 0;
 }
+
+PD_LIBRARY_API int64_t pd_nccl_standin_failed() { return library().failed; }
 
 PD_LIBRARY_API int64_t pd_nccl_standin_live() {
   std::unique_lock<std::recursive_mutex> lock(machine().gate);
