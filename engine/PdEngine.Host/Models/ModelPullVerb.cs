@@ -165,7 +165,7 @@ internal sealed class ModelPullVerb
 
     /// <summary>The files that are wanted.</summary>
     /// <exception cref="OptionsException">There are none, or it is not said which.</exception>
-    private static IReadOnlyList<HubFile> Choose(
+    private static HubFile[] Choose(
         IReadOnlyList<HubFile> files, string[] include, string[] exclude)
     {
         HubFile[] ggufs = [.. files.Where(file => Fits(file, ["*.gguf"]) && !Fits(file, exclude))];
