@@ -95,7 +95,7 @@ internal sealed class ModelPullVerb
         int parallel = BenchFlags.Within(parsed, _parallel, 1, MostParallel);
         using HubClient hub = new(parsed.GetValue(_endpoint)!, Token(parsed));
         HubListing listing = await ListAsync(hub, repo, revision, cancellation).ConfigureAwait(false);
-        IReadOnlyList<HubFile> chosen = Choose(
+        HubFile[] chosen = Choose(
             listing.Files, parsed.GetValue(_include) ?? [], parsed.GetValue(_exclude) ?? []);
         PullFolder folder = new(parsed.GetValue(_to) ?? repo.Split('/')[^1]);
         List<HubFile> missing = [];
