@@ -37,11 +37,15 @@ internal sealed class StepRun(IModelRunner runner, KvDomain domain, TimeProvider
     /// <summary>When the last batch ended, in clock ticks; for the worker's own thread.</summary>
     public long EndTicks { get; private set; }
 
+    /// <summary>How long the last batch took; for the worker's own thread.</summary>
+    public long LastTicks { get; private set; }
+
     public Outcome Run(ForwardBatch batch, out Exception? fault)
     {
         fault = null;
         _writes.Begin(batch.Attention);
-        Interlocked.Exchange(ref _startTicks, clock.GetTimestamp());
+        long startTicks = clock.GetTimestamp();
+        Interlocked.Exchange(ref _startTicks, startTicks);
         Interlocked.Exchange(ref _state, Computing);
         try
         {
@@ -55,6 +59,7 @@ internal sealed class StepRun(IModelRunner runner, KvDomain domain, TimeProvider
         bool counts = Interlocked.CompareExchange(ref _state, Idle, Computing) == Computing;
         Interlocked.Exchange(ref _startTicks, 0);
         EndTicks = clock.GetTimestamp();
+        LastTicks = EndTicks - startTicks;
         _writes.End();
         if (!counts)
             return Outcome.Abandoned;

@@ -95,6 +95,9 @@ internal sealed class Worker : IDisposable
     /// <summary>The last step ran nothing, though there are sequences: they wait for blocks.</summary>
     public bool IsBlocked { get; private set; }
 
+    /// <summary>Most sequences that run here at once.</summary>
+    public int MaxRunningSequences => _options.MaxRunningSequences;
+
     /// <inheritdoc cref="LiveSequences.RequestCount"/>
     public int RequestCount => _live.RequestCount;
 
@@ -322,7 +325,7 @@ internal sealed class Worker : IDisposable
                 _ending.Lose(_batch, new WorkerException(Name, fault!));
                 return true;
             default:
-                _counters.CountStep();
+                _counters.CountStep(_step.LastTicks);
                 _results.Apply();
                 return true;
         }
