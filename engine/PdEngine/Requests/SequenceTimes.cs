@@ -30,7 +30,6 @@ internal sealed class SequenceTimes
     /// <summary>When the present stage began.</summary>
     public long StageStartTicks => _stageStart;
 
-<<<<<<< HEAD
     /// <summary>
     /// Where the time went up to now, of which the present stage has what passed since it began. Read by
     /// another thread than the owner's it may be off by a stage that has just ended.
@@ -54,13 +53,9 @@ internal sealed class SequenceTimes
         long Ns(SequenceStage stage) =>
             (long)((_stageTicks[(int)stage] + (stage == present ? sinceTicks : 0)) * ticksToNs);
     }
-=======
+
     /// <summary>Every stage as it was come into, in order; empty where nobody asked for it.</summary>
     public IReadOnlyList<StageStart> Trail => _trail ?? [];
-
-    /// <summary>Ticks spent in a stage so far.</summary>
-    public long TicksIn(SequenceStage stage) => _stageTicks[(int)stage];
->>>>>>> 1fc3adb5e2252b2ebad1776469b3219537371b0b
 
     /// <summary>Notes stages from the first on; before any other is entered.</summary>
     public void KeepTrail() => _trail = new(8) { new(_stage, _stageStart) };
