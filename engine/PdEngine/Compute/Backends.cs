@@ -20,7 +20,9 @@ internal static class Backends
         {
             DriverPath = options.CudaDriver,
             Gpus = CudaOptions.ParseGpus(options.Devices, deviceCount),
+            NcclPath = options.NcclLibrary,
             UsesGraphs = !options.DisableCudaGraph,
+            RunsAhead = !options.DisableOverlapSchedule,
         };
         if (cuda.Gpus is not null && options.Backend is not (BackendKind.Cuda or BackendKind.Auto))
         {

@@ -32,7 +32,7 @@ internal sealed record WorkerView
         Worker worker = slot.Worker;
         WorkerSnapshot snapshot = worker.Snapshot();
         // A step may take seconds: it counts as it goes.
-        long startTicks = worker.StepStartTicks;
+        long startTicks = worker.BusySinceTicks;
         long runningTicks = startTicks == 0 ? 0 : Math.Max(0, clock.GetTimestamp() - startTicks);
         return new()
         {

@@ -4,7 +4,7 @@ namespace PdEngine;
 
 /// <summary>
 /// The kernels of kernels/cuda on one stream of a GPU: bf16 weights and KV, a float32 residual, bf16 inputs
-/// of products. Ops put work on the stream; <see cref="End"/> waits where a batch has results.
+/// of products. Ops put work on the stream; <see cref="Await"/> waits where a batch has results.
 /// Not yet run on a GPU: its tests run the kernels on the CPU, under a stand-in for the driver.
 /// </summary>
 internal sealed partial class CudaBackend : IBackend
@@ -14,13 +14,17 @@ internal sealed partial class CudaBackend : IBackend
 
     /// <param name="gpu">Not owned.</param>
     /// <param name="usesGraphs">Launches the layers of decode batches as graphs.</param>
-    public CudaBackend(CudaGpu gpu, bool usesGraphs)
+    /// <param name="runsAhead">See <see cref="IBackend.RunsAhead"/>.</param>
+    public CudaBackend(CudaGpu gpu, bool usesGraphs, bool runsAhead)
     {
         _gpu = gpu;
+        RunsAhead = runsAhead;
         Lane = gpu.Make(() => new CudaLane(gpu));
         _batch = gpu.Make(() => new CudaBatch(Lane, usesGraphs));
         Copies = new(Lane);
     }
+
+    public CudaGpu Gpu => _gpu;
 
     /// <summary>Its stream.</summary>
     public CudaLane Lane { get; }
@@ -31,6 +35,8 @@ internal sealed partial class CudaBackend : IBackend
     public string Name => $"cuda/sm_{_gpu.Device.Capability}";
 
     public KvElement KvElement => KvElement.BFloat16;
+
+    public bool RunsAhead { get; }
 
     public MemoryDomain Memory => _gpu.Memory;
 
@@ -44,6 +50,9 @@ internal sealed partial class CudaBackend : IBackend
         CudaGpu[] gpus = [.. users.Select(user => ((CudaBackend)user)._gpu).Distinct()];
         return new(rowCapacity, columns, elementCount => new CudaTensorMemory(_gpu, elementCount, gpus));
     }
+
+    public CudaRankGather? CreateGather(IReadOnlyList<IBackend> ranks, long elementCount) =>
+        CudaRankGather.For([.. ranks.Cast<CudaBackend>()], elementCount);
 
     public KvStore CreateKvStore(KvLayout layout, int blockCount)
     {
@@ -94,6 +103,7 @@ internal sealed partial class CudaBackend : IBackend
         {
             Table = Own(table).First,
             Tokens = _batch.PutTokens(tokenIds),
+            Previous = _batch.Sampling.Previous,
             Output = Float(output, writes: true),
             TableStride = table.Columns,
             OutputStride = output.Stride,
@@ -147,25 +157,10 @@ internal sealed partial class CudaBackend : IBackend
         residual.CheckSum(partials, bias, firstColumn, columnCount);
         if (columnCount == 0 || residual.Rows == 0)
             return;
-        CudaAddPartialsArgs args = new()
-        {
-            Partial0 = Float(partials[0]),
-            Partial1 = Float(partials[1]),
-            Partial2 = partials.Length == 4 ? Float(partials[2]) : 0,
-            Partial3 = partials.Length == 4 ? Float(partials[3]) : 0,
-            Bias = bias is null ? 0 : Float(bias),
-            Output = Float(residual),
-            PartialStride = partials[0].Stride,
-            OutputStride = residual.Stride,
-            FirstColumn = firstColumn,
-            Columns = columnCount,
-            Count = partials.Length,
-            Adds = 1,
-        };
-        const int perBlock = 4 * CudaKernels.RowThreads;
-        Launch(
-            _gpu.Kernels.AddPartials, new((columnCount + perBlock - 1) / perBlock, residual.Rows),
-            CudaKernels.RowThreads, 0, args);
+        Span<ulong> parts = stackalloc ulong[partials.Length];
+        for (int part = 0; part < parts.Length; part++)
+            parts[part] = Float(partials[part]);
+        AddParts(parts, partials[0].Stride, bias, residual, firstColumn, columnCount);
     }
 
     public void RotateAndAppend(

@@ -39,7 +39,7 @@ internal sealed class CudaDevices : IDisposable
                 {
                     gpus.Add(ordinal, gpu = devices.OpenGpu(driver, ordinal, options));
                 }
-                devices._backends.Add(new CudaBackend(gpu, options.UsesGraphs));
+                devices._backends.Add(new CudaBackend(gpu, options.UsesGraphs, options.RunsAhead));
             }
             devices.Described = $"{string.Join(", ", gpus.OrderBy(gpu => gpu.Key).Select(
                 gpu => $"cuda:{gpu.Key} ({gpu.Value.Device.Name}, {gpu.Value.Images.Origin})"))}, driver of "
@@ -79,7 +79,7 @@ internal sealed class CudaDevices : IDisposable
     {
         CudaDevice device = CudaDevice.Open(driver, ordinal);
         ThrowIfTooOld(device);
-        CudaGpu gpu = new(driver, device, CudaImages.For(device, options));
+        CudaGpu gpu = new(driver, device, CudaImages.For(device, options), options);
         _gpus.Add(gpu);
         return gpu;
     }
