@@ -45,6 +45,12 @@ public sealed record EngineOptions
     /// <summary>File of the CUDA driver; absent: the system's own.</summary>
     public string? CudaDriver { get; init; }
 
+    /// <summary>
+    /// File of NCCL, with which ranks of a worker gather whose GPUs do not reach each other's memory; absent:
+    /// the system's own.
+    /// </summary>
+    public string? NcclLibrary { get; init; }
+
     /// <summary>On GPUs, decode batches are launched kernel by kernel; changes no bit.</summary>
     public bool DisableCudaGraph { get; init; }
 

@@ -20,6 +20,7 @@ internal static class Backends
         {
             DriverPath = options.CudaDriver,
             Gpus = CudaOptions.ParseGpus(options.Devices, deviceCount),
+            NcclPath = options.NcclLibrary,
             UsesGraphs = !options.DisableCudaGraph,
         };
         if (cuda.Gpus is not null && options.Backend is not (BackendKind.Cuda or BackendKind.Auto))

@@ -22,6 +22,8 @@ internal sealed partial class CudaBackend : IBackend
         Copies = new(Lane);
     }
 
+    public CudaGpu Gpu => _gpu;
+
     /// <summary>Its stream.</summary>
     public CudaLane Lane { get; }
 
@@ -44,6 +46,9 @@ internal sealed partial class CudaBackend : IBackend
         CudaGpu[] gpus = [.. users.Select(user => ((CudaBackend)user)._gpu).Distinct()];
         return new(rowCapacity, columns, elementCount => new CudaTensorMemory(_gpu, elementCount, gpus));
     }
+
+    public CudaRankGather? CreateGather(IReadOnlyList<IBackend> ranks, long elementCount) =>
+        CudaRankGather.For([.. ranks.Cast<CudaBackend>()], elementCount);
 
     public KvStore CreateKvStore(KvLayout layout, int blockCount)
     {
@@ -147,25 +152,10 @@ internal sealed partial class CudaBackend : IBackend
         residual.CheckSum(partials, bias, firstColumn, columnCount);
         if (columnCount == 0 || residual.Rows == 0)
             return;
-        CudaAddPartialsArgs args = new()
-        {
-            Partial0 = Float(partials[0]),
-            Partial1 = Float(partials[1]),
-            Partial2 = partials.Length == 4 ? Float(partials[2]) : 0,
-            Partial3 = partials.Length == 4 ? Float(partials[3]) : 0,
-            Bias = bias is null ? 0 : Float(bias),
-            Output = Float(residual),
-            PartialStride = partials[0].Stride,
-            OutputStride = residual.Stride,
-            FirstColumn = firstColumn,
-            Columns = columnCount,
-            Count = partials.Length,
-            Adds = 1,
-        };
-        const int perBlock = 4 * CudaKernels.RowThreads;
-        Launch(
-            _gpu.Kernels.AddPartials, new((columnCount + perBlock - 1) / perBlock, residual.Rows),
-            CudaKernels.RowThreads, 0, args);
+        Span<ulong> parts = stackalloc ulong[partials.Length];
+        for (int part = 0; part < parts.Length; part++)
+            parts[part] = Float(partials[part]);
+        AddParts(parts, partials[0].Stride, bias, residual, firstColumn, columnCount);
     }
 
     public void RotateAndAppend(

@@ -79,7 +79,7 @@ internal sealed class CudaDevices : IDisposable
     {
         CudaDevice device = CudaDevice.Open(driver, ordinal);
         ThrowIfTooOld(device);
-        CudaGpu gpu = new(driver, device, CudaImages.For(device, options));
+        CudaGpu gpu = new(driver, device, CudaImages.For(device, options), options);
         _gpus.Add(gpu);
         return gpu;
     }

@@ -18,6 +18,12 @@ internal sealed record CudaOptions
     /// <summary>NVRTC's file, should something be compiled; null is the system's own.</summary>
     public string? CompilerPath { get; init; }
 
+    /// <summary>NCCL's file, should ranks have to gather with it; null is the system's own.</summary>
+    public string? NcclPath { get; init; }
+
+    /// <summary>How long ranks wait for one another before they give up.</summary>
+    public TimeSpan NcclTimeout { get; init; } = TimeSpan.FromSeconds(60);
+
     /// <summary>Decode batches are launched as graphs.</summary>
     public bool UsesGraphs { get; init; } = true;
 
