@@ -15,6 +15,12 @@ internal sealed record CheckSettings
     /// <summary>The driver's file; null is the system's own.</summary>
     public string? DriverPath { get; init; }
 
+    /// <summary>cuBLASLt's file; null looks where it may be.</summary>
+    public string? CublasPath { get; init; }
+
+    /// <summary>NCCL's file; null looks where it may be.</summary>
+    public string? NcclPath { get; init; }
+
     /// <summary>Images of the kernels that come before those inside; null: beside the binary.</summary>
     public string? ImagesFolder { get; init; }
 

@@ -16,6 +16,8 @@ internal static class GpuCheckProgram
           --minutes N       a stage begins no row after so long (6)
           --gpu N           which GPU, as the driver counts (0)
           --driver FILE     the CUDA driver; absent: the system's own
+          --cublaslt FILE   absent: the system's own, CUDA's, or that of the PyTorch of python3
+          --nccl FILE       likewise
           --images FOLDER   images of the kernels; absent: cuda-images beside the binary, then those inside
           --no-peers        neither PyTorch nor compute-sanitizer
           --toy             toy sizes: says that it runs, not how fast
@@ -94,6 +96,8 @@ internal static class GpuCheckProgram
                 "--minutes" => settings with { StageTime = TimeSpan.FromMinutes(Number(argument, Value())) },
                 "--gpu" => settings with { Gpu = (int)Number(argument, Value()) },
                 "--driver" => settings with { DriverPath = Value() },
+                "--cublaslt" => settings with { CublasPath = Value() },
+                "--nccl" => settings with { NcclPath = Value() },
                 "--images" => settings with { ImagesFolder = Value() },
                 "--no-peers" => settings with { RunsPeers = false },
                 "--toy" => settings with { Scale = CheckScale.Toy },

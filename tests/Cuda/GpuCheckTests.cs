@@ -33,6 +33,10 @@ public sealed class GpuCheckTests
         Assert.That(rows.Select(row => row.GetProperty("row").GetString()), Is.Unique);
         foreach (string kind in (string[])["verify/", "ceiling/", "kernel/", "model/", "profile/", "serve/"])
             Assert.That(rows.Any(row => HasRow(row, kind, "fine")), kind);
+        Assert.That(HasRow(Row(rows, "verify/hand-off by NCCL"), "verify/", "fine"), text);
+        Assert.That(HasRow(Row(rows, "verify/cuBLASLt product"), "verify/", "fine"), text);
+        Assert.That(
+            rows.Count(row => row.TryGetProperty("cublaslt_us", out _)), Is.GreaterThan(4), text);
         Assert.That(Row(rows, "verify/parity decode").GetProperty("compared").GetInt64(), Is.Positive);
         Assert.That(Row(rows, "verify/hand-off by push kernel").GetProperty("bytes").GetInt64(), Is.Positive);
 
@@ -133,7 +137,7 @@ public sealed class GpuCheckTests
         CheckSettings settings = change(new CheckSettings
         {
             Stages = stages, OutFolder = _folder, DriverPath = StandIn.Path, RunsPeers = false,
-            Scale = CheckScale.Toy,
+            Scale = CheckScale.Toy, CublasPath = LibraryStandIns.Cublas, NcclPath = LibraryStandIns.Nccl,
         });
         using StringWriter text = new();
         using LosingWriter losing = new(text);

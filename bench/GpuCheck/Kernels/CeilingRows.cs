@@ -6,7 +6,7 @@ namespace PdEngine.Bench;
 /// What this very card does at most, against which all else is held: a copy inside its memory, counting bytes
 /// read and written, and a large product, by the best of whatever is here.
 /// </summary>
-internal sealed class CeilingRows(CheckRig rig, CheckJournal journal)
+internal sealed class CeilingRows(CheckRig rig, CheckJournal journal, Lazy<CublasPeer> cublas)
 {
     private const string CopyRow = "ceiling/copy", ProductRow = "ceiling/matmul";
 
@@ -76,6 +76,14 @@ internal sealed class CeilingRows(CheckRig rig, CheckJournal journal)
             best = Math.Max(best, rate);
         }
         string of = "our own kernels";
+        if (cublas.Value.WhyNone is null)
+        {
+            double rate = flops / rig.Seconds(_ => cublas.Value.Multiply(
+                size, size, size, product.Input, product.Weight, product.Output));
+            row.With("cublaslt_flops_per_second", rate);
+            if (rate > best)
+                (best, of) = (rate, "cuBLASLt");
+        }
         if (journal.Figure("peer/torch", $"{TorchPeer.NameOf(size, size, size)} us") is { } us)
         {
             row.With("torch_flops_per_second", flops / (us * 1e-6));

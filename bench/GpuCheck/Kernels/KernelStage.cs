@@ -8,15 +8,21 @@ internal sealed class KernelStage(CheckRig rig, CheckJournal journal, CheckSetti
     public IEnumerable<CheckCase> Cases()
     {
         TorchPeer peer = new(journal, settings);
-        CeilingRows ceilings = new(rig, journal);
+        Lazy<CublasPeer> cublas = new(() => new CublasPeer(rig, settings));
+        CeilingRows ceilings = new(rig, journal, cublas);
         // They name what PyTorch is to time, in one process before all.
         int size = settings.Scale.CeilingProduct;
         peer.AddMatMul(size, size, size);
         CheckCase[] attention = [.. new AttentionRows(rig, ceilings, peer).Cases()];
-        CheckCase[] products = [.. new ProductRows(rig, ceilings, peer).Cases()];
-        return [
+        CheckCase[] products = [.. new ProductRows(rig, ceilings, peer, cublas).Cases()];
+        CheckCase[] all =
+        [
             peer.Case(), .. ceilings.Cases(), .. new KernelFacts(rig).Cases(), .. attention, .. products,
             .. new SmallRows(rig, ceilings).Cases(), .. new TransferRows(rig, ceilings).Cases(),
         ];
+        foreach (CheckCase one in all)
+            yield return one;
+        if (cublas.IsValueCreated)
+            cublas.Value.Dispose();
     }
 }

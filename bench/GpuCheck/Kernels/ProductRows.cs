@@ -4,9 +4,10 @@ namespace PdEngine.Bench;
 
 /// <summary>
 /// Our products of real models in every tile, so that the choice of tile can be made by figures, beside
-/// PyTorch's.
+/// cuBLASLt's and PyTorch's.
 /// </summary>
-internal sealed class ProductRows(CheckRig rig, CeilingRows ceilings, TorchPeer peer)
+internal sealed class ProductRows(
+    CheckRig rig, CeilingRows ceilings, TorchPeer peer, Lazy<CublasPeer> cublas)
 {
     // Taller ones would take the lowest tile longer than they say.
     private const int MostRowsOfLowest = 256;
@@ -77,6 +78,9 @@ internal sealed class ProductRows(CheckRig rig, CeilingRows ceilings, TorchPeer 
             .With("gb_per_second", bytes / own / 1e9)
             .With("share_of_copy", bytes / own / ceilings.BytesPerSecond)
             .With("share_of_matmul", flops / own / ceilings.FlopsPerSecond);
+        cublas.Value.AddTo(row, own, () => rig.Seconds(call => cublas.Value.Multiply(
+            rows, columns, outputs, product.Input,
+            product.Weight + ((ulong)(call % sets) * (ulong)weightBytes), product.Output)));
         return rig.Clocks.AddTo(peer.AddTo(row, TorchPeer.NameOf(rows, columns, outputs), own));
     }
 }

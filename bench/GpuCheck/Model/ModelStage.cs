@@ -7,9 +7,12 @@ internal sealed class ModelStage(CheckRig rig, CheckJournal journal, CheckSettin
 
     public IEnumerable<CheckCase> Cases()
     {
-        CeilingRows ceilings = new(rig, journal);
+        Lazy<CublasPeer> cublas = new(() => new CublasPeer(rig, settings));
+        CeilingRows ceilings = new(rig, journal, cublas);
         foreach (CheckCase one in ceilings.Cases())
             yield return one;
+        if (cublas.IsValueCreated)
+            cublas.Value.Dispose();
         foreach (CheckModel model in settings.Scale.Models)
         {
             using ModelRows rows = new(rig, ceilings, model);

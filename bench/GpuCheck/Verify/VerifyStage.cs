@@ -13,7 +13,7 @@ internal sealed class VerifyStage(CheckRig rig, CheckSettings settings) : ICheck
             .Concat(new ParityTrials(rig).Cases())
             .Concat(new CopyTrials(rig).Cases())
             .Concat(new EngineTrials(rig).Cases())
-            .Append(new("verify/hand-off by NCCL", () => LibraryTrials.Nccl(rig)))
+            .Concat(new LibraryTrials(rig, settings).Cases())
             .Concat(new SanitizerTrials(settings).Cases());
         foreach (CheckCase one in cases)
             yield return one;
