@@ -37,6 +37,11 @@ internal sealed class EngineFlags(bool splitsByDefault = false, int pageSize = 6
     private readonly Option<bool> _noGraph =
         new("--disable-cuda-graph") { Description = "Launches decode steps kernel by kernel." };
 
+    private readonly Option<bool> _noOverlap = new("--disable-overlap-schedule")
+    {
+        Description = "Starts a step on a GPU when the results of the one before are there.",
+    };
+
     private readonly Option<string> _isa = new("--isa")
     {
         Description =
@@ -106,7 +111,7 @@ internal sealed class EngineFlags(bool splitsByDefault = false, int pageSize = 6
     {
         foreach (Option option in new Option[]
         {
-            _model, _backend, _devices, _cudaDriver, _noGraph, _isa, _quantization, _threads,
+            _model, _backend, _devices, _cudaDriver, _noGraph, _noOverlap, _isa, _quantization, _threads,
             _pageSize, _maxTotalTokens, _memFraction, _maxRunning, _chunk, _context, _noRadix, _seed,
         })
         {
@@ -195,6 +200,7 @@ internal sealed class EngineFlags(bool splitsByDefault = false, int pageSize = 6
             Devices = parsed.GetValue(_devices),
             CudaDriver = parsed.GetValue(_cudaDriver),
             DisableCudaGraph = parsed.GetValue(_noGraph),
+            DisableOverlapSchedule = parsed.GetValue(_noOverlap),
             Isa = Choice("--isa", parsed.GetValue(_isa)!, ("auto", CpuIsa.Auto), ("amx", CpuIsa.Amx),
                 ("amx-emulated", CpuIsa.AmxEmulated), ("avx512-bf16", CpuIsa.Avx512Bf16),
                 ("avx512", CpuIsa.Avx512), ("avx2", CpuIsa.Avx2)),

@@ -22,6 +22,7 @@ internal static class Backends
             Gpus = CudaOptions.ParseGpus(options.Devices, deviceCount),
             NcclPath = options.NcclLibrary,
             UsesGraphs = !options.DisableCudaGraph,
+            RunsAhead = !options.DisableOverlapSchedule,
         };
         if (cuda.Gpus is not null && options.Backend is not (BackendKind.Cuda or BackendKind.Auto))
         {

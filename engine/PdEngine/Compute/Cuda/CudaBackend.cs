@@ -4,7 +4,7 @@ namespace PdEngine;
 
 /// <summary>
 /// The kernels of kernels/cuda on one stream of a GPU: bf16 weights and KV, a float32 residual, bf16 inputs
-/// of products. Ops put work on the stream; <see cref="End"/> waits where a batch has results.
+/// of products. Ops put work on the stream; <see cref="Await"/> waits where a batch has results.
 /// Not yet run on a GPU: its tests run the kernels on the CPU, under a stand-in for the driver.
 /// </summary>
 internal sealed partial class CudaBackend : IBackend
@@ -14,9 +14,11 @@ internal sealed partial class CudaBackend : IBackend
 
     /// <param name="gpu">Not owned.</param>
     /// <param name="usesGraphs">Launches the layers of decode batches as graphs.</param>
-    public CudaBackend(CudaGpu gpu, bool usesGraphs)
+    /// <param name="runsAhead">See <see cref="IBackend.RunsAhead"/>.</param>
+    public CudaBackend(CudaGpu gpu, bool usesGraphs, bool runsAhead)
     {
         _gpu = gpu;
+        RunsAhead = runsAhead;
         Lane = gpu.Make(() => new CudaLane(gpu));
         _batch = gpu.Make(() => new CudaBatch(Lane, usesGraphs));
         Copies = new(Lane);
@@ -33,6 +35,8 @@ internal sealed partial class CudaBackend : IBackend
     public string Name => $"cuda/sm_{_gpu.Device.Capability}";
 
     public KvElement KvElement => KvElement.BFloat16;
+
+    public bool RunsAhead { get; }
 
     public MemoryDomain Memory => _gpu.Memory;
 
@@ -99,6 +103,7 @@ internal sealed partial class CudaBackend : IBackend
         {
             Table = Own(table).First,
             Tokens = _batch.PutTokens(tokenIds),
+            Previous = _batch.Sampling.Previous,
             Output = Float(output, writes: true),
             TableStride = table.Columns,
             OutputStride = output.Stride,

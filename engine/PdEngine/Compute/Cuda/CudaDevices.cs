@@ -39,7 +39,7 @@ internal sealed class CudaDevices : IDisposable
                 {
                     gpus.Add(ordinal, gpu = devices.OpenGpu(driver, ordinal, options));
                 }
-                devices._backends.Add(new CudaBackend(gpu, options.UsesGraphs));
+                devices._backends.Add(new CudaBackend(gpu, options.UsesGraphs, options.RunsAhead));
             }
             devices.Described = $"{string.Join(", ", gpus.OrderBy(gpu => gpu.Key).Select(
                 gpu => $"cuda:{gpu.Key} ({gpu.Value.Device.Name}, {gpu.Value.Images.Origin})"))}, driver of "
