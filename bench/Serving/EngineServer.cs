@@ -27,6 +27,7 @@ internal sealed class EngineServer : IServer
             KvDomain = settings.KvDomain,
             LendsCores = arm.Kind is PdArmKind.DisaggregatedLending,
             Backend = settings.Backend,
+            DisableOverlapSchedule = settings.DisableOverlapSchedule,
             CudaDriver = settings.CudaDriver,
             Devices = settings.Gpu is { } gpu
                 ? string.Join(',', Enumerable.Repeat($"cuda:{gpu}", arm.IsDisaggregated ? 2 : 1))

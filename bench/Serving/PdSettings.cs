@@ -33,6 +33,9 @@ internal sealed record PdSettings
     /// <summary>What computes our arms.</summary>
     public BackendKind Backend { get; init; } = BackendKind.Cpu;
 
+    /// <summary>See <see cref="EngineOptions.DisableOverlapSchedule"/>.</summary>
+    public bool DisableOverlapSchedule { get; init; }
+
     /// <summary>Tokens that a pool holds; null is twice what the load has at once.</summary>
     public int? MaxTotalTokens { get; init; }
 

@@ -13,7 +13,7 @@ internal sealed class LoadedModel : IDisposable
         _clock = new(rig);
         Timed = new TiledBackend(rig, rig.Backend, _tile, _clock);
         Weights = ModelWeights.Load(checkpoint, Timed);
-        Graphed = new(rig.Gpu, usesGraphs: true);
+        Graphed = new(rig.Gpu, usesGraphs: true, runsAhead: false);
         Work = new(Weights);
     }
 

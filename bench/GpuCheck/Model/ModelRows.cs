@@ -53,15 +53,15 @@ internal sealed class ModelRows(CheckRig rig, CeilingRows ceilings, CheckModel m
         double seconds;
         using (ModelSteps plain = new(rig, rig.Backend, Loaded.Weights, row))
         {
-            seconds = rig.Seconds(_ => plain.Run(draws: false), isCaptured: false);
+            seconds = rig.Seconds(_ => plain.Run(), isCaptured: false);
             made.With("plain_us", seconds * 1e6).With("plain_drawn_us", Drawn(plain) * 1e6);
         }
         if (row.Phase == "decode")
         {
             using ModelSteps graphed = new(rig, Loaded.Graphed, Loaded.Weights, row);
-            double own = rig.Seconds(
-                _ => graphed.Run(draws: false), isCaptured: false, Loaded.Graphed.Lane);
-            made.With("graphs_us", own * 1e6).With("graphs_drawn_us", Drawn(graphed) * 1e6);
+            double own = rig.Seconds(_ => graphed.Run(), isCaptured: false, Loaded.Graphed.Lane);
+            made.With("graphs_us", own * 1e6).With("graphs_drawn_us", Drawn(graphed) * 1e6)
+                .With("graphs_ahead_us", DrawnAhead(graphed) * 1e6);
             seconds = Math.Min(seconds, own);
         }
         return rig.Clocks.AddTo(made.With("tokens_per_second", row.Tokens / seconds)
@@ -77,11 +77,29 @@ internal sealed class ModelRows(CheckRig rig, CeilingRows ceilings, CheckModel m
         for (int i = -2; i < times.Length; i++)
         {
             long start = Stopwatch.GetTimestamp();
-            steps.Run(draws: true);
+            steps.Draw(0);
+            steps.Await(0);
             if (i >= 0)
                 times[i] = Stopwatch.GetElapsedTime(start).TotalSeconds;
         }
         return new Quantiles(times).At(0.5);
+    }
+
+    /// <summary>The same of a caller that puts a step there before it waits for the one before.</summary>
+    private double DrawnAhead(ModelSteps steps)
+    {
+        int count = rig.Settings.Scale.IsToy ? 3 : DrawnSteps;
+        steps.Draw(0);
+        long start = 0;
+        for (int i = 1; i <= count; i++)
+        {
+            steps.Draw(i);
+            steps.Await(i - 1);
+            start = i == 1 ? Stopwatch.GetTimestamp() : start;
+        }
+        double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
+        steps.Await(count);
+        return seconds / (count - 1);
     }
 
     /// <summary>Time of each op in a step; the GPU is kept busy until the host has put all of it
@@ -94,14 +112,14 @@ internal sealed class ModelRows(CheckRig rig, CeilingRows ceilings, CheckModel m
         using CheckMemory busy = new(rig);
         long bytes = rig.Settings.Scale.CopyBytes;
         ulong source = busy.Take(bytes), target = busy.Take(bytes);
-        timed.Run(draws: true);
+        timed.Run();
         clock.Clear();
         for (int i = 0; i < steps; i++)
         {
             for (int copy = 0; copy < 4; copy++)
                 rig.Gpu.Run(() => rig.Stream.Copy(target, source, bytes));
             clock.IsRunning = true;
-            timed.Run(draws: false);
+            timed.Run();
             clock.IsRunning = false;
             clock.Collect();
         }

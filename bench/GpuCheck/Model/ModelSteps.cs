@@ -14,7 +14,7 @@ internal sealed class ModelSteps : IDisposable
     private readonly KvStore _store;
     private readonly Transformer _transformer;
     private readonly AttentionBatch _attention = new();
-    private readonly SampleBatch _samples = new();
+    private readonly SampleBatch[] _samples = [new(), new()];
     private readonly int[] _ids;
     private readonly int[] _wanted;
 
@@ -40,16 +40,8 @@ internal sealed class ModelSteps : IDisposable
         }
         _ids = [.. Enumerable.Range(0, row.Tokens).Select(i => (int)((i * 7919L) % config.VocabularySize))];
         _wanted = row.ChunkTokens > 0 ? [row.Tokens - 1] : [.. Enumerable.Range(0, row.DecodeRows)];
-        for (int i = 0; i < _wanted.Length; i++)
-        {
-            _samples.Add(
-                new SampleRow
-                {
-                    LogitsRow = i, Seed = (ulong)i, Position = row.Context, Target = -1, Temperature = 1,
-                    TopP = 1, TopK = -1, RepetitionPenalty = 1,
-                },
-                [], [], [], []);
-        }
+        foreach (SampleBatch samples in _samples)
+            AddDraws(samples, row.Context);
     }
 
     /// <summary>Memory of the K and V of a row.</summary>
@@ -59,25 +51,53 @@ internal sealed class ModelSteps : IDisposable
         return layout.BlockBytes * layout.BlocksFor(row.Positions) * row.Batch;
     }
 
-    /// <summary>Puts a step on the stream; where it draws, waits for what was drawn.</summary>
-    public void Run(bool draws)
+    /// <summary>Puts a step on the stream, without its draws.</summary>
+    public void Run()
+    {
+        _transformer.Run(_ids, _attention);
+        for (int first = 0; first < _wanted.Length; first += Transformer.LogitsRowCapacity)
+            LogitsFrom(first);
+        _backend.End();
+    }
+
+    /// <summary>Puts a step on the stream, with its draws.</summary>
+    /// <param name="turn">Draws of an even and an odd turn may be awaited apart.</param>
+    public void Draw(int turn)
     {
         _transformer.Run(_ids, _attention);
         for (int first = 0; first < _wanted.Length; first += Transformer.LogitsRowCapacity)
         {
-            int count = Math.Min(Transformer.LogitsRowCapacity, _wanted.Length - first);
-            Tensor logits = _transformer.Logits(_wanted.AsSpan(first, count));
-            if (draws)
-                _backend.Sample(logits, first, _samples, first, count);
+            Tensor logits = LogitsFrom(first);
+            _backend.Sample(logits, first, _samples[turn & 1], first, logits.Rows);
         }
         _backend.End();
     }
+
+    /// <summary>Waits for what was drawn.</summary>
+    public void Await(int turn) => _backend.Await(_samples[turn & 1]);
 
     public void Dispose()
     {
         _transformer.Dispose();
         _store.Dispose();
     }
+
+    private void AddDraws(SampleBatch samples, int position)
+    {
+        for (int i = 0; i < _wanted.Length; i++)
+        {
+            samples.Add(
+                new SampleRow
+                {
+                    LogitsRow = i, Seed = (ulong)i, Position = position, Target = -1, Temperature = 1,
+                    TopP = 1, TopK = -1, RepetitionPenalty = 1,
+                },
+                [], [], [], []);
+        }
+    }
+
+    private Tensor LogitsFrom(int first) => _transformer.Logits(
+        _wanted.AsSpan(first, Math.Min(Transformer.LogitsRowCapacity, _wanted.Length - first)));
 
     private static KvLayout LayoutOf(ModelConfig config) => KvLayout.GroupedQuery(
         config.LayerCount, PageSize, config.KvHeadCount, config.HeadDim, KvElement.BFloat16);

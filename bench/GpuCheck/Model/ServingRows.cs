@@ -12,16 +12,22 @@ internal sealed class ServingRows(CheckRig rig, CheckModel model) : IDisposable
 
     public IEnumerable<CheckCase> Cases()
     {
-        foreach ((string name, PdArmKind kind, KvDomainKind domain) in ((string, PdArmKind, KvDomainKind)[])
-        [
-            ("colocated", PdArmKind.Colocated, KvDomainKind.Host),
-            ("pd owner change", PdArmKind.Disaggregated, KvDomainKind.Host),
-            ("pd copy", PdArmKind.Disaggregated, KvDomainKind.Device),
-        ])
+        PdSettings settings = new()
         {
-            string row = $"serve/{model.Name} {name}";
-            yield return new(row, () => Task.Run(() => RunAsync(row, kind, domain)).GetAwaiter().GetResult());
-        }
+            Arms = [], Threads = 2, StallSeconds = StallSeconds, Backend = BackendKind.Cuda,
+            Gpu = rig.Settings.Gpu, CudaDriver = rig.Settings.DriverPath,
+            MaxTotalTokens = rig.Settings.Scale.ServedTokens,
+        };
+        yield return Case("colocated, no overlap", PdArmKind.Colocated, settings with
+        {
+            DisableOverlapSchedule = true,
+        });
+        yield return Case("colocated", PdArmKind.Colocated, settings);
+        yield return Case("pd owner change", PdArmKind.Disaggregated, settings);
+        yield return Case("pd copy", PdArmKind.Disaggregated, settings with
+        {
+            KvDomain = KvDomainKind.Device,
+        });
     }
 
     public void Dispose()
@@ -30,7 +36,13 @@ internal sealed class ServingRows(CheckRig rig, CheckModel model) : IDisposable
             Directory.Delete(_folder, recursive: true);
     }
 
-    private async Task<CheckRow> RunAsync(string name, PdArmKind kind, KvDomainKind domain)
+    private CheckCase Case(string name, PdArmKind kind, PdSettings settings)
+    {
+        string row = $"serve/{model.Name} {name}";
+        return new(row, () => Task.Run(() => RunAsync(row, kind, settings)).GetAwaiter().GetResult());
+    }
+
+    private async Task<CheckRow> RunAsync(string name, PdArmKind kind, PdSettings settings)
     {
         CheckScale scale = rig.Settings.Scale;
         long free = new DriveInfo(Path.GetTempPath()).AvailableFreeSpace;
@@ -44,12 +56,6 @@ internal sealed class ServingRows(CheckRig rig, CheckModel model) : IDisposable
             checkpoint.WriteTo(_folder, model);
         }
         PdArm arm = new(name, name, kind, scale.ServingChunk);
-        PdSettings settings = new()
-        {
-            Arms = [arm], Threads = 2, KvDomain = domain, StallSeconds = StallSeconds,
-            Backend = BackendKind.Cuda, Gpu = rig.Settings.Gpu, CudaDriver = rig.Settings.DriverPath,
-            MaxTotalTokens = scale.ServedTokens,
-        };
         LoadTrace trace;
         await using (EngineServer server = await EngineServer.StartAsync(_folder, arm, settings, scale.Load)
             .ConfigureAwait(false))

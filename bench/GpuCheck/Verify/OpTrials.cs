@@ -139,6 +139,7 @@ internal sealed class OpTrials(CheckRig rig, IBackend reference)
         using CheckSide gpu = new(rig.Backend), host = new(reference);
         Tensor logits = gpu.Tensor(rows, vocabulary, values);
         gpu.Batch(rows, () => rig.Backend.Sample(logits, 0, ours, 0, rows));
+        rig.Backend.Await(ours);
         Tensor same = host.Tensor(rows, vocabulary, values);
         reference.Sample(same, 0, theirs, 0, rows);
         return SampleTrial.Compare($"verify/sample {vocabulary}", ours, theirs, vocabulary);

@@ -63,7 +63,8 @@ internal sealed class ParityTrials(CheckRig rig)
     private CheckRow Decode(string name, int window, bool usesGraphs)
     {
         const int seed = 12;
-        using CudaBackend? graphed = usesGraphs ? new CudaBackend(rig.Gpu, usesGraphs: true) : null;
+        using CudaBackend? graphed = usesGraphs ? new CudaBackend(
+            rig.Gpu, usesGraphs: true, runsAhead: false) : null;
         using CheckSide side = new(graphed ?? rig.Backend);
         int[] lengths = [.. Scale.ParityContexts];
         int most = Math.Max(lengths.Max(), Scale.ParityBatches.Max());
@@ -76,8 +77,9 @@ internal sealed class ParityTrials(CheckRig rig)
         long compared = 0;
         foreach (int batch in Scale.ParityBatches)
         {
-            // Three turns: another row first each time; of graphs a first, a capture and a replay.
-            for (int turn = 0; turn < 3; turn++)
+            // Another row first each time; of graphs, of which each half of a step's memory has its own, a
+            // first launch, a capture and a replay.
+            for (int turn = 0; turn < (usesGraphs ? 6 : 3); turn++)
             {
                 (int Sequence, int Position)[] rows = Rows(lengths, batch, usesGraphs ? 0 : turn);
                 float[] actual = sequences.Run([.. rows.Select(row => (row.Sequence, row.Position, 1))]);
