@@ -262,6 +262,7 @@ public sealed partial class EngineModel : IDisposable
     {
         _live.TryRemove(generation.Id, out _);
         _parts.Instruments.Record(generation);
+        RequestEnded?.Invoke(generation);
     }
 
     private void EndOverdue()

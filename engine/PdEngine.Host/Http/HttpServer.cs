@@ -39,6 +39,7 @@ internal sealed class HttpServer : IAsyncDisposable
         Totals = new(engine.Models.Select(model => model.Name));
         Loans = new(engine.Models);
         Pace = new(Clock, Environment.ProcessorCount);
+        Page = new(this, Clock);
         DefaultModel = engine.Models.FirstOrDefault(model => model.TakesUpdates) ?? engine.Models[0];
         _routes = new(engine.Models.Select(model => model.Name));
         _app = Build(options);
@@ -65,6 +66,9 @@ internal sealed class HttpServer : IAsyncDisposable
     public MemoryLoans Loans { get; }
 
     public EventPace Pace { get; }
+
+    /// <summary>What the page at / shows.</summary>
+    public PageState Page { get; }
 
     /// <summary>Weights in a body take much memory: one at a time.</summary>
     public SemaphoreSlim WeightsTurn { get; } = new(1, 1);
@@ -154,6 +158,7 @@ internal sealed class HttpServer : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await _app.DisposeAsync().ConfigureAwait(false);
+        Page.Dispose();
         Totals.Dispose();
         Pace.Dispose();
         _empty.Dispose();

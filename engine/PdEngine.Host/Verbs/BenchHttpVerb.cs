@@ -49,11 +49,20 @@ internal sealed class BenchHttpVerb
     public static Command Create()
     {
         BenchHttpVerb verb = new();
-        Command command = new(
+        Verb command = new(
             "http", "The same streams in process and by HTTP, by turns, clients on the same machine.")
         {
-            verb._shape, verb._streams, verb._tokens, verb._requests, verb._arms, verb._quick,
+            Examples =
+            [
+                "pdengine bench http --shape smollm2-135m --tokens 40",
+                "pdengine bench http --shape pd-tiny --tokens 480 --requests 4 --repeats 10",
+            ],
         };
+        foreach (Option option in new Option[]
+            { verb._shape, verb._streams, verb._tokens, verb._requests, verb._arms, verb._quick })
+        {
+            command.Options.Add(option);
+        }
         verb._flags.AddTo(command);
         command.SetAction((parsed, cancellation) =>
             CommandLine.GuardAsync(() => verb.RunAsync(parsed, cancellation)));
