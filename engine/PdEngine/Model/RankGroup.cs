@@ -30,6 +30,8 @@ internal sealed class RankGroup : IDisposable
         for (int rank = 0; rank < _residuals.Length; rank++)
             _residuals[rank] = backends[rank].CreateTensor(tokenCapacity, config.HiddenSize);
         _logits = backends[0].CreateShared(Transformer.LogitsRowCapacity, config.HeadRows, backends);
+        foreach (IBackend backend in backends)
+            backend.ShareDraws(backends);
     }
 
     /// <summary>Where a rank puts its part of a product [tokens, hidden].</summary>
@@ -44,6 +46,20 @@ internal sealed class RankGroup : IDisposable
 
     /// <summary>Logits as one rank sees them [rows, head rows].</summary>
     public Tensor ViewLogits() => _logits.View(0, _logits.Columns);
+
+    /// <summary>A rank begins a step: it may read what rank 0 drew in the last one.</summary>
+    public void Begin(int rank)
+    {
+        if (rank > 0)
+            _backends[rank].Follow(_backends[0]);
+    }
+
+    /// <summary>A rank has called all ops of a step.</summary>
+    public void End(int rank)
+    {
+        if (rank == 0)
+            _backends[rank].Publish();
+    }
 
     /// <summary>
     /// Waits for all ranks; what they called before comes before what the caller calls next.

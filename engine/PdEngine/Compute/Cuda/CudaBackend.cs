@@ -11,6 +11,7 @@ internal sealed partial class CudaBackend : IBackend
 {
     private readonly CudaGpu _gpu;
     private readonly CudaBatch _batch;
+    private CudaSampling _draws;
 
     /// <param name="gpu">Not owned.</param>
     /// <param name="usesGraphs">Launches the layers of decode batches as graphs.</param>
@@ -21,6 +22,7 @@ internal sealed partial class CudaBackend : IBackend
         RunsAhead = runsAhead;
         Lane = gpu.Make(() => new CudaLane(gpu));
         _batch = gpu.Make(() => new CudaBatch(Lane, usesGraphs));
+        _draws = _batch.Sampling;
         Copies = new(Lane);
     }
 
@@ -98,7 +100,7 @@ internal sealed partial class CudaBackend : IBackend
         {
             Table = Own(table).First,
             Tokens = _batch.PutTokens(tokenIds),
-            Previous = _batch.Sampling.Previous,
+            Previous = _draws.Previous,
             Output = Float(output, writes: true),
             TableStride = table.Columns,
             OutputStride = output.Stride,
