@@ -19,7 +19,8 @@ internal sealed partial class CudaBackend : IBackend
     /// <param name="cublas">Computes products; null: the kernels do. Not with graphs.</param>
     /// <param name="partition">What it runs on; null is the whole GPU. Not owned.</param>
     public CudaBackend(
-        CudaGpu gpu, bool usesGraphs, bool runsAhead, CublasLt? cublas, CudaPartition? partition)
+        CudaGpu gpu, bool usesGraphs, bool runsAhead, CublasLt? cublas = null,
+        CudaPartition? partition = null)
     {
         Check.That(cublas is null || !usesGraphs);
         _gpu = gpu;
