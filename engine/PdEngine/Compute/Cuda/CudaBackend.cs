@@ -12,6 +12,7 @@ internal sealed partial class CudaBackend : IBackend
     private readonly CudaGpu _gpu;
     private readonly CudaBatch _batch;
     private readonly CublasProducts? _products;
+    private CudaSampling _draws;
 
     /// <param name="gpu">Not owned.</param>
     /// <param name="usesGraphs">Launches the layers of decode batches as graphs.</param>
@@ -28,6 +29,7 @@ internal sealed partial class CudaBackend : IBackend
         _products = cublas is null ? null : gpu.Make(() => new CublasProducts(cublas, gpu.Context));
         Lane = gpu.Make(() => new CudaLane(gpu, partition));
         _batch = gpu.Make(() => new CudaBatch(Lane, usesGraphs));
+        _draws = _batch.Sampling;
         Copies = new(Lane);
     }
 
@@ -110,7 +112,7 @@ internal sealed partial class CudaBackend : IBackend
         {
             Table = Own(table).First,
             Tokens = _batch.PutTokens(tokenIds),
-            Previous = _batch.Sampling.Previous,
+            Previous = _draws.Previous,
             Output = Float(output, writes: true),
             TableStride = table.Columns,
             OutputStride = output.Stride,
