@@ -38,6 +38,7 @@ internal sealed class HttpServer : IAsyncDisposable
         Log = new(options, Clock);
         Totals = new(engine.Models.Select(model => model.Name));
         Loans = new(engine.Models);
+        Page = new(this, Clock);
         DefaultModel = engine.Models.FirstOrDefault(model => model.TakesUpdates) ?? engine.Models[0];
         _routes = new(engine.Models.Select(model => model.Name));
         _app = Build(options);
@@ -62,6 +63,9 @@ internal sealed class HttpServer : IAsyncDisposable
     public MeterTotals Totals { get; }
 
     public MemoryLoans Loans { get; }
+
+    /// <summary>What the page at / shows.</summary>
+    public PageState Page { get; }
 
     /// <summary>Weights in a body take much memory: one at a time.</summary>
     public SemaphoreSlim WeightsTurn { get; } = new(1, 1);
@@ -156,6 +160,7 @@ internal sealed class HttpServer : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await _app.DisposeAsync().ConfigureAwait(false);
+        Page.Dispose();
         Totals.Dispose();
         _empty.Dispose();
         WeightsTurn.Dispose();

@@ -100,7 +100,7 @@ internal sealed class ModelPullVerb
         int parallel = BenchFlags.Within(parsed, _parallel, 1, MostParallel);
         using HubClient hub = new(parsed.GetValue(_endpoint)!, Token(parsed));
         HubListing listing = await ListAsync(hub, repo, revision, cancellation).ConfigureAwait(false);
-        IReadOnlyList<HubFile> chosen = Choose(
+        HubFile[] chosen = Choose(
             listing.Files, parsed.GetValue(_include) ?? [], parsed.GetValue(_exclude) ?? []);
         PullFolder folder = new(parsed.GetValue(_to) ?? repo.Split('/')[^1]);
         List<HubFile> missing = [];
@@ -171,7 +171,7 @@ internal sealed class ModelPullVerb
 
     /// <summary>The files that are wanted.</summary>
     /// <exception cref="OptionsException">There are none, or it is not said which.</exception>
-    private static IReadOnlyList<HubFile> Choose(
+    private static HubFile[] Choose(
         IReadOnlyList<HubFile> files, string[] include, string[] exclude)
     {
         HubFile[] ggufs = [.. files.Where(file => Fits(file, ["*.gguf"]) && !Fits(file, exclude))];
