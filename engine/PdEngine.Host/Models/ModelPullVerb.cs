@@ -137,7 +137,8 @@ internal sealed class ModelPullVerb
         }
         catch (HttpRequestException fault)
         {
-            throw new IOException($"the hub cannot be reached: {fault.Message}", fault);
+            string why = fault.InnerException is { } inner ? $" ({inner.Message})" : "";
+            throw new IOException($"the hub cannot be reached: {fault.Message}{why}", fault);
         }
     }
 
