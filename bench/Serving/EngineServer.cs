@@ -26,10 +26,15 @@ internal sealed class EngineServer : IServer
             Disaggregate = DisaggregateMode.Always,
             KvDomain = settings.KvDomain,
             LendsCores = arm.Kind is PdArmKind.DisaggregatedLending,
-            Backend = BackendKind.Cpu,
+            Backend = settings.Backend,
+            DisableOverlapSchedule = settings.DisableOverlapSchedule,
+            CudaDriver = settings.CudaDriver,
+            Devices = settings.Gpu is { } gpu
+                ? string.Join(',', Enumerable.Repeat($"cuda:{gpu}", arm.IsDisaggregated ? 2 : 1))
+                : null,
             Isa = settings.Isa,
             ThreadCount = settings.Threads,
-            MaxTotalTokens = (int)Math.Min(tokens, int.MaxValue),
+            MaxTotalTokens = settings.MaxTotalTokens ?? (int)Math.Min(tokens, int.MaxValue),
             MaxRunningRequests = Math.Max(64, load.MaxConcurrency),
             ChunkedPrefillSize = arm.ChunkTokens,
             ContextLength = load.LongestTokens,

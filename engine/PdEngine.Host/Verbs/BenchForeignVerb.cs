@@ -39,8 +39,11 @@ internal sealed class BenchForeignVerb
     public static Command Create()
     {
         BenchForeignVerb verb = new();
-        Command foreign = new(
-            "foreign", "Prefill and decode beside a foreign process that keeps one core busy.");
+        Verb foreign = new(
+            "foreign", "Prefill and decode beside a foreign process that keeps one core busy.")
+        {
+            Examples = ["pdengine bench foreign --core 0"],
+        };
         foreach (Option option in new Option[] { verb._shape, verb._rows, verb._core, verb._quick })
             foreign.Options.Add(option);
         verb._flags.AddTo(foreign);

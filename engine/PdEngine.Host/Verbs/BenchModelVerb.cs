@@ -11,7 +11,7 @@ internal sealed class BenchModelVerb
 {
     private readonly Option<string?> _model = new("--model", "-m")
     {
-        Description = "Checkpoint: a Hugging Face folder or a GGUF file.", HelpName = "PATH",
+        Description = "Checkpoint, a Hugging Face folder or a GGUF file; absent: --shape.", HelpName = "PATH",
     };
 
     private readonly Option<string?> _shape = new("--shape")
@@ -50,7 +50,14 @@ internal sealed class BenchModelVerb
     public static Command Create()
     {
         BenchModelVerb verb = new();
-        Command model = new("model", "Whole-model prefill and decode on random or real weights.");
+        Verb model = new("model", "Whole-model prefill and decode on random or real weights.")
+        {
+            Examples =
+            [
+                "pdengine bench model --shape qwen3-0.6b",
+                "pdengine bench model --model Qwen3-0.6B/ --rows prefill-512,decode-8 --ops",
+            ],
+        };
         foreach (Option option in new Option[]
             { verb._model, verb._shape, verb._dtype, verb._rows, verb._ops, verb._quick })
         {

@@ -37,7 +37,10 @@ internal sealed class BenchPriceVerb
     public static Command Create()
     {
         BenchPriceVerb verb = new();
-        Command command = new("price", "What int8 costs: log-probs, perplexity and greedy answers.");
+        Verb command = new("price", "What int8 costs: log-probs, perplexity and greedy answers.")
+        {
+            Examples = ["pdengine bench price --model SmolLM2.Q4_1.gguf --goldens golden.json"],
+        };
         foreach (Option option in new Option[] { verb._model, verb._goldens, verb._isa, verb._threads })
             command.Options.Add(option);
         verb._output.AddTo(command);

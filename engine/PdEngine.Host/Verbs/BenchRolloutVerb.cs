@@ -50,9 +50,12 @@ internal sealed class BenchRolloutVerb
     public static Command Create()
     {
         BenchRolloutVerb verb = new();
-        Command command = new(
+        Verb command = new(
             "rollout",
-            "As many samples, of one a prompt against several, each from a cold start.");
+            "As many samples, of one a prompt against several, each from a cold start.")
+        {
+            Examples = ["pdengine bench rollout --samples-per-prompt 1,8"],
+        };
         foreach (Option option in new Option[]
             { verb._shape, verb._samples, verb._each, verb._prompt, verb._tokens, verb._quick })
         {

@@ -41,8 +41,11 @@ internal sealed class BenchUpdateVerb
     public static Command Create()
     {
         BenchUpdateVerb verb = new();
-        Command command = new(
-            "update", "Weight updates from memory beside streams that decode, in every pause mode.");
+        Verb command = new(
+            "update", "Weight updates from memory beside streams that decode, in every pause mode.")
+        {
+            Examples = ["pdengine bench update --shape qwen3-0.6b"],
+        };
         foreach (Option option in new Option[]
             { verb._shape, verb._arms, verb._streams, verb._context, verb._quick })
         {
