@@ -70,6 +70,11 @@ public sealed record EngineOptions
     public bool DisableCudaGraph { get; init; }
 
     /// <summary>
+    /// On GPUs, a step is started when the results of the one before are there; changes no bit.
+    /// </summary>
+    public bool DisableOverlapSchedule { get; init; }
+
+    /// <summary>
     /// Instruction set of the CPU backend; <see cref="CpuIsa.Auto"/> takes the best this CPU has.
     /// </summary>
     public CpuIsa Isa { get; init; } = CpuIsa.Auto;

@@ -45,6 +45,13 @@ internal sealed class FakeKvMemory(KvBlockPool pool)
             Array.Copy(source._upper, sourceBlock * size, _upper, block * size, size);
     }
 
+    /// <summary>Nothing in it is what anyone has written.</summary>
+    public void Scramble()
+    {
+        Array.Fill(_lower, int.MinValue);
+        Array.Fill(_upper, int.MinValue);
+    }
+
     private static int[] NewGenerations(int count)
     {
         int[] generations = new int[count];

@@ -91,6 +91,9 @@ internal sealed class EngineFlags(bool splitsByDefault = false, int pageSize = 6
 
     public void AddTo(Command verb)
     {
+        _backend.CompletionSources.Add("auto", "cuda", "cpu", "reference");
+        _isa.CompletionSources.Add("auto", "amx", "amx-emulated", "avx512-bf16", "avx512", "avx2");
+        _quantization.CompletionSources.Add("none", "w8a8_int8");
         foreach (Option option in new Option[]
         {
             _model, _backend, _isa, _quantization, _threads, _pageSize, _maxTotalTokens,

@@ -28,6 +28,11 @@ internal sealed class GpuFlags
     private readonly Option<bool> _noGraph =
         new("--disable-cuda-graph") { Description = "Launches decode steps kernel by kernel." };
 
+    private readonly Option<bool> _noOverlap = new("--disable-overlap-schedule")
+    {
+        Description = "Starts a step on a GPU when the results of the one before are there.",
+    };
+
     private readonly Option<string?> _driver = File("--cuda-driver", "the CUDA driver");
 
     private readonly Option<string?> _nccl =
@@ -37,9 +42,10 @@ internal sealed class GpuFlags
 
     public void AddTo(Command verb)
     {
+        _gemm.CompletionSources.Add("own", "cublaslt");
         foreach (Option option in new Option[]
         {
-            _devices, _prefillFraction, _gemm, _noGraph, _driver, _nccl, _cublas,
+            _devices, _prefillFraction, _gemm, _noGraph, _noOverlap, _driver, _nccl, _cublas,
         })
         {
             verb.Options.Add(option);
@@ -53,6 +59,7 @@ internal sealed class GpuFlags
         Gemm = EngineFlags.Choice("--gemm", parsed.GetValue(_gemm)!, ("own", GemmKind.Own),
             ("cublaslt", GemmKind.CublasLt)),
         DisableCudaGraph = parsed.GetValue(_noGraph),
+        DisableOverlapSchedule = parsed.GetValue(_noOverlap),
         CudaDriver = parsed.GetValue(_driver),
         NcclLibrary = parsed.GetValue(_nccl),
         CublasLibrary = parsed.GetValue(_cublas),

@@ -30,6 +30,7 @@ internal static class Backends
             Gemm = options.Gemm,
             CublasPath = options.CublasLibrary,
             UsesGraphs = !options.DisableCudaGraph,
+            RunsAhead = !options.DisableOverlapSchedule,
         };
         if (cuda.Gpus is not null && options.Backend is not (BackendKind.Cuda or BackendKind.Auto))
         {

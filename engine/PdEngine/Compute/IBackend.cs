@@ -13,6 +13,12 @@ internal interface IBackend : IDisposable
     /// <summary>How this backend stores K and V.</summary>
     KvElement KvElement { get; }
 
+    /// <summary>
+    /// A batch may begin before the results of the one before are awaited; its ids below 0 are draws of that
+    /// one: see <see cref="ForwardBatch.TokenIds"/>.
+    /// </summary>
+    bool RunsAhead => false;
+
     /// <summary>Where its tensors and weights lie.</summary>
     MemoryDomain Memory => MemoryDomain.Host;
 
@@ -66,10 +72,18 @@ internal interface IBackend : IDisposable
     }
 
     /// <summary>
-    /// All ops of the batch have been called: waits until the results of its samples are there. What else
-    /// the ops write is in order for other ops, on whatever device, but may not have been written yet.
+    /// All ops of the batch have been called. What they write is in order for other ops, on whatever device,
+    /// but may not have been written yet; what it sampled is there after <see cref="Await"/>.
     /// </summary>
     void End()
+    {
+    }
+
+    /// <summary>
+    /// Waits until the results of a batch that has ended are in its samples, where there are any. (Nothing to
+    /// do where ops compute when they are called.)
+    /// </summary>
+    void Await(SampleBatch samples)
     {
     }
 
@@ -86,7 +100,7 @@ internal interface IBackend : IDisposable
     {
     }
 
-    /// <summary>output[i] = row tokenIds[i] of the table.</summary>
+    /// <summary>output[i] = row tokenIds[i] of the table; of a draw, where that is below 0.</summary>
     void Embed(Matrix table, ReadOnlySpan<int> tokenIds, Tensor output);
 
     /// <summary>output = input / rms(input) * weight, row by row.</summary>

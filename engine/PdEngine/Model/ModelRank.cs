@@ -26,7 +26,9 @@ internal sealed class ModelRank : IDisposable
         _transformer = new(backend, weights, heads, tokenCapacity, group);
     }
 
-    /// <summary>Computes a batch; the results are in its samples when every rank has returned.</summary>
+    /// <summary>
+    /// Computes a batch; what it sampled is there when every rank has returned and rank 0 has awaited it.
+    /// </summary>
     public void Run(ForwardBatch batch)
     {
         _transformer.Run(batch.TokenIds, batch.Attention);

@@ -72,6 +72,19 @@ internal sealed class StepScheduler
     /// <summary>Takes over a sequence that holds its blocks here already.</summary>
     public void AddArrived(Sequence sequence) => _decode.AddArrived(sequence);
 
+    /// <summary>
+    /// Whether the next batch can be chosen before the results of a started one are known: that one is a
+    /// decode step, and the next has blocks for all who go on.
+    /// </summary>
+    public bool TryReserveAhead(ForwardBatch started)
+    {
+        if (started.HasChunks)
+            return false;
+        if (ArrivedCount > 0)
+            _decode.Promote(_clock.GetTimestamp());
+        return _decode.TryReserveAhead();
+    }
+
     /// <summary>Fills a batch with the next step's work.</summary>
     /// <remarks>
     /// Decoding sequences get their blocks before anything is admitted, and a step that had to retract admits
@@ -104,7 +117,10 @@ internal sealed class StepScheduler
         if (!_decode.IsStalled)
         {
             foreach (Sequence sequence in _decode.Running)
-                BatchBuilder.Add(batch, sequence, 1, _space.PageSize);
+            {
+                if (_decode.GoesOn(sequence))
+                    BatchBuilder.Add(batch, sequence, 1, _space.PageSize);
+            }
         }
         _prefillHadTurn = false;
         return batch.TokenCount > 0;
@@ -167,6 +183,7 @@ internal sealed class StepScheduler
     /// <summary>Takes the blocks of a sequence that neither scheduler has.</summary>
     public void Release(Sequence sequence, bool keeps)
     {
+        Check.That(!sequence.IsStarted);
         if (keeps)
             _space.Keep(sequence.Kv, sequence.Tokens[..sequence.ComputedCount]);
         _space.Release(sequence.Kv);

@@ -32,8 +32,19 @@ internal sealed partial class CudaBackend
         {
             throw _gpu.Refused(refused);
         }
-        if (_batch.Sampling.IsPending)
-            _batch.Sampling.Finish();
+    }
+
+    public void Await(SampleBatch samples)
+    {
+        try
+        {
+            _gpu.Context.MakeCurrent();
+            _batch.Sampling.Await(samples);
+        }
+        catch (CudaException refused)
+        {
+            throw _gpu.Refused(refused);
+        }
     }
 
     public void Publish()

@@ -4,7 +4,7 @@ namespace PdEngine;
 
 /// <summary>
 /// The kernels of kernels/cuda on one stream of a GPU: bf16 weights and KV, a float32 residual, bf16 inputs
-/// of products. Ops put work on the stream; <see cref="End"/> waits where a batch has results.
+/// of products. Ops put work on the stream; <see cref="Await"/> waits where a batch has results.
 /// Not yet run on a GPU: its tests run the kernels on the CPU, under a stand-in for the driver.
 /// </summary>
 internal sealed partial class CudaBackend : IBackend
@@ -14,13 +14,13 @@ internal sealed partial class CudaBackend : IBackend
     private readonly CublasProducts? _products;
 
     /// <param name="gpu">Not owned.</param>
-    /// <param name="usesGraphs">Launches the layers of decode batches as graphs.</param>
-    /// <param name="cublas">Computes products; null: the kernels do. Not with graphs.</param>
+    /// <param name="cublas">Computes products, and there are no graphs; null: the kernels do.</param>
     /// <param name="partition">What it runs on; null is the whole GPU. Not owned.</param>
-    public CudaBackend(CudaGpu gpu, bool usesGraphs, CublasLt? cublas, CudaPartition? partition)
+    public CudaBackend(CudaGpu gpu, CublasLt? cublas, CudaPartition? partition)
     {
-        Check.That(cublas is null || !usesGraphs);
         _gpu = gpu;
+        RunsAhead = gpu.Options.RunsAhead;
+        bool usesGraphs = gpu.Options.UsesGraphs && cublas is null;
         _products = cublas is null ? null : gpu.Make(() => new CublasProducts(cublas, gpu.Context));
         Lane = gpu.Make(() => new CudaLane(gpu, partition));
         _batch = gpu.Make(() => new CudaBatch(Lane, usesGraphs));
@@ -38,6 +38,8 @@ internal sealed partial class CudaBackend : IBackend
     public string Name => $"cuda/sm_{_gpu.Device.Capability}";
 
     public KvElement KvElement => KvElement.BFloat16;
+
+    public bool RunsAhead { get; }
 
     public MemoryDomain Memory => _gpu.Memory;
 
@@ -104,6 +106,7 @@ internal sealed partial class CudaBackend : IBackend
         {
             Table = Own(table).First,
             Tokens = _batch.PutTokens(tokenIds),
+            Previous = _batch.Sampling.Previous,
             Output = Float(output, writes: true),
             TableStride = table.Columns,
             OutputStride = output.Stride,

@@ -4,7 +4,7 @@ using PdEngine.Interop;
 namespace PdEngine;
 
 /// <summary>
-/// The batch that a lane is computing: its inputs, its launches, its samples. A batch of decode rows alone
+/// The batch that is being put on a lane: its inputs, its launches, its samples. A batch of decode rows alone
 /// is padded to a power of two and its layers are launched as a graph; padded rows have no keys and write
 /// their K and V into a block that no sequence has.
 /// </summary>
@@ -60,25 +60,22 @@ internal sealed class CudaBatch : IDisposable
         if (_paddedCount > 0)
         {
             _inputs.BeginFixed(batch.Blocks);
-            _recording.Open(_paddedCount);
+            // What the batch before drew lies elsewhere each other time.
+            _recording.Open((2 * _paddedCount) + _memory.Half);
         }
         else
             _inputs.BeginAnywhere();
-        Attention.Begin(batch, tokenCount, _paddedCount, page, scratchBlock: store.BlockCount);
+        Attention.Begin(batch, tokenCount, _paddedCount, page, store.Pool.ScratchBlock);
     }
 
     /// <inheritdoc cref="IBackend.End"/>
     public void End()
     {
         Flush();
-        bool hasResults = Sampling.IsPending;
-        if (hasResults)
-            Sampling.Return();
+        Sampling.Return();
         _lane.Mark();
         _isOpen = false;
         _memory.Close();
-        if (hasResults)
-            _memory.Await();
     }
 
     /// <summary>

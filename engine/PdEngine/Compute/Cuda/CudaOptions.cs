@@ -41,6 +41,9 @@ internal sealed record CudaOptions
     /// <summary>Decode batches are launched as graphs.</summary>
     public bool UsesGraphs { get; init; } = true;
 
+    /// <summary>A step is put on a GPU before the results of the one before are awaited.</summary>
+    public bool RunsAhead { get; init; } = true;
+
     /// <summary>
     /// GPU of each device of the plan, as the driver counts; a GPU may be named more than once. Null takes
     /// GPUs in order, and shares them evenly where there are more devices.
