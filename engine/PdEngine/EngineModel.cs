@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Diagnostics;
 
 namespace PdEngine;
 
@@ -317,6 +318,8 @@ public sealed partial class EngineModel : IDisposable
         SequenceDecoder observer = new(
             _parts.Tokenizer, request.Sampling, stream, _clock, WeightVersion, Ended);
         Sequence sequence = new(request, observer, _clock.GetTimestamp());
+        Activity? span = _parts.Tracer.Begin(request, sequence.Times);
+        stream.Trace = span?.Context;
         _live[request.Id] = sequence;
         try
         {
@@ -324,11 +327,15 @@ public sealed partial class EngineModel : IDisposable
             if (!_door.TryHold(sequence))
                 _parts.Router.Submit(sequence);
         }
-        catch
+        catch (Exception refusal)
         {
             _live.TryRemove(request.Id, out _);
+            if (span is not null)
+                RequestTracer.Refuse(span, refusal);
             throw;
         }
+        if (span is not null)
+            _parts.Tracer.EndWith(span, request, sequence.Times, stream.Completion);
         return stream;
     }
 

@@ -58,6 +58,7 @@ internal sealed class ModelParts : IDisposable
         Router.Connect(_slots);
         _watchdog = new(_slots, options.Clock);
         Instruments = new(Name, Router);
+        Tracer = new(Name, options.Clock);
         RequestTimeout = options.Topology is null
             ? Timeout.InfiniteTimeSpan
             : TimeSpan.FromSeconds(plan.RequestTimeoutSecs);
@@ -78,6 +79,8 @@ internal sealed class ModelParts : IDisposable
     public Router Router { get; }
 
     public EngineInstruments Instruments { get; }
+
+    public RequestTracer Tracer { get; }
 
     /// <summary>A stream's reader is woken every so many tokens.</summary>
     public int StreamInterval => Decoding.StreamInterval;
@@ -161,6 +164,7 @@ internal sealed class ModelParts : IDisposable
         if (!HasLostThread)
             _pools.Dispose();
         Instruments?.Dispose();
+        Tracer?.Dispose();
         Swap?.Current.Weights!.RemoveUser();
     }
 

@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Diagnostics;
 using System.Text.Json;
 using Microsoft.AspNetCore.Http;
 
@@ -22,6 +23,9 @@ internal sealed class HttpCall(HttpContext context, HttpServer server, Access ac
 
     /// <summary>What the caller may do.</summary>
     public Access Access => access;
+
+    /// <summary>The caller's span, where it names one.</summary>
+    public ActivityContext? TraceParent { get; } = Host.TraceParent.Of(context.Request);
 
     /// <summary>The client has gone.</summary>
     public CancellationToken Gone => context.RequestAborted;

@@ -30,6 +30,9 @@ internal sealed class ServeVerb
     {
         ServeOptions options = _serve.Read(parsed, Environment.GetEnvironmentVariable);
         int maxQueued = _serve.MaxQueuedRequests(parsed);
+        // Before the engine, and so behind it: its last spans are written as it ends.
+        RequestLog log = new(options, TimeProvider.System);
+        using OtlpExport? export = options.Otlp is { } otlp ? new(otlp, log.Exported) : null;
         string model = "";
         (Engine engine, ServedPlan? plan) = await _engine.StartAsync(
             parsed, cancellation, everyService: true, asked =>
@@ -54,6 +57,7 @@ internal sealed class ServeVerb
         await ended.Task.ConfigureAwait(false);
         Console.Error.WriteLine($"ending: requests may go on for {options.DrainTimeout.TotalSeconds:F0} s");
         await server.DrainAsync().ConfigureAwait(false);
+        export?.SendMetrics();
         return CommandLine.Done;
     }
 }

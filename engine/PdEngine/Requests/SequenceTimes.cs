@@ -9,6 +9,7 @@ internal sealed class SequenceTimes
     private readonly long[] _stageTicks = new long[(int)SequenceStage.DecodeForward + 1];
     private SequenceStage _stage;
     private long _stageStart;
+    private List<StageStart>? _trail;
 
     public SequenceTimes(long submittedTicks)
     {
@@ -29,13 +30,21 @@ internal sealed class SequenceTimes
     /// <summary>When the present stage began.</summary>
     public long StageStartTicks => _stageStart;
 
+    /// <summary>Every stage as it was come into, in order; empty where nobody asked for it.</summary>
+    public IReadOnlyList<StageStart> Trail => _trail ?? [];
+
     /// <summary>Ticks spent in a stage so far.</summary>
     public long TicksIn(SequenceStage stage) => _stageTicks[(int)stage];
+
+    /// <summary>Notes stages from the first on; before any other is entered.</summary>
+    public void KeepTrail() => _trail = new(8) { new(_stage, _stageStart) };
 
     /// <summary>From now on time counts for this stage.</summary>
     public void Enter(SequenceStage stage, long nowTicks)
     {
         _stageTicks[(int)_stage] += nowTicks - _stageStart;
+        if (stage != _stage)
+            _trail?.Add(new(stage, nowTicks));
         _stageStart = nowTicks;
         _stage = stage;
     }

@@ -1,4 +1,5 @@
 // Modules, functions, launches and graphs.
+#include <algorithm>
 #include <cstring>
 #include <vector>
 
@@ -40,8 +41,9 @@ class SpoiltPeers {
       Address word;
       memcpy(&word, arguments.data() + i, sizeof word);
       const Mapping* mapping = find_mapping(word, 4);
-      if (mapping != nullptr && mapping->device != device)
-        spoilt_.push_back(reinterpret_cast<char*>(word) + 2);
+      if (mapping == nullptr || mapping->device == device) continue;
+      Address end = std::min(mapping->first + mapping->bytes, word + (1 << 16));
+      for (Address byte = word + 2; byte < end; byte += 64) spoilt_.push_back(reinterpret_cast<char*>(byte));
     }
     flip();
   }

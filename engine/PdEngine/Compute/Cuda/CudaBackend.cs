@@ -11,15 +11,18 @@ internal sealed partial class CudaBackend : IBackend
 {
     private readonly CudaGpu _gpu;
     private readonly CudaBatch _batch;
+    private readonly CublasProducts? _products;
 
     /// <param name="gpu">Not owned.</param>
-    /// <param name="usesGraphs">Launches the layers of decode batches as graphs.</param>
-    /// <param name="runsAhead">See <see cref="IBackend.RunsAhead"/>.</param>
-    public CudaBackend(CudaGpu gpu, bool usesGraphs, bool runsAhead)
+    /// <param name="cublas">Computes products, and there are no graphs; null: the kernels do.</param>
+    /// <param name="partition">What it runs on; null is the whole GPU. Not owned.</param>
+    public CudaBackend(CudaGpu gpu, CublasLt? cublas, CudaPartition? partition)
     {
         _gpu = gpu;
-        RunsAhead = runsAhead;
-        Lane = gpu.Make(() => new CudaLane(gpu));
+        RunsAhead = gpu.Options.RunsAhead;
+        bool usesGraphs = gpu.Options.UsesGraphs && cublas is null;
+        _products = cublas is null ? null : gpu.Make(() => new CublasProducts(cublas, gpu.Context));
+        Lane = gpu.Make(() => new CudaLane(gpu, partition));
         _batch = gpu.Make(() => new CudaBatch(Lane, usesGraphs));
         Copies = new(Lane);
     }
@@ -269,6 +272,7 @@ internal sealed partial class CudaBackend : IBackend
     public void Dispose()
     {
         Copies.Dispose();
+        _products?.Dispose();
         _batch.Dispose();
         Lane.Dispose();
     }
@@ -280,6 +284,11 @@ internal sealed partial class CudaBackend : IBackend
         int rows = _batch.Rows(input);
         if (rows == 0)
             return;
+        if (_products is not null && epilogue != CudaGemmEpilogue.SwiGlu)
+        {
+            MultiplyByCublas(rows, input, weight, bias, output, outputStride, epilogue);
+            return;
+        }
         int index = CudaGemmTile.IndexFor(
             rows, weight.SegmentCount, _gpu.Device.SharedBytesPerBlock);
         CudaGemmTile tile = CudaGemmTile.All[index];
@@ -301,6 +310,25 @@ internal sealed partial class CudaBackend : IBackend
         CudaExtent grid = new(
             (weight.Rows + tile.Outputs - 1) / tile.Outputs, (rows + tile.Rows - 1) / tile.Rows);
         Launch(_gpu.Kernels.Gemms[index], grid, tile.Threads, tile.SharedBytes(weight.SegmentCount), args);
+    }
+
+    private void MultiplyByCublas(
+        int rows, Tensor input, Matrix weight, Tensor? bias, ulong output, long outputStride,
+        CudaGemmEpilogue epilogue)
+    {
+        CublasShape shape = new(
+            rows, weight.Rows, weight.Columns, HalfStride(input), weight.Columns, outputStride,
+            bias is not null, epilogue == CudaGemmEpilogue.Add);
+        try
+        {
+            _gpu.Context.MakeCurrent();
+            _products!.Multiply(
+                shape, Half(input), Own(weight).First, bias is null ? 0 : Float(bias), output, Lane.Stream);
+        }
+        catch (CudaException refused)
+        {
+            throw _gpu.Refused(refused);
+        }
     }
 
     private CudaKvStore Fitting(KvStore store, AttentionShape shape, AttentionBatch batch)

@@ -15,6 +15,7 @@ internal sealed class CudaRankGather : IDisposable
     private readonly CudaBuffer[] _rooms;
     private readonly CudaEvent[] _ended;
     private readonly long _slotBytes;
+    private readonly Func<bool> _never = static () => false;
     private NcclCommunicator[]? _communicators;
     private string _whyNone = "";
 
@@ -35,6 +36,7 @@ internal sealed class CudaRankGather : IDisposable
                 _ended[rank] = new(ranks[rank].Gpu.Context);
             }
             _communicators = OpenAll();
+            CheckGather(_communicators);
         }
         catch
         {
@@ -157,6 +159,53 @@ internal sealed class CudaRankGather : IDisposable
         foreach (NcclCommunicator communicator in _communicators ?? [])
             communicator.Abort();
         _communicators = null;
+    }
+
+    /// <summary>Gathers known bytes once, and compares what every rank got with what was given.</summary>
+    private void CheckGather(NcclCommunicator[] communicators)
+    {
+        const int bytes = 1024;
+        byte[] sent = new byte[bytes * _ranks.Count];
+        new Random(_ranks.Count).NextBytes(sent);
+        CudaBuffer[] sources = [.. _ranks.Select(rank => new CudaBuffer(rank.Gpu.Context, bytes))];
+        CudaBuffer[] targets = [.. _ranks.Select(rank => new CudaBuffer(rank.Gpu.Context, sent.Length))];
+        try
+        {
+            for (int rank = 0; rank < _ranks.Count; rank++)
+                _ranks[rank].Gpu.Upload(sources[rank].First, sent.AsSpan(rank * bytes, bytes));
+            _nccl.Together(() =>
+            {
+                for (int rank = 0; rank < _ranks.Count; rank++)
+                {
+                    communicators[rank].AllGather(
+                        sources[rank].First, targets[rank].First, bytes, _ranks[rank].Lane.Stream);
+                }
+            });
+            for (int rank = 0; rank < _ranks.Count; rank++)
+            {
+                communicators[rank].Settle(_never);
+                _ranks[rank].Gpu.Context.MakeCurrent();
+                _ended[rank].Record(_ranks[rank].Lane.Stream);
+            }
+            byte[] came = new byte[sent.Length];
+            for (int rank = 0; rank < _ranks.Count; rank++)
+            {
+                communicators[rank].Await(_ended[rank], _never);
+                _ranks[rank].Gpu.Download(targets[rank].First, came);
+                int first = came.AsSpan().CommonPrefixLength(sent);
+                if (first < came.Length)
+                {
+                    throw CudaPeerCheck.Wrong(
+                        _ranks[first / bytes], _ranks[rank], "a gather",
+                        $"byte {first % bytes} is {came[first]} and not {sent[first]}");
+                }
+            }
+        }
+        finally
+        {
+            foreach (CudaBuffer buffer in (CudaBuffer[])[.. sources, .. targets])
+                buffer.Dispose();
+        }
     }
 
     private long Gather(int rank, Tensor own, Func<bool> isGivenUp)

@@ -102,6 +102,8 @@ Result Gather::meet(Stream& stream) {
       if (result == kOk) result = check_access(other, source, bytes, "the source of an all-gather");
       if (result != kOk) return result;
       memmove(reinterpret_cast<void*>(target), reinterpret_cast<void*>(source), bytes);
+      if (machine().faults.spoils_peer_copies && device != other)
+        *(reinterpret_cast<char*>(target) + bytes / 2) ^= 4;
     }
   }
   is_done = true;
