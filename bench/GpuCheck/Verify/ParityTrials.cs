@@ -65,9 +65,7 @@ internal sealed class ParityTrials(CheckRig rig)
     private CheckRow Decode(string name, int window, bool usesGraphs)
     {
         const int seed = 12;
-        using CudaBackend? graphed = usesGraphs ? new CudaBackend(
-            rig.Gpu, usesGraphs: true, runsAhead: false) : null;
-        using CheckSide side = new(graphed ?? rig.Backend);
+        using CheckSide side = new(usesGraphs ? rig.Graphed : rig.Backend);
         int[] lengths = [.. Scale.ParityContexts];
         int most = Math.Max(lengths.Max(), Scale.ParityBatches.Max());
         CheckSequences sequences = new(side, Scale.ParityHeads, lengths, most, window, seed);

@@ -16,11 +16,12 @@ internal sealed partial class CudaBackend : IBackend
     /// <param name="gpu">Not owned.</param>
     /// <param name="cublas">Computes products, and there are no graphs; null: the kernels do.</param>
     /// <param name="partition">What it runs on; null is the whole GPU. Not owned.</param>
-    public CudaBackend(CudaGpu gpu, CublasLt? cublas, CudaPartition? partition)
+    /// <param name="allowsGraphs">There may be graphs, where the GPU's options have them.</param>
+    public CudaBackend(CudaGpu gpu, CublasLt? cublas, CudaPartition? partition, bool allowsGraphs = true)
     {
         _gpu = gpu;
         RunsAhead = gpu.Options.RunsAhead;
-        bool usesGraphs = gpu.Options.UsesGraphs && cublas is null;
+        bool usesGraphs = allowsGraphs && gpu.Options.UsesGraphs && cublas is null;
         _products = cublas is null ? null : gpu.Make(() => new CublasProducts(cublas, gpu.Context));
         Lane = gpu.Make(() => new CudaLane(gpu, partition));
         _batch = gpu.Make(() => new CudaBatch(Lane, usesGraphs));
