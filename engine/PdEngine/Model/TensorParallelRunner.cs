@@ -49,6 +49,8 @@ internal sealed class TensorParallelRunner : IModelRunner
         }
     }
 
+    public bool OrdersCopies => _backends[0].Memory != MemoryDomain.Host;
+
     public bool RunsAhead => _group is null && _backends[0].RunsAhead;
 
     /// <exception cref="Exception">

@@ -25,6 +25,8 @@ internal sealed partial class CudaBackend : IBackend
         Lane = gpu.Make(() => new CudaLane(gpu, partition));
         _batch = gpu.Make(() => new CudaBatch(Lane, usesGraphs));
         Copies = new(Lane);
+        PullLane = gpu.Make(() => new CudaLane(gpu, partition));
+        Pulls = new(PullLane);
     }
 
     public CudaGpu Gpu => _gpu;
@@ -32,8 +34,17 @@ internal sealed partial class CudaBackend : IBackend
     /// <summary>Its stream.</summary>
     public CudaLane Lane { get; }
 
-    /// <summary>Copies of KV blocks on that stream.</summary>
+    /// <summary>Copies of KV blocks inside its memory, on that stream.</summary>
     public CudaCopies Copies { get; }
+
+    /// <summary>
+    /// A stream for what comes from other memories: it waits for who computes that, and its own batches do
+    /// not.
+    /// </summary>
+    public CudaLane PullLane { get; }
+
+    /// <summary>Copies on that one.</summary>
+    public CudaCopies Pulls { get; }
 
     public string Name => $"cuda/sm_{_gpu.Device.Capability}";
 
@@ -195,6 +206,7 @@ internal sealed partial class CudaBackend : IBackend
         Launch(
             _gpu.Kernels.RotateAppend, new(_batch.Rows(qkv), (heads + 3) / 4), CudaKernels.RowThreads, 0,
             args);
+        EndLayer(layer);
     }
 
     public void Attend(
@@ -272,6 +284,8 @@ internal sealed partial class CudaBackend : IBackend
     public void Dispose()
     {
         Copies.Dispose();
+        Pulls.Dispose();
+        PullLane.Dispose();
         _products?.Dispose();
         _batch.Dispose();
         Lane.Dispose();
