@@ -76,6 +76,9 @@ internal sealed class HttpServer : IAsyncDisposable
     /// <summary>Checksums that were taken to be compared with, by service.</summary>
     public WeightSnapshots Snapshots { get; } = new();
 
+    /// <summary>Services whose weights were spoilt on purpose.</summary>
+    public SpoiltWeights Spoilt { get; } = new();
+
     public IReadOnlyList<EngineModel> Models => _engine.Models;
 
     /// <summary>Who answers where nobody is named: the first that takes weight updates.</summary>
@@ -152,7 +155,9 @@ internal sealed class HttpServer : IAsyncDisposable
         if (Directory.Exists(path))
             return path;
         return File.Exists(path) ? Path.GetDirectoryName(path)! : throw new OptionsException(
-            "--weights-root", $"model '{PathOf(model)}' lies in no folder; start the server with a folder");
+            "--weights-root", $"model '{PathOf(model)}' lies in no folder, so that there is none to read "
+            + "weights from; start the server with --weights-root FOLDER, or send them to "
+            + "/update_weights_from_tensor");
     }
 
     public async ValueTask DisposeAsync()
