@@ -34,7 +34,8 @@ internal sealed class CheckJournal
 
     /// <summary>The rows that have failed.</summary>
     public IEnumerable<JsonElement> FailedRows =>
-        _rows.Where(row => StatusOf(row) == nameof(CheckStatus.Failed).ToLowerInvariant());
+        _rows.Where(row =>
+            string.Equals(StatusOf(row), nameof(CheckStatus.Failed), StringComparison.OrdinalIgnoreCase));
 
     /// <summary>How the row ended; null where it is still to be computed.</summary>
     public CheckStatus? StatusOf(string name) => _places.TryGetValue(name, out int place)

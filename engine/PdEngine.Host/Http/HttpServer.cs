@@ -38,6 +38,7 @@ internal sealed class HttpServer : IAsyncDisposable
         Log = new(options, Clock);
         Totals = new(engine.Models.Select(model => model.Name));
         Loans = new(engine.Models);
+        Pace = new(Clock, Environment.ProcessorCount);
         Page = new(this, Clock);
         DefaultModel = engine.Models.FirstOrDefault(model => model.TakesUpdates) ?? engine.Models[0];
         _routes = new(engine.Models.Select(model => model.Name));
@@ -63,6 +64,8 @@ internal sealed class HttpServer : IAsyncDisposable
     public MeterTotals Totals { get; }
 
     public MemoryLoans Loans { get; }
+
+    public EventPace Pace { get; }
 
     /// <summary>What the page at / shows.</summary>
     public PageState Page { get; }
@@ -162,6 +165,7 @@ internal sealed class HttpServer : IAsyncDisposable
         await _app.DisposeAsync().ConfigureAwait(false);
         Page.Dispose();
         Totals.Dispose();
+        Pace.Dispose();
         _empty.Dispose();
         WeightsTurn.Dispose();
     }

@@ -9,11 +9,11 @@ const LEAST_SPAN_MS = 60_000;
 const MOST_SPAN_MS = 300_000;
 const GAP_MS = 4000;
 
-/** The least of 1, 2, 4, 10 times a power of ten that is not below: its half has few digits too. */
+/** The least round number that is not below; its half is round too. */
 export function niceCeiling(value, least = 0) {
   if (!(value > least)) return least || 1;
   const power = 10 ** Math.floor(Math.log10(value));
-  return [1, 2, 4, 6, 10].map(step => step * power).find(step => step >= value * 0.999);
+  return [1, 2, 3, 4, 6, 8, 10].map(step => step * power).find(step => step >= value * 0.999);
 }
 
 export class LineChart {
