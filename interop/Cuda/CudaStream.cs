@@ -14,6 +14,17 @@ internal sealed unsafe class CudaStream : CudaHandle
         Own(Api.cuStreamCreate(&made, NonBlocking), made, "cuStreamCreate");
     }
 
+    /// <summary>A stream that runs on a part of the GPU's multiprocessors.</summary>
+    public CudaStream(CudaPartition partition)
+        : base(partition.Context)
+    {
+        Context.MakeCurrent();
+        nint made = 0;
+        Own(
+            Api.cuGreenCtxStreamCreate(&made, partition.Address, NonBlocking, 0), made,
+            "cuGreenCtxStreamCreate");
+    }
+
     /// <summary>Waits until all that was put on it has run.</summary>
     public void Synchronize() => Check(Api.cuStreamSynchronize(handle));
 

@@ -37,6 +37,15 @@ internal interface IBackend : IDisposable
     Tensor CreateShared(int rowCapacity, int columns, IReadOnlyList<IBackend> users) =>
         CreateTensor(rowCapacity, columns);
 
+    /// <summary>
+    /// What gathers the tensors of a worker's ranks where these do not reach each other's memory; null where
+    /// they do.
+    /// </summary>
+    /// <param name="ranks">All of the worker, this one first.</param>
+    /// <param name="elementCount">Most elements that a rank gives at once.</param>
+    /// <exception cref="BackendException">They cannot be brought together.</exception>
+    CudaRankGather? CreateGather(IReadOnlyList<IBackend> ranks, long elementCount) => null;
+
     KvStore CreateKvStore(KvLayout layout, int blockCount);
 
     /// <summary>

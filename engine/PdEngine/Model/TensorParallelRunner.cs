@@ -49,7 +49,7 @@ internal sealed class TensorParallelRunner : IModelRunner
         }
     }
 
-    public bool RunsAhead => _backends[0].RunsAhead;
+    public bool RunsAhead => _backends[0].RunsAhead && (_group is null || _group.DrawsAreShared);
 
     /// <exception cref="Exception">
     /// What the first rank to fail threw; every rank has left the step, and another may be started.

@@ -11,6 +11,7 @@ namespace pd::standin {
 using Address = uint64_t;
 
 enum Result : int {
+  kBlocked = -1,  // never returned: a stream waits for what nobody has asked for yet
   kOk = 0,
   kInvalidValue = 1,
   kOutOfMemory = 2,

@@ -142,7 +142,7 @@ internal sealed class CudaAttention(CudaLane lane, CudaInputs inputs, CudaRecord
         (_plans[_planCount], _plans[spare]) = (_plans[spare], _plans[_planCount]);
         Planned planned = _plans[_planCount++];
         CudaAttentionPlan plan = planned.Plan;
-        plan.Make(_batch!.Slices, shape, window, lane.Gpu.Device.ProcessorCount);
+        plan.Make(_batch!.Slices, shape, window, lane.ProcessorCount);
         planned.Group = group;
         planned.Window = window;
         planned.UnitCount = Padded(plan.Units.Length);

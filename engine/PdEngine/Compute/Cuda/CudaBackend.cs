@@ -11,20 +11,26 @@ internal sealed partial class CudaBackend : IBackend
 {
     private readonly CudaGpu _gpu;
     private readonly CudaBatch _batch;
+    private readonly CublasProducts? _products;
     private CudaSampling _draws;
 
     /// <param name="gpu">Not owned.</param>
-    /// <param name="usesGraphs">Launches the layers of decode batches as graphs.</param>
-    /// <param name="runsAhead">See <see cref="IBackend.RunsAhead"/>.</param>
-    public CudaBackend(CudaGpu gpu, bool usesGraphs, bool runsAhead)
+    /// <param name="cublas">Computes products, and there are no graphs; null: the kernels do.</param>
+    /// <param name="partition">What it runs on; null is the whole GPU. Not owned.</param>
+    /// <param name="allowsGraphs">There may be graphs, where the GPU's options have them.</param>
+    public CudaBackend(CudaGpu gpu, CublasLt? cublas, CudaPartition? partition, bool allowsGraphs = true)
     {
         _gpu = gpu;
-        RunsAhead = runsAhead;
-        Lane = gpu.Make(() => new CudaLane(gpu));
+        RunsAhead = gpu.Options.RunsAhead;
+        bool usesGraphs = allowsGraphs && gpu.Options.UsesGraphs && cublas is null;
+        _products = cublas is null ? null : gpu.Make(() => new CublasProducts(cublas, gpu.Context));
+        Lane = gpu.Make(() => new CudaLane(gpu, partition));
         _batch = gpu.Make(() => new CudaBatch(Lane, usesGraphs));
         _draws = _batch.Sampling;
         Copies = new(Lane);
     }
+
+    public CudaGpu Gpu => _gpu;
 
     /// <summary>Its stream.</summary>
     public CudaLane Lane { get; }
@@ -50,6 +56,9 @@ internal sealed partial class CudaBackend : IBackend
         CudaGpu[] gpus = [.. users.Select(user => ((CudaBackend)user)._gpu).Distinct()];
         return new(rowCapacity, columns, elementCount => new CudaTensorMemory(_gpu, elementCount, gpus));
     }
+
+    public CudaRankGather? CreateGather(IReadOnlyList<IBackend> ranks, long elementCount) =>
+        CudaRankGather.For([.. ranks.Cast<CudaBackend>()], elementCount);
 
     public KvStore CreateKvStore(KvLayout layout, int blockCount)
     {
@@ -154,25 +163,10 @@ internal sealed partial class CudaBackend : IBackend
         residual.CheckSum(partials, bias, firstColumn, columnCount);
         if (columnCount == 0 || residual.Rows == 0)
             return;
-        CudaAddPartialsArgs args = new()
-        {
-            Partial0 = Float(partials[0]),
-            Partial1 = Float(partials[1]),
-            Partial2 = partials.Length == 4 ? Float(partials[2]) : 0,
-            Partial3 = partials.Length == 4 ? Float(partials[3]) : 0,
-            Bias = bias is null ? 0 : Float(bias),
-            Output = Float(residual),
-            PartialStride = partials[0].Stride,
-            OutputStride = residual.Stride,
-            FirstColumn = firstColumn,
-            Columns = columnCount,
-            Count = partials.Length,
-            Adds = 1,
-        };
-        const int perBlock = 4 * CudaKernels.RowThreads;
-        Launch(
-            _gpu.Kernels.AddPartials, new((columnCount + perBlock - 1) / perBlock, residual.Rows),
-            CudaKernels.RowThreads, 0, args);
+        Span<ulong> parts = stackalloc ulong[partials.Length];
+        for (int part = 0; part < parts.Length; part++)
+            parts[part] = Float(partials[part]);
+        AddParts(parts, partials[0].Stride, bias, residual, firstColumn, columnCount);
     }
 
     public void RotateAndAppend(
@@ -281,6 +275,7 @@ internal sealed partial class CudaBackend : IBackend
     public void Dispose()
     {
         Copies.Dispose();
+        _products?.Dispose();
         _batch.Dispose();
         Lane.Dispose();
     }
@@ -292,6 +287,11 @@ internal sealed partial class CudaBackend : IBackend
         int rows = _batch.Rows(input);
         if (rows == 0)
             return;
+        if (_products is not null && epilogue != CudaGemmEpilogue.SwiGlu)
+        {
+            MultiplyByCublas(rows, input, weight, bias, output, outputStride, epilogue);
+            return;
+        }
         int index = CudaGemmTile.IndexFor(
             rows, weight.SegmentCount, _gpu.Device.SharedBytesPerBlock);
         CudaGemmTile tile = CudaGemmTile.All[index];
@@ -313,6 +313,25 @@ internal sealed partial class CudaBackend : IBackend
         CudaExtent grid = new(
             (weight.Rows + tile.Outputs - 1) / tile.Outputs, (rows + tile.Rows - 1) / tile.Rows);
         Launch(_gpu.Kernels.Gemms[index], grid, tile.Threads, tile.SharedBytes(weight.SegmentCount), args);
+    }
+
+    private void MultiplyByCublas(
+        int rows, Tensor input, Matrix weight, Tensor? bias, ulong output, long outputStride,
+        CudaGemmEpilogue epilogue)
+    {
+        CublasShape shape = new(
+            rows, weight.Rows, weight.Columns, HalfStride(input), weight.Columns, outputStride,
+            bias is not null, epilogue == CudaGemmEpilogue.Add);
+        try
+        {
+            _gpu.Context.MakeCurrent();
+            _products!.Multiply(
+                shape, Half(input), Own(weight).First, bias is null ? 0 : Float(bias), output, Lane.Stream);
+        }
+        catch (CudaException refused)
+        {
+            throw _gpu.Refused(refused);
+        }
     }
 
     private CudaKvStore Fitting(KvStore store, AttentionShape shape, AttentionBatch batch)

@@ -17,10 +17,13 @@ internal sealed class CudaLane : IDisposable
     private readonly Lock _gate = new();
     private long _marked;
 
-    public CudaLane(CudaGpu gpu)
+    /// <param name="gpu">Not owned.</param>
+    /// <param name="partition">What it runs on; null is the whole GPU.</param>
+    public CudaLane(CudaGpu gpu, CudaPartition? partition)
     {
         Gpu = gpu;
-        Stream = new(gpu.Context);
+        ProcessorCount = partition?.ProcessorCount ?? gpu.Device.ProcessorCount;
+        Stream = partition is null ? new(gpu.Context) : new(partition);
         for (int i = 0; i < EventCount; i++)
             _events[i] = new(gpu.Context);
         _published = new(gpu.Context);
@@ -31,6 +34,9 @@ internal sealed class CudaLane : IDisposable
     public CudaGpu Gpu { get; }
 
     public CudaStream Stream { get; }
+
+    /// <summary>Multiprocessors that it runs on.</summary>
+    public int ProcessorCount { get; }
 
     /// <summary>The ticket of what is put on it now.</summary>
     public long Ticket => Volatile.Read(ref _marked) + 1;
