@@ -3,7 +3,7 @@ using System.Diagnostics;
 namespace PdEngine.Bench;
 
 /// <summary>Adds up the time and the work of each kind of op.</summary>
-internal sealed class OpClock
+internal class OpClock
 {
     private readonly Dictionary<string, OpCost> _costs = [];
 
@@ -17,11 +17,16 @@ internal sealed class OpClock
     /// <param name="flops">Its work.</param>
     /// <param name="bytes">What it must read and write.</param>
     /// <param name="run">The op.</param>
-    public void Time(string op, double flops, double bytes, Action run)
+    public virtual void Time(string op, double flops, double bytes, Action run)
     {
         long start = Stopwatch.GetTimestamp();
         run();
-        double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
+        Add(op, flops, bytes, Stopwatch.GetElapsedTime(start).TotalSeconds);
+    }
+
+    /// <summary>Adds what one op took.</summary>
+    protected void Add(string op, double flops, double bytes, double seconds)
+    {
         if (!_costs.TryGetValue(op, out OpCost? cost))
             _costs.Add(op, cost = new(op));
         cost.Add(seconds, flops, bytes);
@@ -31,11 +36,16 @@ internal sealed class OpClock
 /// <summary>What one kind of op has cost.</summary>
 internal sealed class OpCost(string name)
 {
+    private readonly List<double> _seconds = [];
+
     public string Name { get; } = name;
 
-    public int Calls { get; private set; }
+    public int Calls => _seconds.Count;
 
-    public double Seconds { get; private set; }
+    /// <summary>
+    /// As if every call had taken the median: a call whose core was taken away says nothing of the op.
+    /// </summary>
+    public double Seconds => new Quantiles(_seconds).At(0.5) * Calls;
 
     public double Flops { get; private set; }
 
@@ -43,8 +53,7 @@ internal sealed class OpCost(string name)
 
     public void Add(double seconds, double flops, double bytes)
     {
-        Calls++;
-        Seconds += seconds;
+        _seconds.Add(seconds);
         Flops += flops;
         Bytes += bytes;
     }

@@ -4,7 +4,7 @@ namespace PdEngine.Bench;
 
 /// <summary>What the ops of a row cost.</summary>
 /// <param name="Row">Measured apart, without clocks between the ops.</param>
-/// <param name="Costs">Of all runs.</param>
+/// <param name="Costs">Of all runs; medians of the calls.</param>
 /// <param name="Runs">How many they were.</param>
 internal sealed record OpTable(BenchRow Row, IReadOnlyList<OpCost> Costs, int Runs)
 {

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Help;
+using System.CommandLine.Invocation;
 using System.CommandLine.Parsing;
 
 namespace PdEngine.Host;
@@ -20,7 +21,7 @@ internal static class CommandLine
         // A plain command, since a root command is called after its assembly in help texts.
         Command root = new("pdengine", "LLM inference for RL in one .NET process.")
         {
-            new HelpOption { Recursive = true }, new VersionOption(), GenerateVerb.Create(),
+            Help(), new VersionOption(), GenerateVerb.Create(),
             ScoreVerb.Create(), RolloutVerb.Create(), ServeVerb.Create(), BenchVerb.Create(),
             TopologyVerb.Create(), ModelVerb.Create(), DoctorVerb.Create(),
         };
@@ -51,6 +52,13 @@ internal static class CommandLine
     private static string PathOf(CommandResult verb) => verb.Parent is CommandResult parent
         ? $"{PathOf(parent)} {verb.Command.Name}"
         : verb.Command.Name;
+
+    private static HelpOption Help()
+    {
+        HelpOption help = new() { Recursive = true };
+        help.Action = new VerbHelp((SynchronousCommandLineAction)help.Action!);
+        return help;
+    }
 
     /// <summary>Runs a verb and turns what it throws into one message and an exit code.</summary>
     public static async Task<int> GuardAsync(Func<Task<int>> verb)

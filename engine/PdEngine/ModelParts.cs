@@ -168,6 +168,12 @@ internal sealed class ModelParts : IDisposable
         Swap?.Current.Weights!.RemoveUser();
     }
 
+    public IReadOnlyList<WorkerView> WorkerViews() =>
+        [.. _slots.Select(slot => WorkerView.Of(
+            slot, DevicesOf(slot), _pools.PoolOf(slot.Number), _options.Clock))];
+
+    public IReadOnlyList<PoolView> PoolViews(IReadOnlyList<Sequence> live) => _pools.Views(live);
+
     public KvLeakReport LeakReport(int liveRequests)
     {
         (int holders, int evictable, int quarantined) = _pools.Held();
@@ -180,6 +186,10 @@ internal sealed class ModelParts : IDisposable
             ChargedBlocks = _slots.Sum(slot => slot.Worker.Space.ChargedBlocks),
         };
     }
+
+    private IReadOnlyList<IBackend> DevicesOf(WorkerSlot slot) =>
+        [.. _model.Service.Groups.SelectMany(group => group.Workers).First(one => one.Index == slot.Number)
+            .Devices.Select(device => _devices[device])];
 
     private static int? ContextOf(ServedModel service) =>
         service.Groups.Min(group => group.Settings.ContextLength);

@@ -86,7 +86,8 @@ internal sealed class HttpCall(HttpContext context, HttpServer server, Access ac
         },
         success ? 200 : 400);
 
-    private async Task WriteBytesAsync(ReadOnlyMemory<byte> bytes, string type, int status)
+    /// <summary>Answers with bytes, which stay as they are.</summary>
+    public async Task WriteBytesAsync(ReadOnlyMemory<byte> bytes, string type, int status)
     {
         HttpResponse response = context.Response;
         response.StatusCode = status;

@@ -56,10 +56,17 @@ internal static class WeightRoutes
     {
         JsonElement body = await call.ReadObjectAsync().ConfigureAwait(false);
         string action = Fields.String(body, "action") ?? "checksum";
+        if (action == "reset_tensors")
+        {
+            await call.Server.Spoilt.SpoilAsync(call.Model).ConfigureAwait(false);
+            await call.WriteOutcomeAsync("Every tensor has other values, and the service is paused until new "
+                + "weights come.").ConfigureAwait(false);
+            return;
+        }
         if (action is not ("snapshot" or "compare" or "checksum"))
         {
             throw HttpRefusal.Bad("action", $"'{Fields.Short(action)}' is none of snapshot, compare, "
-                + "checksum; present weights are never spoilt on purpose");
+                + "checksum, reset_tensors");
         }
         IReadOnlyDictionary<string, string> sums =
             await call.Model.WeightChecksumsAsync().ConfigureAwait(false);
@@ -84,6 +91,7 @@ internal static class WeightRoutes
         bool aborts = Fields.Boolean(body, "abort_all_requests") ?? false;
         WeightUpdateReport report = await call.Model.UpdateWeightsAsync(
             update, new WeightUpdateOptions { Mode = aborts ? PauseMode.Abort : null }).ConfigureAwait(false);
+        await call.Server.Spoilt.MendAsync(call.Model, isWhole: !update.IsPartial).ConfigureAwait(false);
         await call.WriteAsync(json =>
         {
             json.WriteStartObject();

@@ -88,8 +88,8 @@ internal sealed class Conversion(ICheckpoint source, MemoryFolder? inMemory, str
         if (GgufVocabularies.Make(source.Path, json, original, source.Config.VocabularySize) is { } lists)
             GgufExport.WriteVocabulary(writer, lists);
         else
-            _notes.Add("the tokenizer is carried as Hugging Face's files, which pdengine reads; GGUF's own lists "
-                + "cannot say it, so that other programs will find none");
+            _notes.Add("the tokenizer is carried as Hugging Face's files, which pdengine reads; GGUF's own "
+                + "lists cannot say it, so that other programs will find none");
         writer.AddText(GgufCarriedText.TokenizerKey, json.Span);
         if (text.Config is { } config)
             writer.AddText(GgufCarriedText.ConfigKey, config.Span);
@@ -179,7 +179,8 @@ internal sealed class Conversion(ICheckpoint source, MemoryFolder? inMemory, str
             throw new CheckpointException(
                 source.Path, $"its {field} does not come through in the other format");
         }
-        if (!source.Config.Rope.InverseFrequencies.AsSpan().SequenceEqual(made.Config.Rope.InverseFrequencies))
+        float[] rope = source.Config.Rope.InverseFrequencies;
+        if (!rope.AsSpan().SequenceEqual(made.Config.Rope.InverseFrequencies))
             _notes.Add("rope frequencies are rounded in their last bit");
         (Tokenizer? wanted, ChatTemplate? template) = TextFiles.Load(source, inMemory);
         (Tokenizer? read, ChatTemplate? readTemplate) = TextFiles.Load(made);

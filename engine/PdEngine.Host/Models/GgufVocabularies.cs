@@ -3,8 +3,8 @@ using System.Text.Json;
 namespace PdEngine.Host;
 
 /// <summary>
-/// Says a Hugging Face tokenizer in GGUF's own lists, for other programs; where they cannot say it to the last
-/// token, there are none.
+/// Says a Hugging Face tokenizer in GGUF's own lists, for other programs; where they cannot say it to the
+/// last token, there are none.
 /// </summary>
 internal static class GgufVocabularies
 {

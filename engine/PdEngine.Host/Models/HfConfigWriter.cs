@@ -101,7 +101,8 @@ internal static class HfConfigWriter
         if (isYarn)
         {
             json.WriteNumber(
-                "original_max_position_embeddings", (int)Scaling("original_context_length", config.MaxPositions));
+                "original_max_position_embeddings",
+                (int)Scaling("original_context_length", config.MaxPositions));
             json.WriteNumber("beta_fast", Scaling("yarn_beta_fast", 32));
             json.WriteNumber("beta_slow", Scaling("yarn_beta_slow", 1));
             json.WriteNumber("attention_factor", config.Rope.AttentionFactor);
@@ -139,6 +140,6 @@ internal static class HfConfigWriter
             return;
         }
         throw new CheckpointException(source.Path,
-            $"tensor '{GgufNames.RopeFactors}' holds rope factors of no recipe that config.json has a word for");
+            $"tensor '{GgufNames.RopeFactors}' holds rope factors of no recipe that config.json names");
     }
 }

@@ -26,7 +26,7 @@ internal sealed class HubClient : IDisposable
 
     /// <param name="endpoint">The hub, for example <c>https://huggingface.co</c>.</param>
     /// <param name="token">Sent to it alone; null for none.</param>
-    /// <exception cref="OptionsException">It cannot be spoken to, or not without showing the token.</exception>
+    /// <exception cref="OptionsException">It cannot be spoken to, or only by showing the token.</exception>
     public HubClient(string endpoint, string? token)
     {
         _token = token;
@@ -106,8 +106,9 @@ internal sealed class HubClient : IDisposable
                 if (!isRedirect || answer.Headers.Location is not { } location)
                     throw FaultOf(answer, address);
                 Uri next = new(address, location);
-                if (next.Scheme is not ("http" or "https") || (address.Scheme == "https" && next.Scheme == "http"))
-                    throw new IOException($"{address.Host} points to '{next.Scheme}:', which is not followed");
+                bool isPlainer = address.Scheme == "https" && next.Scheme == "http";
+                if (isPlainer || next.Scheme is not ("http" or "https"))
+                    throw new IOException($"{address.Host} points to '{next.Scheme}:'; it is not followed");
                 address = next;
             }
         }

@@ -32,7 +32,8 @@ internal sealed record HubListing(string Commit, IReadOnlyList<HubFile> Files)
         catch (Exception fault) when (fault
             is JsonException or InvalidOperationException or KeyNotFoundException or FormatException)
         {
-            throw new IOException($"the hub's listing cannot be read: {Shown.Line(fault.Message, 200)}", fault);
+            throw new IOException(
+                $"the hub's listing cannot be read: {Shown.Line(fault.Message, 200)}", fault);
         }
     }
 

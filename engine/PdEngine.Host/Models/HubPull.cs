@@ -49,15 +49,16 @@ internal sealed class HubPull(HubClient hub, string repo, string commit, PullFol
             long before = new FileInfo(partial) is { Exists: true, Length: var length } ? length : 0;
             try
             {
-                (etag, bool isRight) = await TryAsync(file, partial, etag, cancellation).ConfigureAwait(false);
+                (etag, bool isRight) =
+                    await TryAsync(file, partial, etag, cancellation).ConfigureAwait(false);
                 if (isRight)
                     break;
                 File.Delete(partial);
                 if (wasWrong)
                 {
                     throw new HubFault(200, retryAfter: null,
-                        $"'{file.Name}' came twice with another content than the hub's listing says (checksum or "
-                        + "size); it may have changed: run again");
+                        $"'{file.Name}' came twice with another content than the hub's listing says "
+                        + "(checksum or size); it may have changed: run again");
                 }
                 wasWrong = true;
             }

@@ -2,7 +2,9 @@ using System.CommandLine;
 
 namespace PdEngine.Host;
 
-/// <summary><c>pdengine model convert</c>: a GGUF file becomes a safetensors folder, or the other way.</summary>
+/// <summary>
+/// <c>pdengine model convert</c>: a GGUF file becomes a safetensors folder, or the other way.
+/// </summary>
 internal sealed class ModelConvertVerb
 {
     private const string GgufEnd = ".gguf";
@@ -22,8 +24,9 @@ internal sealed class ModelConvertVerb
 
     private readonly Option<string?> _dtype = new("--dtype")
     {
-        Description = "How tensors are stored: bf16 or f32, in a GGUF file also q8_0; absent: as they were, and "
-            + "what a folder has no word for (quantised) as bf16. Norms and biases in a GGUF file are f32.",
+        Description = "How tensors are stored: bf16 or f32, in a GGUF file also q8_0; absent: as they were, "
+            + "and what a folder has no word for (quantised) as bf16. Norms and biases in a GGUF file are "
+            + "f32.",
         HelpName = "NAME",
     };
 
@@ -40,11 +43,16 @@ internal sealed class ModelConvertVerb
     public static Command Create()
     {
         ModelConvertVerb verb = new();
-        Command command = new("convert", Usage.With(
-            "Writes a GGUF file as a safetensors folder, or the other way, with configuration, tokenizer and "
-            + "chat template; the result is opened and compared before it gets its name.",
-            "pdengine model convert Qwen3-0.6B/ qwen3.gguf",
-            "pdengine model convert SmolLM2.Q4_1.gguf SmolLM2/ --dtype f32"));
+        Verb command = new("convert", "Writes a GGUF file as a safetensors folder, or the other way.")
+        {
+            Details = "Configuration, tokenizer and chat template go along; the result is opened and "
+                + "compared before it gets its name.",
+            Examples =
+            [
+                "pdengine model convert Qwen3-0.6B/ qwen3.gguf",
+                "pdengine model convert SmolLM2.Q4_1.gguf SmolLM2/ --dtype f32",
+            ],
+        };
         command.Arguments.Add(verb._input);
         command.Arguments.Add(verb._output);
         command.Options.Add(verb._dtype);

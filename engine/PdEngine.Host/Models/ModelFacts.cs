@@ -32,7 +32,8 @@ internal sealed record ModelFacts
         .Select(same => (same.Key, same.Count(), same.Sum(row => row.Bytes)))
         .OrderByDescending(row => row.Item3);
 
-    public IEnumerable<(string Name, int Count, long Bytes)> Groups => Tensors.GroupBy(row => GroupOf(row.Name))
+    public IEnumerable<(string Name, int Count, long Bytes)> Groups => Tensors
+        .GroupBy(row => GroupOf(row.Name))
         .Select(same => (same.Key, same.Count(), same.Sum(row => row.Bytes)))
         .OrderByDescending(row => row.Item3);
 
@@ -59,7 +60,7 @@ internal sealed record ModelFacts
             yield return (true, "quantised weights, as bf16: they are dequantised as they are loaded");
     }
 
-    /// <exception cref="CheckpointException">There is nothing there, or nothing of it can be read.</exception>
+    /// <exception cref="CheckpointException">There is nothing there.</exception>
     public static ModelFacts Read(string path)
     {
         MemoryFolder? inMemory = path == DefaultModel.Name ? DefaultModel.Open() : null;

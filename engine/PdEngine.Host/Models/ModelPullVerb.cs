@@ -64,11 +64,16 @@ internal sealed class ModelPullVerb
     public static Command Create()
     {
         ModelPullVerb verb = new();
-        Command command = new("pull", Usage.With(
-            "Fetches a model from a hub: checksums are checked, files that are there are kept, and a run that "
-            + "was ended goes on where it was.",
-            "pdengine model pull Qwen/Qwen3-0.6B",
-            "pdengine model pull ggml-org/models --include 'tinyllamas/*.gguf' --to tiny"));
+        Verb command = new("pull", "Fetches a model from a hub.")
+        {
+            Details = "Checksums are checked, files that are there are kept, and a run that was ended goes "
+                + "on where it was.",
+            Examples =
+            [
+                "pdengine model pull Qwen/Qwen3-0.6B",
+                "pdengine model pull ggml-org/models --include 'tinyllamas/*.gguf' --to tiny",
+            ],
+        };
         command.Arguments.Add(verb._repo);
         foreach (Option option in new Option[]
         {
@@ -95,7 +100,7 @@ internal sealed class ModelPullVerb
         int parallel = BenchFlags.Within(parsed, _parallel, 1, MostParallel);
         using HubClient hub = new(parsed.GetValue(_endpoint)!, Token(parsed));
         HubListing listing = await ListAsync(hub, repo, revision, cancellation).ConfigureAwait(false);
-        IReadOnlyList<HubFile> chosen = Choose(
+        HubFile[] chosen = Choose(
             listing.Files, parsed.GetValue(_include) ?? [], parsed.GetValue(_exclude) ?? []);
         PullFolder folder = new(parsed.GetValue(_to) ?? repo.Split('/')[^1]);
         List<HubFile> missing = [];
@@ -106,10 +111,10 @@ internal sealed class ModelPullVerb
         }
         long left = missing.Sum(file => file.Bytes - folder.HeldBytes(file));
         DiskSpace.ThrowIfShort(folder.Path, left, _to.Name);
-        Console.Error.WriteLine($"{repo} at {listing.Commit[..12]}: {missing.Count} of {chosen.Count} files, "
+        Console.Error.WriteLine($"{repo} at {listing.Commit[..12]}: {missing.Count} of {chosen.Length} files, "
             + $"{Shown.Bytes(left)}, to {folder.Path}");
-        long fetched = await FetchAsync(hub, repo, listing.Commit, folder, missing, left, parallel, cancellation)
-            .ConfigureAwait(false);
+        long fetched = await FetchAsync(
+            hub, repo, listing.Commit, folder, missing, left, parallel, cancellation).ConfigureAwait(false);
         Print(parsed.GetValue(_json), repo, listing.Commit, folder.Path, chosen, fetched);
         return CommandLine.Done;
     }
@@ -123,8 +128,8 @@ internal sealed class ModelPullVerb
         }
         catch (HubFault fault) when (fault.Status is 401 or 403)
         {
-            throw new OptionsException("--token-file", $"{fault.Message}: the model is not there, or it needs a "
-                + "token that may read it");
+            throw new OptionsException("--token-file", $"{fault.Message}: the model is not there, or it "
+                + "needs a token that may read it");
         }
         catch (HubFault fault) when (fault.Status == 404)
         {
@@ -132,7 +137,8 @@ internal sealed class ModelPullVerb
         }
         catch (HttpRequestException fault)
         {
-            throw new IOException($"the hub cannot be reached: {fault.Message}", fault);
+            string why = fault.InnerException is { } inner ? $" ({inner.Message})" : "";
+            throw new IOException($"the hub cannot be reached: {fault.Message}{why}", fault);
         }
     }
 
@@ -174,7 +180,8 @@ internal sealed class ModelPullVerb
             : hasSafetensors || ggufs.Length == 0 ? Wanted : [.. Wanted, "*.gguf"];
         if (include.Length == 0 && !hasSafetensors && ggufs.Length > 1)
         {
-            throw new OptionsException("--include", $"the model is there as {ggufs.Length} GGUF files; say which: "
+            throw new OptionsException("--include",
+                $"the model is there as {ggufs.Length} GGUF files; say which: "
                 + string.Join(", ", ggufs.Take(12).Select(file => Shown.Line(file.Name))));
         }
         HubFile[] chosen = [.. files.Where(file => Fits(file, wanted) && !Fits(file, exclude))];
@@ -188,7 +195,10 @@ internal sealed class ModelPullVerb
     private string? Token(ParseResult parsed)
     {
         if (parsed.GetValue(_tokenFile) is not { } file)
-            return Environment.GetEnvironmentVariable("HF_TOKEN") is { Length: > 0 } token ? token.Trim() : null;
+        {
+            string? token = Environment.GetEnvironmentVariable("HF_TOKEN")?.Trim();
+            return token is { Length: > 0 } ? token : null;
+        }
         try
         {
             string? line = File.ReadLines(file).FirstOrDefault()?.Trim();

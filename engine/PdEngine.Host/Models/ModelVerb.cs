@@ -7,6 +7,6 @@ internal static class ModelVerb
 {
     public static Command Create() => new("model", "Looks at checkpoints, fetches and converts them.")
     {
-        ModelInfoVerb.Create(), ModelPullVerb.Create(), ModelConvertVerb.Create(),
+        ModelShowVerb.Create(), ModelPullVerb.Create(), ModelConvertVerb.Create(),
     };
 }

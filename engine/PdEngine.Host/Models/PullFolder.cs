@@ -1,6 +1,6 @@
 namespace PdEngine.Host;
 
-/// <summary>The folder that a model is pulled into; what is not whole yet lies in a folder of its own.</summary>
+/// <summary>The folder that a model is pulled into; what is not whole yet lies in one of its own.</summary>
 internal sealed class PullFolder
 {
     public const string PartialsName = ".pdengine-pull";

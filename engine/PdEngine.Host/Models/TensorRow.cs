@@ -1,6 +1,6 @@
 namespace PdEngine.Host;
 
-/// <summary>A tensor as some file of a checkpoint stores it, whether the engine can run the model or not.</summary>
+/// <summary>A tensor as some file stores it, whether the engine can run its model or not.</summary>
 /// <param name="Name">Hugging Face's, where the file's has one.</param>
 /// <param name="Dtype">For example BF16 or Q4_1.</param>
 /// <param name="Shape">Outermost first.</param>
@@ -40,7 +40,8 @@ internal sealed record TensorRow(string Name, string Dtype, long[] Shape, long B
     {
         if (!Directory.Exists(path))
             return path;
-        return !HfFolder.HasWeights(path) && Directory.GetFiles(path, "*.gguf") is [string only] ? only : null;
+        return !HfFolder.HasWeights(path) && Directory.GetFiles(path, "*.gguf") is [string only]
+            ? only : null;
     }
 
     private static IEnumerable<TensorRow> Of(SafetensorsFile file) => file.Tensors.Values.Select(tensor =>

@@ -12,10 +12,14 @@ internal static class TokenizerProof
 
     private static readonly string[] Samples =
     [
-        "", " ", "   \n\n  \t x", "Hello, world! It's 1234567 o'clock; I'LL be there, you'd better.\r\n\r\nOK",
+        "", " ", "   \n\n  \t x",
+        "Hello, world! It's 1234567 o'clock; I'LL be there, you'd better.\r\n\r\nOK",
         "  two spaces, trailing  ", "def f(x):\n    return x**2 + 0.5  # ok?\n\n\n\tpass",
-        "Grüße, naïve cafe\u0301 ½ Ⅷ ① ٣٤٥", "北京是中国的首都。東京ひらがなカタカナ 12345", "한국어 문장입니다 नमस्ते สวัสดี",
-        "🙂👍🏽👨‍👩‍👧 math: ∑∫≠≤ «quotes» — dash…", "camelCaseWord ALLCAPS miXed x'S don'T", "\u1e0b\u0323 q\u0307\u0323",
+        "Grüße, naïve cafe\u0301 ½ Ⅷ ① ٣٤٥",
+        "北京是中国的首都。東京ひらがなカタカナ 12345",
+        "한국어 문장입니다 नमस्ते สวัสดี",
+        "🙂👍🏽👨‍👩‍👧 math: ∑∫≠≤ «quotes» — dash…",
+        "camelCaseWord ALLCAPS miXed x'S don'T", "\u1e0b\u0323 q\u0307\u0323",
         "<|im_start|>user\nhi<|im_end|>\n<s>[INST] a [/INST]</s>", "a/b//c\\d\\\\e {\"k\": [1, 2.50, -3e8]}",
     ];
 
@@ -29,7 +33,7 @@ internal static class TokenizerProof
                 int[] ids = wanted.Encode(text, special);
                 if (!ids.AsSpan().SequenceEqual(made.Encode(text, special))
                     || wanted.Decode(ids) != made.Decode(ids)
-                    || wanted.Decode(ids, skipSpecialTokens: true) != made.Decode(ids, skipSpecialTokens: true))
+                    || wanted.Decode(ids, true) != made.Decode(ids, true))
                 {
                     return text;
                 }

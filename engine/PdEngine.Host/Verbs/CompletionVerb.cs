@@ -11,11 +11,15 @@ internal sealed class CompletionVerb
     public static Command Create(Command root)
     {
         CompletionVerb verb = new();
-        Command command = new("completion", Usage.With(
-            "Prints a script that completes verbs, flags, their values and files.",
-            "source <(pdengine completion bash)",
-            "pdengine completion zsh > ~/.zfunc/_pdengine",
-            "pdengine completion fish > ~/.config/fish/completions/pdengine.fish"));
+        Verb command = new("completion", "Prints a script that has a shell complete verbs, flags and files.")
+        {
+            Examples =
+            [
+                "source <(pdengine completion bash)",
+                "pdengine completion zsh > ~/.zfunc/_pdengine",
+                "pdengine completion fish > ~/.config/fish/completions/pdengine.fish",
+            ],
+        };
         verb._shell.CompletionSources.Add("bash", "zsh", "fish");
         command.Arguments.Add(verb._shell);
         command.SetAction(parsed => CommandLine.GuardAsync(() => Task.FromResult(verb.Run(parsed, root))));

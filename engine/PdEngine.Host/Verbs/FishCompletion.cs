@@ -21,8 +21,8 @@ internal static class FishCompletion
             complete -c pdengine -f
 
             """);
-        script.Append("set -g __pdengine_verbs ").AppendJoin(' ', verbs.Skip(1).Select(verb => $"'{verb.Path}'"))
-            .Append('\n');
+        IEnumerable<string> paths = verbs.Skip(1).Select(verb => $"'{verb.Path}'");
+        script.Append("set -g __pdengine_verbs ").AppendJoin(' ', paths).Append('\n');
         foreach (CompletedVerb verb in verbs)
         {
             string start = $"complete -c pdengine -n '__pdengine_at \"{verb.Path}\"'";
@@ -47,5 +47,6 @@ internal static class FishCompletion
         : flag.Values.Count > 0 ? $" -x -a '{string.Join(' ', flag.Values)}'" : " -x";
 
     private static string Quoted(string text) =>
-        $"'{text.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("'", "\\'", StringComparison.Ordinal)}'";
+        "'" + text.Replace(@"\", @"\\", StringComparison.Ordinal)
+            .Replace("'", @"\'", StringComparison.Ordinal) + "'";
 }

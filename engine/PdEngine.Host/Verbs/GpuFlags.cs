@@ -7,7 +7,8 @@ internal sealed class GpuFlags
 {
     private readonly Option<string?> _devices = new("--devices")
     {
-        Description = "GPU of each device of the plan, for example cuda:0,cuda:0; one named twice is shared.",
+        Description = "GPU of each device of the plan, for example cuda:0,cuda:0; one named twice is shared; "
+            + "absent: one for each device, from the first on.",
         HelpName = "LIST",
     };
 

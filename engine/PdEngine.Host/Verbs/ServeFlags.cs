@@ -27,14 +27,15 @@ internal sealed class ServeFlags
 
     private readonly Option<string?> _adminKey = new("--admin-api-key")
     {
-        Description = "A key of its own for weights, memory, pauses, flushes and aborts of everything. "
-            + "Others on this machine can read flags: --admin-api-key-file keeps it from them.",
+        Description = "A key of its own for weights, memory, pauses, flushes and aborts of everything; "
+            + "absent: the other key. Others on this machine can read flags: --admin-api-key-file keeps it "
+            + "from them.",
         HelpName = "KEY",
     };
 
     private readonly Option<string?> _adminKeyFile = new("--admin-api-key-file")
     {
-        Description = "The same from the first line of a file.", HelpName = "FILE",
+        Description = "The same from the first line of a file; absent: --admin-api-key.", HelpName = "FILE",
     };
 
     private readonly Option<bool> _insecure = new("--insecure")
@@ -50,7 +51,8 @@ internal sealed class ServeFlags
 
     private readonly Option<string?> _weightsRoot = new("--weights-root")
     {
-        Description = "Clients may have weights read from inside this folder; absent: the model's.",
+        Description = "Clients may have weights read from inside this folder; absent: the model's, of "
+            + $"{DefaultModel.Name} none.",
         HelpName = "FOLDER",
     };
 

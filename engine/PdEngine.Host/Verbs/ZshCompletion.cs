@@ -45,7 +45,8 @@ internal static class ZshCompletion
         {
             string flags = string.Join(' ', verb.Flags.SelectMany(flag => flag.Names));
             string plain = string.Join(' ', verb.Verbs.Select(inner => inner.Name).Concat(verb.Words));
-            script.Append($"    '{verb.Path}')\n      if [[ $PREFIX == -* ]]; then compadd -- {flags}; else ");
+            script.Append($"    '{verb.Path}')\n      if [[ $PREFIX == -* ]]; then compadd -- {flags}; ");
+            script.Append("else ");
             script.Append(plain.Length == 0 ? ":" : $"compadd -- {plain}");
             script.Append(verb.TakesFiles ? "; _files; fi ;;\n" : "; fi ;;\n");
         }

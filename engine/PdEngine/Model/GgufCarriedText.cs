@@ -3,8 +3,8 @@ using System.Text.Json;
 namespace PdEngine;
 
 /// <summary>
-/// Hugging Face's tokenizer files inside a GGUF file's metadata, byte for byte. <c>tokenizer.json</c> is under
-/// the key that the format has for it.
+/// Hugging Face's tokenizer files inside a GGUF file's metadata, byte for byte. <c>tokenizer.json</c> is
+/// under the key that the format has for it.
 /// </summary>
 internal static class GgufCarriedText
 {

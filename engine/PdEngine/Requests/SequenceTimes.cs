@@ -30,11 +30,32 @@ internal sealed class SequenceTimes
     /// <summary>When the present stage began.</summary>
     public long StageStartTicks => _stageStart;
 
+    /// <summary>
+    /// Where the time went up to now, of which the present stage has what passed since it began. Read by
+    /// another thread than the owner's it may be off by a stage that has just ended.
+    /// </summary>
+    public PhaseTimings Phases(TimeProvider clock, long handoffTicks, long nowTicks)
+    {
+        double ticksToNs = 1e9 / clock.TimestampFrequency;
+        SequenceStage present = _stage;
+        long sinceTicks = Math.Max(0, nowTicks - _stageStart);
+        return new PhaseTimings
+        {
+            HandoffNs = (long)(handoffTicks * ticksToNs),
+            PrefillQueueNs = Ns(SequenceStage.PrefillQueue),
+            PrefillForwardNs = Ns(SequenceStage.PrefillForward),
+            TransferQueueNs = Ns(SequenceStage.TransferQueue),
+            DecodeAllocWaitNs = Ns(SequenceStage.DecodeAllocWait),
+            DecodeTransferNs = Ns(SequenceStage.DecodeTransfer),
+            DecodeForwardNs = Ns(SequenceStage.DecodeForward),
+        };
+
+        long Ns(SequenceStage stage) =>
+            (long)((_stageTicks[(int)stage] + (stage == present ? sinceTicks : 0)) * ticksToNs);
+    }
+
     /// <summary>Every stage as it was come into, in order; empty where nobody asked for it.</summary>
     public IReadOnlyList<StageStart> Trail => _trail ?? [];
-
-    /// <summary>Ticks spent in a stage so far.</summary>
-    public long TicksIn(SequenceStage stage) => _stageTicks[(int)stage];
 
     /// <summary>Notes stages from the first on; before any other is entered.</summary>
     public void KeepTrail() => _trail = new(8) { new(_stage, _stageStart) };

@@ -15,6 +15,7 @@ internal sealed class StepRun(IModelRunner runner, KvDomain domain, TimeProvider
     private readonly StartedBatch[] _batches = [new(domain), new(domain)];
     private int _oldest;
     private long _startTicks;
+    private long _busySinceTicks;
     private int _state;
 
     /// <summary>How a call ended.</summary>
@@ -40,6 +41,14 @@ internal sealed class StepRun(IModelRunner runner, KvDomain domain, TimeProvider
     /// <summary>When the last batch ended, in clock ticks; for the worker's own thread.</summary>
     public long EndTicks { get; private set; }
 
+    /// <summary>Since when there has been a batch to compute that is not yet counted in <see
+    /// cref="LastTicks"/>, in clock ticks; 0 is none.</summary>
+    public long BusySinceTicks => Interlocked.Read(ref _busySinceTicks);
+
+    /// <summary>What the last batch took, less what it shared with the one before it; for the worker's own
+    /// thread.</summary>
+    public long LastTicks { get; private set; }
+
     /// <summary>Batches that are started and not finished: at most two.</summary>
     public int StartedCount { get; private set; }
 
@@ -63,6 +72,8 @@ internal sealed class StepRun(IModelRunner runner, KvDomain domain, TimeProvider
         started.Writes.Begin(started.Batch.Attention);
         StartedCount++;
         Enter();
+        if (StartedCount == 1)
+            Interlocked.Exchange(ref _busySinceTicks, _startTicks);
         started.IsRunning = TryRun(starts: true, started.Batch, out fault);
         return Leave(fault);
     }
@@ -74,7 +85,9 @@ internal sealed class StepRun(IModelRunner runner, KvDomain domain, TimeProvider
         Enter();
         TryRun(starts: false, batch, out fault);
         EndTicks = clock.GetTimestamp();
+        LastTicks = EndTicks - _busySinceTicks;
         EndOldest();
+        Interlocked.Exchange(ref _busySinceTicks, StartedCount == 0 ? 0 : EndTicks);
         Outcome outcome = Leave(fault);
         if (outcome != Outcome.Abandoned && StartedCount == 0)
             batch.Unmark();
@@ -152,6 +165,7 @@ internal sealed class StepRun(IModelRunner runner, KvDomain domain, TimeProvider
 
     private void EndAll()
     {
+        Interlocked.Exchange(ref _busySinceTicks, 0);
         while (StartedCount > 0)
         {
             if (_batches[_oldest].IsRunning)

@@ -94,6 +94,12 @@ internal sealed class Worker : IDisposable
     /// <summary>The last step ran nothing, though there are sequences: they wait for blocks.</summary>
     public bool IsBlocked { get; private set; }
 
+    /// <summary>Most sequences that run here at once.</summary>
+    public int MaxRunningSequences => _options.MaxRunningSequences;
+
+    /// <inheritdoc cref="StepRun.BusySinceTicks"/>
+    public long BusySinceTicks => _step.BusySinceTicks;
+
     /// <inheritdoc cref="LiveSequences.RequestCount"/>
     public int RequestCount => _live.RequestCount;
 
@@ -342,7 +348,7 @@ internal sealed class Worker : IDisposable
                 return false;
             if (outcome == StepRun.Outcome.Failed)
                 return TryLose(fault!);
-            _counters.CountStep();
+            _counters.CountStep(_step.LastTicks);
             _results.Apply(batch);
             batch.Clear();
         }

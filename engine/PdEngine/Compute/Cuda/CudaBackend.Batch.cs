@@ -85,6 +85,13 @@ internal sealed partial class CudaBackend
         }
     }
 
+    public void ShareDraws(IReadOnlyList<IBackend> ranks)
+    {
+        _draws = ((CudaBackend)ranks[0])._batch.Sampling;
+        if (ranks[0] == this)
+            _draws.ShareWith([.. ranks.Select(rank => ((CudaBackend)rank)._gpu).Distinct()]);
+    }
+
     private void Launch<T>(CudaFunction kernel, CudaExtent grid, int threads, int sharedBytes, in T args)
         where T : unmanaged
     {

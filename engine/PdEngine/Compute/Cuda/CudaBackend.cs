@@ -12,18 +12,21 @@ internal sealed partial class CudaBackend : IBackend
     private readonly CudaGpu _gpu;
     private readonly CudaBatch _batch;
     private readonly CublasProducts? _products;
+    private CudaSampling _draws;
 
     /// <param name="gpu">Not owned.</param>
     /// <param name="cublas">Computes products, and there are no graphs; null: the kernels do.</param>
     /// <param name="partition">What it runs on; null is the whole GPU. Not owned.</param>
-    public CudaBackend(CudaGpu gpu, CublasLt? cublas, CudaPartition? partition)
+    /// <param name="allowsGraphs">There may be graphs, where the GPU's options have them.</param>
+    public CudaBackend(CudaGpu gpu, CublasLt? cublas, CudaPartition? partition, bool allowsGraphs = true)
     {
         _gpu = gpu;
         RunsAhead = gpu.Options.RunsAhead;
-        bool usesGraphs = gpu.Options.UsesGraphs && cublas is null;
+        bool usesGraphs = allowsGraphs && gpu.Options.UsesGraphs && cublas is null;
         _products = cublas is null ? null : gpu.Make(() => new CublasProducts(cublas, gpu.Context));
         Lane = gpu.Make(() => new CudaLane(gpu, partition));
         _batch = gpu.Make(() => new CudaBatch(Lane, usesGraphs));
+        _draws = _batch.Sampling;
         Copies = new(Lane);
         PullLane = gpu.Make(() => new CudaLane(gpu, partition));
         Pulls = new(PullLane);
@@ -117,7 +120,7 @@ internal sealed partial class CudaBackend : IBackend
         {
             Table = Own(table).First,
             Tokens = _batch.PutTokens(tokenIds),
-            Previous = _batch.Sampling.Previous,
+            Previous = _draws.Previous,
             Output = Float(output, writes: true),
             TableStride = table.Columns,
             OutputStride = output.Stride,

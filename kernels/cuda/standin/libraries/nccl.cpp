@@ -172,7 +172,8 @@ PD_LIBRARY_API int ncclCommInitRankConfig(Communicator** made, int count, Unique
   if (!group) group = std::make_shared<Group>(Group{std::vector<Communicator*>(count)});
   if (group->ranks.size() != static_cast<size_t>(count) || group->ranks[rank] != nullptr)
     return refuse_call(kInvalidUsage, "the rank is there already, or the ranks do not agree on their count");
-  auto* own = new Communicator{group, rank, current_context()->device, library().polls, kInProgress, {}, {}, made};
+  int device = current_context()->device;
+  auto* own = new Communicator{group, rank, device, library().polls, kInProgress, {}, {}, made};
   group->ranks[rank] = own;
   library().communicators.insert(own);
   *made = own;

@@ -4,7 +4,7 @@ using System.Text.Json;
 namespace PdEngine.Host;
 
 /// <summary><c>pdengine model info</c>: what a checkpoint is; no weights are loaded.</summary>
-internal sealed class ModelInfoVerb
+internal sealed class ModelShowVerb
 {
     private readonly Argument<string> _path = new("PATH")
     {
@@ -19,12 +19,13 @@ internal sealed class ModelInfoVerb
 
     public static Command Create()
     {
-        ModelInfoVerb verb = new();
-        Command command = new("info", Usage.With(
-            "Says what a checkpoint is: family, sizes, tensors, tokenizer, chat template, memory, and what of "
-            + "it is served. Exit code 0 where the engine can run it, else 1. No weights are loaded.",
-            "pdengine model info Qwen3-0.6B/",
-            "pdengine model info SmolLM2.Q4_1.gguf --json"));
+        ModelShowVerb verb = new();
+        Verb command = new("info", "Says what a checkpoint is, and what of it is served.")
+        {
+            Details = "It shows family, sizes, tensors, tokenizer, chat template and memory; no weights are "
+                + "loaded. Exit code 0 where the engine can run it, else 1.",
+            Examples = ["pdengine model info Qwen3-0.6B/", "pdengine model info SmolLM2.Q4_1.gguf --json"],
+        };
         command.Arguments.Add(verb._path);
         command.Options.Add(verb._json);
         command.SetAction(parsed => CommandLine.GuardAsync(() => Task.FromResult(verb.Run(parsed))));
@@ -50,9 +51,10 @@ internal sealed class ModelInfoVerb
         {
             Line("family", $"{config.Family}{(config.IsReward ? ", reward model" : "")}");
             Line("sizes", $"{config.LayerCount} layers, hidden {config.HiddenSize}, intermediate "
-                + $"{config.IntermediateSize}, {config.HeadCount} heads over {config.KvHeadCount} key-value heads "
-                + $"of {config.HeadDim}");
-            Line("vocabulary", $"{config.VocabularySize} rows{(config.TieWordEmbeddings ? ", head tied" : "")}");
+                + $"{config.IntermediateSize}, {config.HeadCount} heads over {config.KvHeadCount} key-value "
+                + $"heads of {config.HeadDim}");
+            string tied = config.TieWordEmbeddings ? ", head tied" : "";
+            Line("vocabulary", $"{config.VocabularySize} rows{tied}");
             int windows = config.SlidingWindows.Count(window => window != 0);
             Line("context", $"{config.MaxPositions} tokens"
                 + (windows == 0 ? "" : $"; {windows} layers see {config.SlidingWindows.Max()} of them"));
