@@ -37,8 +37,7 @@ internal static class GgufVocabularies
         int[] types = [.. Enumerable.Repeat(Normal, rows)];
         foreach (JsonProperty token in model.GetProperty("vocab").EnumerateObject())
             tokens[token.Value.GetInt32()] = token.Name;
-        bool normalizes = file.TryGetProperty("normalizer", out JsonElement normalizer)
-            && normalizer.ValueKind != JsonValueKind.Null;
+        bool normalizes = Normalizes(file);
         foreach (JsonElement added in file.GetProperty("added_tokens").EnumerateArray())
         {
             // The lists have no word for these.
@@ -73,6 +72,11 @@ internal static class GgufVocabularies
     private static string MergeOf(JsonElement merge) => merge.ValueKind == JsonValueKind.String
         ? merge.GetString()!
         : $"{merge[0].GetString()} {merge[1].GetString()}";
+
+    /// <summary>Whether there is a normalizer; a chain of none is none.</summary>
+    private static bool Normalizes(JsonElement file) =>
+        file.TryGetProperty("normalizer", out JsonElement step) && step.ValueKind == JsonValueKind.Object
+        && !(step.TryGetProperty("normalizers", out JsonElement steps) && steps.GetArrayLength() == 0);
 
     private static bool Is(JsonElement token, string flag) =>
         token.TryGetProperty(flag, out JsonElement value) && value.ValueKind == JsonValueKind.True;
