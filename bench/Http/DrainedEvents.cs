@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Buffers.Text;
 
 namespace PdEngine.Bench;
@@ -8,6 +9,7 @@ namespace PdEngine.Bench;
 internal sealed class DrainedEvents
 {
     private const int KeptBytes = 1 << 15;
+    private static readonly SearchValues<byte> HexDigits = SearchValues.Create("0123456789abcdefABCDEF"u8);
     private static ReadOnlySpan<byte> EventStart => "data: "u8;
 
     private readonly byte[] _tail = new byte[2 * KeptBytes];
@@ -73,7 +75,7 @@ internal sealed class DrainedEvents
         {
             ReadOnlySpan<byte> part = chunks[line];
             bool isFrame = part.Length is > 0 and <= 8
-                && part.IndexOfAnyExcept("0123456789abcdefABCDEF"u8) < 0;
+                && !part.ContainsAnyExcept(HexDigits);
             if (!isFrame)
                 content.AddRange(part);
         }

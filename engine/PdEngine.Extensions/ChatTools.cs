@@ -68,7 +68,7 @@ internal sealed class ChatTools(ChatOptions? options)
     private static List<AIContent> Contents(List<ToolCallReader.Piece> pieces) =>
         [.. pieces.Select(piece => piece.Call is { } call ? ContentOf(call) : new TextContent(piece.Text))];
 
-    private static AIContent ContentOf(ToolCall call)
+    private static FunctionCallContent ContentOf(ToolCall call)
     {
         using JsonDocument document = JsonDocument.Parse(call.Arguments);
         Dictionary<string, object?> arguments = new(StringComparer.Ordinal);

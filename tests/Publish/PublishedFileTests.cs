@@ -86,6 +86,12 @@ public sealed partial class PublishedFileTests
             System.Text.Encoding.UTF8, "application/json");
         HttpResponseMessage answer = await client.PostAsync("/generate", question);
         Assert.That(answer.IsSuccessStatusCode, await answer.Content.ReadAsStringAsync());
+        string page = await client.GetStringAsync("/");
+        MatchCollection parts = PagePart().Matches(page);
+        Assert.That(parts, Has.Count.AtLeast(3), page);
+        foreach (Match part in parts)
+            Assert.That((await client.GetAsync(part.Value)).IsSuccessStatusCode, part.Value);
+        Assert.That(await client.GetStringAsync("/page/state"), Does.Contain("\"ended_count\":1"));
         PublishedFile.Run("kill", "-TERM", $"{server.Id}");
         await PdEngineRun.WaitAsync(server);
         Assert.That(server.ExitCode, Is.Zero, await error);
@@ -108,6 +114,9 @@ public sealed partial class PublishedFileTests
 
     [GeneratedRegex(@"GLIBC_(\d+\.\d+(\.\d+)?)")]
     private static partial Regex Glibc();
+
+    [GeneratedRegex("/page/[0-9a-f]{16}/[a-z.]+")]
+    private static partial Regex PagePart();
 
     [GeneratedRegex(@"http://[\d.:]+")]
     private static partial Regex Address();

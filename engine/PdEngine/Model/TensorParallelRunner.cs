@@ -49,6 +49,8 @@ internal sealed class TensorParallelRunner : IModelRunner
         }
     }
 
+    public bool OrdersCopies => _backends[0].Memory != MemoryDomain.Host;
+
     public bool RunsAhead => _backends[0].RunsAhead && (_group is null || _group.DrawsAreShared);
 
     /// <exception cref="Exception">

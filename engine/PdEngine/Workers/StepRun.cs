@@ -55,6 +55,9 @@ internal sealed class StepRun(IModelRunner runner, KvDomain domain, TimeProvider
     /// <summary>The one that is started next; empty until it is filled.</summary>
     public ForwardBatch Next => _batches[(_oldest + StartedCount) & 1].Batch;
 
+    /// <summary>The one that was started last.</summary>
+    public ForwardBatch Latest => _batches[(_oldest + StartedCount - 1) & 1].Batch;
+
     /// <summary>The one that is finished next.</summary>
     public ForwardBatch Oldest => _batches[_oldest].Batch;
 

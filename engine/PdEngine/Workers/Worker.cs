@@ -324,12 +324,17 @@ internal sealed class Worker : IDisposable
         _live.CountWaiting(-_scheduler.FirstAdmissionCount);
         foreach (Sequence sequence in _scheduler.Admitted)
             _sender.Announce(sequence);
-        return _step.Start(out Exception? fault) switch
+        switch (_step.Start(out Exception? fault))
         {
-            StepRun.Outcome.Abandoned => false,
-            StepRun.Outcome.Failed => TryLose(fault!),
-            _ => true,
-        };
+            case StepRun.Outcome.Abandoned:
+                return false;
+            case StepRun.Outcome.Failed:
+                return TryLose(fault!);
+            default:
+                if (_runner.OrdersCopies)
+                    _sender.LendStarted(_step.Latest);
+                return true;
+        }
     }
 
     /// <summary>Applies the results of what is started, until so many batches are left.</summary>

@@ -47,6 +47,18 @@ internal sealed partial class CudaBackend
         }
     }
 
+    private void EndLayer(int layer)
+    {
+        try
+        {
+            _batch.EndLayer(layer);
+        }
+        catch (CudaException refused)
+        {
+            throw _gpu.Refused(refused);
+        }
+    }
+
     public void Publish()
     {
         try

@@ -28,6 +28,8 @@ internal sealed partial class CudaBackend : IBackend
         _batch = gpu.Make(() => new CudaBatch(Lane, usesGraphs));
         _draws = _batch.Sampling;
         Copies = new(Lane);
+        PullLane = gpu.Make(() => new CudaLane(gpu, partition));
+        Pulls = new(PullLane);
     }
 
     public CudaGpu Gpu => _gpu;
@@ -35,8 +37,17 @@ internal sealed partial class CudaBackend : IBackend
     /// <summary>Its stream.</summary>
     public CudaLane Lane { get; }
 
-    /// <summary>Copies of KV blocks on that stream.</summary>
+    /// <summary>Copies of KV blocks inside its memory, on that stream.</summary>
     public CudaCopies Copies { get; }
+
+    /// <summary>
+    /// A stream for what comes from other memories: it waits for who computes that, and its own batches do
+    /// not.
+    /// </summary>
+    public CudaLane PullLane { get; }
+
+    /// <summary>Copies on that one.</summary>
+    public CudaCopies Pulls { get; }
 
     public string Name => $"cuda/sm_{_gpu.Device.Capability}";
 
@@ -198,6 +209,7 @@ internal sealed partial class CudaBackend : IBackend
         Launch(
             _gpu.Kernels.RotateAppend, new(_batch.Rows(qkv), (heads + 3) / 4), CudaKernels.RowThreads, 0,
             args);
+        EndLayer(layer);
     }
 
     public void Attend(
@@ -275,6 +287,8 @@ internal sealed partial class CudaBackend : IBackend
     public void Dispose()
     {
         Copies.Dispose();
+        Pulls.Dispose();
+        PullLane.Dispose();
         _products?.Dispose();
         _batch.Dispose();
         Lane.Dispose();
