@@ -113,6 +113,25 @@ public sealed class GpuCheckTests
     }
 
     [Test]
+    public void A_row_that_took_the_process_along_is_not_tried_again_unasked()
+    {
+        Run(settings => settings with { Only = "/rms_norm" }, "verify");
+        string report = Path.Combine(_folder, CheckJournal.FileName);
+        string fine = """{"row":"verify/rms_norm 5x64","status":"fine",""";
+        string text = File.ReadAllText(report);
+        Assert.That(text, Does.Contain(fine));
+        File.WriteAllText(report, text.Replace(
+            fine, """{"row":"verify/rms_norm 5x64","status":"begun","note":"the run ended","a":0,"""));
+
+        (int code, text) = Run(settings => settings with { Only = "/rms_norm" }, "verify");
+        Assert.That(code, Is.EqualTo(GpuCheckProgram.Failed), text);
+        Assert.That(text, Does.Contain("0 rows now").And.Contain("the run ended"));
+        (code, text) = Run(
+            settings => settings with { Only = "/rms_norm", RunsFailedAgain = true }, "verify");
+        Assert.That(code, Is.EqualTo(GpuCheckProgram.Fine), text);
+    }
+
+    [Test]
     public void Another_gpu_begins_another_report()
     {
         Run(settings => settings with { Only = "/embed" }, "verify");
