@@ -37,7 +37,7 @@ internal sealed class HttpServer : IAsyncDisposable
         _rules = new(options, Sessions);
         Log = new(options, Clock);
         Totals = new(engine.Models.Select(model => model.Name));
-        Loans = new(engine.Models);
+        Loans = new(engine.Models, Buckets);
         Pace = new(Clock, Environment.ProcessorCount);
         Page = new(this, Clock);
         DefaultModel = engine.Models.FirstOrDefault(model => model.TakesUpdates) ?? engine.Models[0];
@@ -64,6 +64,9 @@ internal sealed class HttpServer : IAsyncDisposable
     public MeterTotals Totals { get; }
 
     public MemoryLoans Loans { get; }
+
+    /// <summary>Parts of weights that are not whole yet.</summary>
+    public WeightBuckets Buckets { get; } = new();
 
     public EventPace Pace { get; }
 
