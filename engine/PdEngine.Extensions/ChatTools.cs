@@ -66,7 +66,8 @@ internal sealed class ChatTools(ChatOptions? options)
         [.. Functions(options).Select(function => function.Name)];
 
     private static List<AIContent> Contents(List<ToolCallReader.Piece> pieces) =>
-        [.. pieces.Select(piece => piece.Call is { } call ? ContentOf(call) : new TextContent(piece.Text))];
+        [.. pieces.Select(piece =>
+            piece.Call is { } call ? (AIContent)ContentOf(call) : new TextContent(piece.Text))];
 
     private static FunctionCallContent ContentOf(ToolCall call)
     {

@@ -6,21 +6,22 @@ namespace PdEngine.Tests;
 public sealed class EventPaceTests
 {
     private const int Cores = 2;
+    private static readonly Task Never = new TaskCompletionSource().Task;
 
     [Test]
     public void Few_streams_never_wait_and_many_wait_no_longer_than_an_eye_sees()
     {
         using HandClock clock = new();
         using EventPace pace = new(clock, Cores);
-        List<PaceTurn> turns = [pace.Join(), pace.Join(), pace.Join()];
+        List<PaceTurn> turns = [pace.Join(Never), pace.Join(Never), pace.Join(Never)];
         Assert.That(pace.Wait, Is.EqualTo(TimeSpan.Zero));
         Assert.That(turns[0].NextAsync().IsCompletedSuccessfully, Is.True);
         Assert.That(clock.Due, Is.Null);
         while (turns.Count < 32)
-            turns.Add(pace.Join());
+            turns.Add(pace.Join(Never));
         Assert.That(pace.Wait, Is.EqualTo(TimeSpan.FromMilliseconds(8)));
         while (turns.Count < 1000)
-            turns.Add(pace.Join());
+            turns.Add(pace.Join(Never));
         Assert.That(pace.Wait, Is.EqualTo(EventPace.LongestWait));
         turns.ForEach(turn => turn.Dispose());
         Assert.That(pace.Wait, Is.EqualTo(TimeSpan.Zero));
@@ -31,7 +32,7 @@ public sealed class EventPaceTests
     {
         using HandClock clock = new();
         using EventPace pace = new(clock, Cores);
-        PaceTurn[] turns = [.. Enumerable.Range(0, 200).Select(_ => pace.Join())];
+        PaceTurn[] turns = [.. Enumerable.Range(0, 200).Select(_ => pace.Join(Never))];
         for (int round = 0; round < 3; round++)
         {
             Task[] waits = [.. turns.Select(turn => turn.NextAsync().AsTask())];
@@ -48,7 +49,7 @@ public sealed class EventPaceTests
     {
         using HandClock clock = new();
         using EventPace pace = new(clock, coreCount: 1);
-        PaceTurn[] turns = [.. Enumerable.Range(0, 8).Select(_ => pace.Join())];
+        PaceTurn[] turns = [.. Enumerable.Range(0, 8).Select(_ => pace.Join(Never))];
         int sent = 0;
         Task all = Task.WhenAll(turns.Select(async turn =>
         {
@@ -64,6 +65,30 @@ public sealed class EventPaceTests
             clock.Ring();
         }
         Assert.That(all.IsCompletedSuccessfully, Is.True);
+    }
+
+    [Test]
+    public async Task A_stream_that_ends_waits_no_longer([Values(0, 1, 100)] int pulsesBefore)
+    {
+        using HandClock clock = new();
+        using EventPace pace = new(clock, Cores);
+        PaceTurn[] others = [.. Enumerable.Range(0, 100).Select(_ => pace.Join(Never))];
+        TaskCompletionSource end = new();
+        PaceTurn turn = pace.Join(end.Task);
+        for (int i = 0; i < pulsesBefore; i++)
+        {
+            Task paced = turn.NextAsync().AsTask();
+            clock.Ring();
+            await paced.WaitAsync(TimeSpan.FromSeconds(10));
+        }
+        Task other = others[0].NextAsync().AsTask(), last = turn.NextAsync().AsTask();
+        Assert.That(last.IsCompleted, Is.False);
+        end.SetResult();
+        await last.WaitAsync(TimeSpan.FromSeconds(10));
+        Assert.That(other.IsCompleted, Is.False);
+        clock.Ring();
+        await other.WaitAsync(TimeSpan.FromSeconds(10));
+        Assert.That(turn.NextAsync().IsCompletedSuccessfully, Is.True);
     }
 
     /// <summary>Has one timer, which rings when it is told to.</summary>

@@ -27,6 +27,9 @@ public sealed class HttpResetTests
         await Task.Delay(50);
         Assert.That(waits.IsCompleted, Is.False);
 
+        await rig.PostAsync("/release_memory_occupation", """{"tags":["kv_cache"]}""");
+        await rig.PostAsync("/resume_memory_occupation", """{"tags":["kv_cache"]}""");
+        Assert.That(rig.Model.IsPaused, Is.True);
         await CheckAsync(rig, "reset_tensors");
         await UpdateAsync(rig, folder, "2");
         await CheckAsync(rig, "compare");

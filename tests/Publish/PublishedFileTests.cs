@@ -71,6 +71,30 @@ public sealed partial class PublishedFileTests
         Assert.That(bench.ExitCode, Is.Zero, bench.Error);
     }
 
+    [TestCase(false)]
+    [TestCase(true)]
+    public async Task It_sends_spans_and_metrics(bool speaksGrpc)
+    {
+        await using OtlpCollector collector = await OtlpCollector.StartAsync(speaksGrpc);
+        using Process server = _file.Start("serve", "--port", "0", "--max-total-tokens", "4096",
+            "--otlp-endpoint", $"{collector.Address}", "--otlp-protocol", speaksGrpc ? "grpc" : "http");
+        Task<string> error = server.StandardError.ReadToEndAsync();
+        string line = await server.StandardOutput.ReadLineAsync() ?? await error;
+        Match address = Address().Match(line);
+        Assert.That(address.Success, Is.True, line);
+        using HttpClient client = new() { BaseAddress = new(address.Value) };
+        using HttpResponseMessage answer = await client.PostAsync("/generate", HttpRig.Json(
+            """{"text":"12+7=","sampling_params":{"temperature":0,"max_new_tokens":4}}"""));
+        Assert.That(answer.IsSuccessStatusCode, Is.True);
+        using (Process kill = Process.Start("kill", ["-TERM", $"{server.Id}"]))
+            kill.WaitForExit();
+        await PdEngineRun.WaitAsync(server);
+        string[] names = [.. collector.Spans.Select(span => span.Name)];
+        Assert.That(names, Has.Some.StartsWith("text_completion ").And.Member("prefill"), await error);
+        Assert.That(collector.Metrics.Select(metric => metric.Name), Has.Member("pdengine.output_tokens"));
+        Assert.That(collector.Resources, Is.EqualTo(new[] { "pdengine" }));
+    }
+
     [Test]
     public async Task It_serves_and_ends_when_told()
     {

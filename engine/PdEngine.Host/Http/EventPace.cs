@@ -44,10 +44,11 @@ internal sealed class EventPace : IDisposable
     }
 
     /// <summary>One more stream, until it is disposed of.</summary>
-    public PaceTurn Join()
+    /// <param name="end">When it has made its last token.</param>
+    public PaceTurn Join(Task end)
     {
         Interlocked.Increment(ref _streamCount);
-        return new(this);
+        return new(this, end);
     }
 
     public void Leave() => Interlocked.Decrement(ref _streamCount);

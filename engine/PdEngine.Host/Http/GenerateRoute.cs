@@ -60,7 +60,7 @@ internal static class GenerateRoute
         AnswerWriter writer = new(call.Model.Tokenizer);
         await StreamEach.RunAsync(samples, async sample =>
         {
-            using PaceTurn turn = call.Server.Pace.Join();
+            using PaceTurn turn = call.Server.Pace.Join(sample.Stream.Completion);
             StreamedAnswer answer = new(sample, writer, sendsDeltas);
             await foreach (TokenChunk chunk in sample.Stream.ConfigureAwait(false))
             {

@@ -2,28 +2,46 @@ using System.Threading.Tasks.Sources;
 
 namespace PdEngine.Host;
 
-/// <summary>A stream's place in the pace.</summary>
-/// <param name="pace">Whose.</param>
-internal sealed class PaceTurn(EventPace pace) : IValueTaskSource, IDisposable
+/// <summary>A stream's place in the pace; nothing holds its last event up.</summary>
+internal sealed class PaceTurn : IValueTaskSource, IDisposable
 {
+    private readonly EventPace _pace;
+    private readonly Task _end;
     private ManualResetValueTaskSourceCore<bool> _core;
+    private int _isWaiting;
+
+    /// <param name="pace">Whose.</param>
+    /// <param name="end">Of the stream.</param>
+    public PaceTurn(EventPace pace, Task end)
+    {
+        (_pace, _end) = (pace, end);
+        end.ConfigureAwait(false).GetAwaiter().UnsafeOnCompleted(GoOn);
+    }
 
     /// <summary>Ends when the stream may send its next event; one at a time.</summary>
     public ValueTask NextAsync()
     {
-        TimeSpan wait = pace.Wait;
-        if (wait == TimeSpan.Zero)
+        TimeSpan wait = _pace.Wait;
+        if (wait == TimeSpan.Zero || _end.IsCompleted)
             return ValueTask.CompletedTask;
         _core.Reset();
         ValueTask next = new(this, _core.Version);
-        pace.Add(this, wait);
+        Volatile.Write(ref _isWaiting, 1);
+        _pace.Add(this, wait);
+        // The end may have looked before there was anybody who waits.
+        if (_end.IsCompleted)
+            GoOn();
         return next;
     }
 
-    /// <summary>What waits runs on, on this thread.</summary>
-    public void GoOn() => _core.SetResult(true);
+    /// <summary>What waits runs on, on this thread; nothing happens where nobody does.</summary>
+    public void GoOn()
+    {
+        if (Interlocked.Exchange(ref _isWaiting, 0) == 1)
+            _core.SetResult(true);
+    }
 
-    public void Dispose() => pace.Leave();
+    public void Dispose() => _pace.Leave();
 
     void IValueTaskSource.GetResult(short token) => _core.GetResult(token);
 

@@ -60,6 +60,13 @@ internal sealed class SpoiltWeights
             await model.ContinueAsync().ConfigureAwait(false);
     }
 
+    /// <summary>Pauses the service again where something else let it go on.</summary>
+    public async Task HoldAsync(EngineModel model)
+    {
+        if (_wasRunning.ContainsKey(model.Name) && !model.IsPaused)
+            await model.PauseAsync(PauseMode.Abort).ConfigureAwait(false);
+    }
+
     /// <exception cref="HttpRefusal">It would answer by spoilt weights.</exception>
     public void ThrowIfSpoilt(EngineModel model)
     {

@@ -68,7 +68,9 @@ internal sealed class StepRun(IModelRunner runner, KvDomain domain, TimeProvider
         StartedBatch started = _batches[(_oldest + StartedCount) & 1];
         if (StartedCount > 0)
             Oldest.Unmark();
-        started.Batch.Mark();
+        // Without running ahead nobody meets a started batch.
+        if (runner.RunsAhead)
+            started.Batch.Mark();
         started.Writes.Begin(started.Batch.Attention);
         StartedCount++;
         Enter();
@@ -89,7 +91,7 @@ internal sealed class StepRun(IModelRunner runner, KvDomain domain, TimeProvider
         EndOldest();
         Interlocked.Exchange(ref _busySinceTicks, StartedCount == 0 ? 0 : EndTicks);
         Outcome outcome = Leave(fault);
-        if (outcome != Outcome.Abandoned && StartedCount == 0)
+        if (outcome != Outcome.Abandoned && StartedCount == 0 && runner.RunsAhead)
             batch.Unmark();
         return outcome;
     }

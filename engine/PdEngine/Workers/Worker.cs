@@ -304,7 +304,7 @@ internal sealed class Worker : IDisposable
         bool isAhead = _step.StartedCount > 0 && _scheduler.TryReserveAhead(_step.Oldest);
         if (!isAhead && !TryApply(leaving: 0))
             return false;
-        bool hasBatch = _scheduler.TrySchedule(_step.Next, admitsBefore: _receiver.WaitingArrival);
+        bool hasBatch = _scheduler.TrySchedule(_step.Next, isAhead, _receiver.WaitingArrival);
         _retraction.Place();
         return hasBatch;
     }

@@ -10,7 +10,7 @@ internal static class OpenAiStream
         using EventStream events = new(call);
         await StreamEach.RunAsync(samples, async sample =>
         {
-            using PaceTurn turn = call.Server.Pace.Join();
+            using PaceTurn turn = call.Server.Pace.Join(sample.Stream.Completion);
             IChoiceStream choice = open(events, sample);
             await choice.BeginAsync().ConfigureAwait(false);
             await foreach (TokenChunk chunk in sample.Stream.ConfigureAwait(false))
