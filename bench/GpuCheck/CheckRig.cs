@@ -51,6 +51,11 @@ internal sealed class CheckRig : IDisposable
         {
             return new(settings, devices);
         }
+        catch (CudaException refused)
+        {
+            devices.Dispose();
+            throw new BackendException(refused.Message, refused);
+        }
         catch
         {
             devices.Dispose();

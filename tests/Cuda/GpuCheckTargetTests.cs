@@ -47,5 +47,23 @@ public sealed class GpuCheckTargetTests
         TestContext.Out.WriteLine($"{verified.Length} + {kernels.Length} + {models.Length} rows");
     }
 
+    [Test]
+    public void Models_have_the_shapes_and_the_sizes_that_they_are_named_after()
+    {
+        CheckScale full = CheckScale.Full;
+        foreach (CheckModel model in full.Models.Concat(full.ProductModels).Distinct())
+        {
+            using TileCheckpoint checkpoint = new(model);
+            double billions =
+                ModelTensors.Of(checkpoint.Config).Sum(tensor => TensorShape.Count(tensor.Shape)) / 1e9;
+            double named = double.Parse(
+                model.Name.Split('-')[1].TrimEnd('b'), System.Globalization.CultureInfo.InvariantCulture);
+            Assert.That(billions, Is.EqualTo(named).Within(0.25 * named), model.Name);
+            Assert.That(full.ServingModels.All(served => full.Models.Contains(served)));
+            foreach ((string name, int columns, int outputs, int segments) in model.Products())
+                Assert.That(columns % (8 * segments) + (outputs % 32), Is.Zero, $"{model.Name} {name}");
+        }
+    }
+
     private static IEnumerable<string> Names(ICheckStage stage) => stage.Cases().Select(one => one.Name);
 }

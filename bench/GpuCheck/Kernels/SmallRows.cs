@@ -3,7 +3,7 @@ namespace PdEngine.Bench;
 /// <summary>Ops that move bytes: norms, RoPE and append, embedding, sums of partials, sampling.</summary>
 internal sealed class SmallRows(CheckRig rig, CeilingRows ceilings)
 {
-    private const int PageSize = 64;
+    private const int PageSize = 16;
 
     private CheckScale Scale => rig.Settings.Scale;
 
@@ -58,11 +58,13 @@ internal sealed class SmallRows(CheckRig rig, CeilingRows ceilings)
         using CheckMemory memory = new(rig);
         KvLayout layout = KvLayout.GroupedQuery(
             1, PageSize, shape.KvHeadCount, shape.HeadDim, KvElement.BFloat16);
-        KvStore store = side.Store(layout, layout.BlocksFor(rows));
+        KvStore store = side.Store(layout, rows);
         Tensor qkv = Filled(side, memory, rows, shape.QkvColumns);
         Tensor rope = Filled(side, memory, rows, shape.HeadDim);
+        // Decode rows: a prompt's would end a group of layers each time, and a graph cannot hold that.
         AttentionBatch batch = new();
-        batch.Add(0, 0, rows, [.. Enumerable.Range(0, store.BlockCount)]);
+        for (int i = 0; i < rows; i++)
+            batch.Add(i, i % PageSize, 1, [i]);
         rig.Backend.Begin(batch, store, rows);
         double seconds = rig.Seconds(_ => rig.Backend.RotateAndAppend(
             qkv, shape, rope, null, null, 1e-6f, store, 0, batch));

@@ -41,7 +41,7 @@ internal sealed class TransferRows(CheckRig rig, CeilingRows ceilings)
                 for (int layer = 0; layer < layout.LayerCount; layer += layersAtOnce)
                     target.CopyBlocks(source, from, to, run, layer, layersAtOnce);
             },
-            isCaptured: false);
+            isCaptured: false, rig.Backend.PullLane);
         return Row(name, seconds, (double)blocks * layout.BlockBytes * run.HeadCount / layout.HeadCount);
     }
 

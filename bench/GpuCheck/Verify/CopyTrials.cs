@@ -26,7 +26,7 @@ internal sealed class CopyTrials(CheckRig rig)
         int[] places = [.. Enumerable.Range(0, Blocks)];
         new Random(4).Shuffle(places);
         copy(source, target, places);
-        rig.Gpu.Run(rig.Stream.Synchronize);
+        rig.Gpu.Run(rig.Gpu.Context.Synchronize);
         byte[] actual = new byte[expected.Length];
         rig.Gpu.Download(target.Pool.First, actual);
         for (int block = 0; block < Blocks; block++)
