@@ -19,7 +19,8 @@ internal sealed partial class CudaBackend : IBackend
     /// <param name="cublas">Computes products; null: the kernels do. Not with graphs.</param>
     /// <param name="partition">What it runs on; null is the whole GPU. Not owned.</param>
     public CudaBackend(
-        CudaGpu gpu, bool usesGraphs, bool runsAhead, CublasLt? cublas, CudaPartition? partition)
+        CudaGpu gpu, bool usesGraphs, bool runsAhead, CublasLt? cublas = null,
+        CudaPartition? partition = null)
     {
         Check.That(cublas is null || !usesGraphs);
         _gpu = gpu;
@@ -276,6 +277,7 @@ internal sealed partial class CudaBackend : IBackend
     {
         Copies.Dispose();
         _products?.Dispose();
+        _room?.Dispose();
         _batch.Dispose();
         Lane.Dispose();
     }
@@ -292,27 +294,7 @@ internal sealed partial class CudaBackend : IBackend
             MultiplyByCublas(rows, input, weight, bias, output, outputStride, epilogue);
             return;
         }
-        int index = CudaGemmTile.IndexFor(
-            rows, weight.SegmentCount, _gpu.Device.SharedBytesPerBlock);
-        CudaGemmTile tile = CudaGemmTile.All[index];
-        CudaGemmArgs args = new()
-        {
-            Input = Half(input),
-            Weight = Own(weight).First,
-            Bias = bias is null ? 0 : Float(bias),
-            Output = output,
-            InputStride = HalfStride(input),
-            WeightStride = weight.Columns,
-            OutputStride = outputStride,
-            Rows = rows,
-            Outputs = weight.Rows,
-            Columns = weight.Columns,
-            Segments = weight.SegmentCount,
-            Epilogue = epilogue,
-        };
-        CudaExtent grid = new(
-            (weight.Rows + tile.Outputs - 1) / tile.Outputs, (rows + tile.Rows - 1) / tile.Rows);
-        Launch(_gpu.Kernels.Gemms[index], grid, tile.Threads, tile.SharedBytes(weight.SegmentCount), args);
+        MultiplyByKernel(rows, input, weight, bias, output, outputStride, epilogue);
     }
 
     private void MultiplyByCublas(
