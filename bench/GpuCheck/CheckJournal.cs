@@ -32,13 +32,13 @@ internal sealed class CheckJournal
 
     public string FilePath => _path;
 
-    /// <summary>The rows that have failed.</summary>
-    public IEnumerable<JsonElement> FailedRows =>
-        _rows.Where(row => StatusOf(row) == nameof(CheckStatus.Failed).ToLowerInvariant());
+    /// <summary>The rows that have failed, or that a run before this one did not survive.</summary>
+    public IEnumerable<JsonElement> FailedRows => _rows.Where(
+        row => StatusOf(row) is CheckStatus.Failed or CheckStatus.Begun);
 
     /// <summary>How the row ended; null where it is still to be computed.</summary>
     public CheckStatus? StatusOf(string name) => _places.TryGetValue(name, out int place)
-        ? Enum.Parse<CheckStatus>(StatusOf(_rows[place])!, ignoreCase: true)
+        ? StatusOf(_rows[place])
         : null;
 
     /// <summary>A figure of a row; null where there is none.</summary>
@@ -122,5 +122,6 @@ internal sealed class CheckJournal
         json.WriteEndObject();
     }
 
-    private static string? StatusOf(JsonElement row) => row.GetProperty("status").GetString();
+    private static CheckStatus StatusOf(JsonElement row) =>
+        Enum.Parse<CheckStatus>(row.GetProperty("status").GetString()!, ignoreCase: true);
 }

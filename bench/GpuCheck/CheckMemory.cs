@@ -44,14 +44,6 @@ internal sealed class CheckMemory : IDisposable
         return first;
     }
 
-    /// <summary>Integers.</summary>
-    public ulong Integers(ReadOnlySpan<int> values)
-    {
-        ulong first = Take(values.Length * 4L);
-        _rig.Gpu.Upload(first, System.Runtime.InteropServices.MemoryMarshal.AsBytes(values));
-        return first;
-    }
-
     /// <summary>Makes any memory random values of bf16.</summary>
     public void Fill(ulong first, long bytes)
     {

@@ -15,7 +15,8 @@ internal sealed class CheckRig : IDisposable
     {
         Settings = settings;
         _devices = devices;
-        Backend = (CudaBackend)devices.Backends[0];
+        Graphed = (CudaBackend)devices.Backends[0];
+        Backend = new(Graphed.Gpu, cublas: null, partition: null, allowsGraphs: false);
         Gpu.Context.MakeCurrent();
         _start = new(Gpu.Context, isTimed: true);
         _end = new(Gpu.Context, isTimed: true);
@@ -27,6 +28,9 @@ internal sealed class CheckRig : IDisposable
 
     /// <summary>Launches kernel by kernel.</summary>
     public CudaBackend Backend { get; }
+
+    /// <summary>Launches decode batches as graphs.</summary>
+    public CudaBackend Graphed { get; }
 
     public CudaLane Lane => Backend.Lane;
 
@@ -42,7 +46,7 @@ internal sealed class CheckRig : IDisposable
     /// <exception cref="BackendException">There is no GPU to be used; the message says why.</exception>
     public static CheckRig Open(CheckSettings settings)
     {
-        CudaDevices devices = CudaDevices.Open(OptionsOf(settings) with { UsesGraphs = false }, 1);
+        CudaDevices devices = CudaDevices.Open(OptionsOf(settings), 1);
         try
         {
             return new(settings, devices);
@@ -146,6 +150,7 @@ internal sealed class CheckRig : IDisposable
         {
             _start.Dispose();
             _end.Dispose();
+            Backend.Dispose();
             _devices.Dispose();
         }
         Clocks.Dispose();

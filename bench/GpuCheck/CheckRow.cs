@@ -11,6 +11,9 @@ internal enum CheckStatus
 
     /// <summary>Something that it takes is not on this machine.</summary>
     Missing,
+
+    /// <summary>It is being computed; in an earlier report: the run ended meanwhile.</summary>
+    Begun,
 }
 
 /// <summary>One row of the report: what was checked or timed, and what came out.</summary>
@@ -39,6 +42,12 @@ internal sealed class CheckRow(string name)
     {
         Note = Note.Length == 0 ? note : $"{Note}; {note}";
         return this;
+    }
+
+    public CheckRow Begun()
+    {
+        Status = CheckStatus.Begun;
+        return Noted("the run ended while this row was computed; --again computes it anew");
     }
 
     public CheckRow Failed(string why)

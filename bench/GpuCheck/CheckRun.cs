@@ -10,6 +10,8 @@ internal sealed class CheckRun(
     /// <summary>Of a row in its line; the report has all.</summary>
     private const int MostFigures = 14;
 
+    private static readonly TimeSpan MostRowTime = TimeSpan.FromMinutes(4);
+
     private int _made;
     private int _kept;
     private int _left;
@@ -52,6 +54,8 @@ internal sealed class CheckRun(
             output.WriteLine("the time of a stage was up; run it again to go on");
         if (_isBroken)
             output.WriteLine("the GPU takes no more work in this process; run it again to go on behind it");
+        foreach (string line in CheckTargets.Lines(journal))
+            output.WriteLine(line);
         string[] failed = [.. journal.FailedRows.Select(row => row.GetProperty("row").GetString()!)];
         if (failed.Length == 0)
             return;
@@ -62,7 +66,7 @@ internal sealed class CheckRun(
     private bool IsWanted(string name) => journal.StatusOf(name) switch
     {
         null or CheckStatus.Missing => true,
-        CheckStatus.Failed => settings.RunsFailedAgain,
+        CheckStatus.Failed or CheckStatus.Begun => settings.RunsFailedAgain,
         _ => false,
     };
 
@@ -70,6 +74,9 @@ internal sealed class CheckRun(
     {
         long start = Stopwatch.GetTimestamp();
         CheckRow row;
+        // Should it take the process along, the next run goes on behind it.
+        journal.Add(new CheckRow(one.Name).Begun());
+        using Timer watch = new(_ => GiveUp(one.Name), null, MostRowTime, Timeout.InfiniteTimeSpan);
         try
         {
             row = one.Run();
@@ -83,6 +90,15 @@ internal sealed class CheckRun(
         journal.Add(row.With("wall_seconds", Stopwatch.GetElapsedTime(start).TotalSeconds));
         output.WriteLine(Line(row));
         output.Flush();
+    }
+
+    /// <summary>Nothing brings back a thread that waits for a GPU which is stuck.</summary>
+    private void GiveUp(string row)
+    {
+        output.WriteLine($"{row}: not done in {MostRowTime.TotalSeconds} s; the run ends here");
+        output.Flush();
+        using Process self = Process.GetCurrentProcess();
+        self.Kill();
     }
 
     private static string Line(CheckRow row)

@@ -21,6 +21,12 @@ internal sealed record CheckSettings
     /// <summary>NCCL's file; null looks where it may be.</summary>
     public string? NcclPath { get; init; }
 
+    /// <summary>The Python that may have PyTorch.</summary>
+    public string Python { get; init; } = "python3";
+
+    /// <summary>The same where it may be asked; else null.</summary>
+    public string? PythonAsked => RunsPeers ? Python : null;
+
     /// <summary>Images of the kernels that come before those inside; null: beside the binary.</summary>
     public string? ImagesFolder { get; init; }
 
@@ -42,6 +48,8 @@ internal sealed record CheckSettings
     /// <summary>What is computed.</summary>
     public CheckScale Scale { get; init; } = CheckScale.Full;
 
+    /// <summary>Whether a row is to be computed; what others are held against always is.</summary>
     public bool Includes(string row) =>
-        Only is null || Only.Split(',').Any(part => row.Contains(part, StringComparison.Ordinal));
+        Only is null || row is CeilingRows.CopyRow or CeilingRows.ProductRow
+        || Only.Split(',').Any(part => row.Contains(part, StringComparison.Ordinal));
 }

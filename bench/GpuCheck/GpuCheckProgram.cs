@@ -18,6 +18,7 @@ internal static class GpuCheckProgram
           --driver FILE     the CUDA driver; absent: the system's own
           --cublaslt FILE   absent: the system's own, CUDA's, or that of the PyTorch of python3
           --nccl FILE       likewise
+          --python FILE     the Python that may have PyTorch; absent: python3
           --images FOLDER   images of the kernels; absent: cuda-images beside the binary, then those inside
           --no-peers        neither PyTorch nor compute-sanitizer
           --toy             toy sizes: says that it runs, not how fast
@@ -98,6 +99,7 @@ internal static class GpuCheckProgram
                 "--driver" => settings with { DriverPath = Value() },
                 "--cublaslt" => settings with { CublasPath = Value() },
                 "--nccl" => settings with { NcclPath = Value() },
+                "--python" => settings with { Python = Value() },
                 "--images" => settings with { ImagesFolder = Value() },
                 "--no-peers" => settings with { RunsPeers = false },
                 "--toy" => settings with { Scale = CheckScale.Toy },

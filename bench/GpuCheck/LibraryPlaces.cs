@@ -4,8 +4,8 @@ using PdEngine.Interop;
 namespace PdEngine.Bench;
 
 /// <summary>
-/// Where NVIDIA's libraries may be besides where the system looks: with CUDA itself, or with the PyTorch of
-/// python3.
+/// Where NVIDIA's libraries may be besides where the system looks: with CUDA itself, or with the PyTorch of a
+/// Python.
 /// </summary>
 internal static class LibraryPlaces
 {
@@ -18,9 +18,9 @@ internal static class LibraryPlaces
     /// <param name="named">Its file; null looks.</param>
     /// <param name="pattern">Of its file's name.</param>
     /// <param name="open">Opens it; null is the system's own.</param>
-    /// <param name="asksPython">Whether python3 may be asked for its packages.</param>
+    /// <param name="python">Which Python is asked for its packages; null asks none.</param>
     /// <exception cref="CudaException">There is none; the message is the system's.</exception>
-    public static T Open<T>(string? named, string pattern, Func<string?, T> open, bool asksPython)
+    public static T Open<T>(string? named, string pattern, Func<string?, T> open, string? python)
     {
         try
         {
@@ -28,7 +28,7 @@ internal static class LibraryPlaces
         }
         catch (CudaException) when (named is null)
         {
-            foreach (string file in Candidates(pattern, asksPython))
+            foreach (string file in Candidates(pattern, python))
             {
                 try
                 {
@@ -43,19 +43,19 @@ internal static class LibraryPlaces
         }
     }
 
-    private static IEnumerable<string> Candidates(string pattern, bool asksPython)
+    private static IEnumerable<string> Candidates(string pattern, string? python)
     {
         IEnumerable<string> folders = Folders.Where(Directory.Exists);
-        if (asksPython)
-            folders = folders.Concat(OfPython());
+        if (python is not null)
+            folders = folders.Concat(OfPython(python));
         return folders.SelectMany(folder => Directory.EnumerateFiles(folder, pattern).Order());
     }
 
-    private static IEnumerable<string> OfPython()
+    private static IEnumerable<string> OfPython(string python)
     {
         (int code, string text) = ChildProcess.Run(
             new ProcessStartInfo(
-                "python3", ["-c", "import sysconfig; print(sysconfig.get_paths()['purelib'])"]),
+                python, ["-c", "import sysconfig; print(sysconfig.get_paths()['purelib'])"]),
             AskSeconds);
         string packages = Path.Combine(text.Trim(), "nvidia");
         return code == 0 && Directory.Exists(packages)

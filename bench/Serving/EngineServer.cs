@@ -26,20 +26,16 @@ internal sealed class EngineServer : IServer
             Disaggregate = DisaggregateMode.Always,
             KvDomain = settings.KvDomain,
             LendsCores = arm.Kind is PdArmKind.DisaggregatedLending,
-            Backend = settings.Backend,
-            DisableOverlapSchedule = settings.DisableOverlapSchedule,
-            CudaDriver = settings.CudaDriver,
-            Devices = settings.Gpu is { } gpu
-                ? string.Join(',', Enumerable.Repeat($"cuda:{gpu}", arm.IsDisaggregated ? 2 : 1))
-                : null,
+            Backend = BackendKind.Cpu,
             Isa = settings.Isa,
             ThreadCount = settings.Threads,
-            MaxTotalTokens = settings.MaxTotalTokens ?? (int)Math.Min(tokens, int.MaxValue),
+            MaxTotalTokens = (int)Math.Min(tokens, int.MaxValue),
             MaxRunningRequests = Math.Max(64, load.MaxConcurrency),
             ChunkedPrefillSize = arm.ChunkTokens,
             ContextLength = load.LongestTokens,
         };
-        return new EngineServer(await Engine.StartAsync(options).ConfigureAwait(false), settings);
+        Engine engine = await Engine.StartAsync(settings.Adjust(options)).ConfigureAwait(false);
+        return new EngineServer(engine, settings);
     }
 
     public async Task<RequestTrace> RunAsync(ServingRequest request, Action<int>? onTokens = null)

@@ -30,18 +30,6 @@ internal sealed record PdSettings
     /// <summary>Which devices of the disaggregated arms share K and V.</summary>
     public KvDomainKind KvDomain { get; init; } = KvDomainKind.Host;
 
-    /// <summary>What computes our arms.</summary>
-    public BackendKind Backend { get; init; } = BackendKind.Cpu;
-
-    /// <summary>See <see cref="EngineOptions.DisableOverlapSchedule"/>.</summary>
-    public bool DisableOverlapSchedule { get; init; }
-
-    /// <summary>Tokens that a pool holds; null is twice what the load has at once.</summary>
-    public int? MaxTotalTokens { get; init; }
-
-    /// <summary>The GPU that all devices share; null where there is none.</summary>
-    public int? Gpu { get; init; }
-
-    /// <summary>File of the CUDA driver; null is the system's own.</summary>
-    public string? CudaDriver { get; init; }
+    /// <summary>Has the last word on the options of our arms.</summary>
+    public Func<EngineOptions, EngineOptions> Adjust { get; init; } = static options => options;
 }

@@ -64,6 +64,17 @@ public sealed partial class EngineModel
         return _updates.ReadAsync(WeightChecksums.Of);
     }
 
+    /// <summary>
+    /// Names of the tensors that an update would have to give too, for the present ones have been given back;
+    /// empty where they are there.
+    /// </summary>
+    /// <exception cref="WeightUpdateException">What it gives does not fit the model.</exception>
+    internal Task<IReadOnlyList<string>> MissingTensorsAsync(WeightUpdate update)
+    {
+        ObjectDisposedException.ThrowIf(_isDisposed(), this);
+        return _updates.MissingAsync(update);
+    }
+
     /// <summary>The tokens of a prompt, checked.</summary>
     internal int[] Encode(GenerateRequest asked) => _intake.Encode(asked);
 

@@ -21,6 +21,7 @@ public sealed partial class EngineModel : IDisposable
     private readonly VersionDoor _door;
     private readonly WeightUpdates _updates;
     private long _requestCount;
+    private int _rolloutCount;
 
     internal EngineModel(ModelParts parts, EngineOptions options, Func<bool> isDisposed)
     {
@@ -239,6 +240,9 @@ public sealed partial class EngineModel : IDisposable
 
     /// <summary>Who holds KV blocks now.</summary>
     public KvLeakReport LeakReport() => _parts.LeakReport(_live.Count);
+
+    /// <summary>Numbers the rollout sessions that it has had.</summary>
+    internal int NextRolloutNumber() => Interlocked.Increment(ref _rolloutCount);
 
     /// <summary>The tokens that a prompt is sent as.</summary>
     internal int[] Encode(RolloutPrompt prompt) => _intake.Encode(new GenerateRequest

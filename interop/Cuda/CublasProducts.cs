@@ -13,11 +13,14 @@ internal sealed unsafe class CublasProducts : CudaHandle
     private const int Epilogue = 7;
     private const int BiasPointer = 8;
     private const int MostRoomBytes = 1;
+    private const int LeastAlignmentOfA = 5;
+    private const uint MostAlignment = 256;
     private const uint AddsBias = 4;
+    private const int NotSupported = 15;
 
     private readonly CublasLt _library;
     private readonly CudaBuffer _room;
-    private readonly Dictionary<CublasShape, Plan> _plans = [];
+    private readonly Dictionary<(CublasShape Shape, uint Alignment), Plan> _plans = [];
 
     /// <exception cref="CudaException">It cannot be started, or there is too little memory.</exception>
     public CublasProducts(CublasLt library, CudaContext context)
@@ -55,8 +58,13 @@ internal sealed unsafe class CublasProducts : CudaHandle
     public void Multiply(
         in CublasShape shape, ulong input, ulong weight, ulong bias, ulong output, CudaStream stream)
     {
-        if (!_plans.TryGetValue(shape, out Plan? plan))
-            _plans.Add(shape, plan = new Plan(_library, handle, shape, bias, (nuint)_room.Bytes));
+        ulong places = input | weight | output | MostAlignment;
+        uint alignment = (uint)(places & (~places + 1));
+        if (!_plans.TryGetValue((shape, alignment), out Plan? plan))
+        {
+            plan = new(_library, handle, shape, alignment, bias, (nuint)_room.Bytes);
+            _plans.Add((shape, alignment), plan);
+        }
         if (bias != 0)
         {
             _library.ThrowIfFailed(_library.cublasLtMatmulDescSetAttribute(
@@ -93,7 +101,8 @@ internal sealed unsafe class CublasProducts : CudaHandle
         public CublasAlgorithm Algorithm;
         private readonly CublasLt _library;
 
-        public Plan(CublasLt library, nint handle, in CublasShape shape, ulong bias, nuint roomBytes)
+        public Plan(
+            CublasLt library, nint handle, in CublasShape shape, uint alignment, ulong bias, nuint roomBytes)
         {
             _library = library;
             nint description = 0, weight = 0, input = 0, output = 0, preference = 0;
@@ -122,6 +131,11 @@ internal sealed unsafe class CublasProducts : CudaHandle
                 library.ThrowIfFailed(library.cublasLtMatmulPreferenceCreate(&preference));
                 library.ThrowIfFailed(library.cublasLtMatmulPreferenceSetAttribute(
                     preference, MostRoomBytes, &roomBytes, (nuint)sizeof(nuint)));
+                for (int matrix = 0; matrix < 4; matrix++)
+                {
+                    library.ThrowIfFailed(library.cublasLtMatmulPreferenceSetAttribute(
+                        preference, LeastAlignmentOfA + matrix, &alignment, sizeof(uint)));
+                }
                 int count = 0;
                 library.ThrowIfFailed(library.cublasLtMatmulAlgoGetHeuristic(
                     handle, description, weight, input, output, output, preference, 1, &found, &count));
@@ -141,8 +155,6 @@ internal sealed unsafe class CublasProducts : CudaHandle
             (Description, Weight, Input, Output) = (description, weight, input, output);
             (Algorithm, RoomBytes) = (found.Algorithm, found.RoomBytes);
         }
-
-        private const int NotSupported = 15;
 
         public void Dispose()
         {

@@ -47,15 +47,16 @@ internal sealed unsafe class CudaPartition : CudaHandle
         CudaResult split = api.cuDevSmResourceSplitByCount(&first, &groups, &whole, &second, 0, least);
         if (split != CudaResult.Success || groups != 1 || second.ProcessorCount == 0)
             return null;
-        CudaPartition made = new(context, first);
+        CudaPartition? made = null;
         try
         {
+            made = new(context, first);
             return (made, new(context, second));
         }
-        catch
+        catch (CudaException)
         {
-            made.Dispose();
-            throw;
+            made?.Dispose();
+            return null;
         }
     }
 

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Runtime.InteropServices;
 
 namespace PdEngine.Interop;
 
@@ -14,6 +15,7 @@ internal sealed unsafe class NcclCommunicator : CudaHandle
     private readonly TimeSpan _timeout;
     private readonly int _rank;
     private readonly int _count;
+    private readonly nint* _made;
     private volatile bool _isWhole;
 
     private NcclCommunicator(
@@ -22,12 +24,13 @@ internal sealed unsafe class NcclCommunicator : CudaHandle
     {
         (_nccl, _timeout, _rank, _count) = (nccl, timeout, rank, count);
         context.MakeCurrent();
-        nint made = 0;
         NcclConfiguration configuration = new();
-        NcclResult begun = nccl.ncclCommInitRankConfig(&made, count, id, rank, &configuration);
+        // A thread of the library's own writes it once more when the group has come together.
+        _made = (nint*)NativeMemory.AllocZeroed((nuint)sizeof(nint));
+        NcclResult begun = nccl.ncclCommInitRankConfig(_made, count, id, rank, &configuration);
         if (begun is NcclResult.Success or NcclResult.InProgress)
         {
-            SetHandle(made);
+            SetHandle(*_made);
             return;
         }
         Forget();
@@ -111,6 +114,9 @@ internal sealed unsafe class NcclCommunicator : CudaHandle
 
     private protected override CudaResult Free(nint owned)
     {
+        // Of a group that was given up, that thread may still be about to: it keeps these few bytes.
+        if (_isWhole)
+            NativeMemory.Free(_made);
         NcclResult ended = _isWhole ? _nccl.ncclCommDestroy(owned) : _nccl.ncclCommAbort(owned);
         return ended is NcclResult.Success or NcclResult.InProgress ? CudaResult.Success : CudaResult.Unknown;
     }

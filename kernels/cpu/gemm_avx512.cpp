@@ -27,9 +27,9 @@ struct Vector {
 
 constexpr int32_t kTileRows = 14;
 
-// 8 read streams while the 32 registers allow it.
+// Four read streams while the 32 registers allow it: with more a core reads less.
 constexpr int32_t group_units(int32_t rows) {
-  return rows == 1 ? 8 : rows <= 3 ? 4 : rows == 4 ? 3 : rows <= 6 ? 2 : 1;
+  return rows <= 3 ? 4 : rows == 4 ? 3 : rows <= 6 ? 2 : 1;
 }
 
 template <int R>

@@ -16,7 +16,7 @@ constexpr int64_t kLine = 64;
 #define PD_UNROLL _Pragma("GCC unroll 32")
 
 // Lines that each of so many streams fetches ahead of its reader: a few hundred nanoseconds of memory.
-constexpr int64_t ahead_of(int streams) { return streams >= 6 ? 24 : streams >= 3 ? 48 : 80; }
+constexpr int64_t ahead_of(int streams) { return streams >= 6 ? 24 : streams >= 3 ? 32 : 80; }
 
 // What to fetch while a group is multiplied. With one turn, streams run ahead of themselves and, near their
 // end, into the thread's next group. With several, each fetches its share of the next group at a pace of a

@@ -34,9 +34,9 @@ struct Vector {
 
 constexpr int32_t kTileRows = 12;
 
-// 8 read streams while the 32 registers allow it.
+// The 32 registers allow more for few rows; memory gives less where a core reads more streams.
 constexpr int32_t group_units(int32_t rows) {
-  return rows == 1 ? 8 : rows == 2 ? 6 : rows == 3 ? 4 : rows == 4 ? 3 : rows <= 6 ? 2 : 1;
+  return rows == 2 ? 4 : rows <= 4 ? 3 : rows <= 6 ? 2 : 1;
 }
 
 template <int R>

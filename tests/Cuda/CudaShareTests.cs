@@ -30,7 +30,7 @@ public sealed class CudaShareTests
             PdRig.AssertPath(split, PdPath.Handoff, "split");
             Assert.That(engine.Notices[0], Does.Contain(canSplit
                 ? "share cuda:0, on 2 and 2 multiprocessors" : "share cuda:0 by streams alone"));
-            Assert.That(StandIn.StreamsOf(2), Is.EqualTo(canSplit ? 2 : 0));
+            Assert.That(StandIn.StreamsOf(2), Is.EqualTo(canSplit ? 4 : 0), "for batches and for copies");
         }
         Assert.That(StandIn.LiveObjects(), Is.Zero);
     }

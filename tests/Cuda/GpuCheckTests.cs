@@ -48,6 +48,31 @@ public sealed class GpuCheckTests
     }
 
     [Test]
+    public void What_PyTorch_takes_stands_beside_our_own_times()
+    {
+        string python = Path.Combine(_folder, "python");
+        File.WriteAllText(python, """
+            #!/bin/sh
+            grep -q '"name":"matmul 20x64x256"' || exit 1
+            echo 'a warning'
+            echo '{"torch": "0.0"}'
+            echo '{"name": "matmul 20x64x256", "us": 3.5}'
+            echo '{"name": "matmul 1x64x256", "error": "no memory"}'
+            """);
+        File.SetUnixFileMode(python, UnixFileMode.UserRead | UnixFileMode.UserExecute);
+        (int code, string text) = Run(
+            settings => settings with { Only = "peer,64x256", RunsPeers = true, Python = python }, "kernels");
+        Assert.That(code, Is.EqualTo(GpuCheckProgram.Fine), text);
+        JsonElement[] rows = Rows();
+        JsonElement row = Row(rows, "kernel/matmul 20x64x256/1 qkv");
+        Assert.That(row.GetProperty("torch_us").GetDouble(), Is.EqualTo(3.5));
+        Assert.That(row.GetProperty("share_of_copy").ValueKind, Is.EqualTo(JsonValueKind.Number));
+        Assert.That(
+            Row(rows, "kernel/matmul 1x64x256/1 qkv").GetProperty("note").GetString(),
+            Does.Contain("peer missing"));
+    }
+
+    [Test]
     public void A_stage_whose_time_is_up_leaves_rows_for_the_next_run()
     {
         (int code, string text) = Run(settings => settings with { StageTime = TimeSpan.Zero }, "verify");
@@ -85,6 +110,25 @@ public sealed class GpuCheckTests
         Assert.That(code, Is.EqualTo(GpuCheckProgram.Failed), text);
         Assert.That(text, Does.Contain("takes no more work"));
         Assert.That(Rows(), Has.Length.EqualTo(1));
+    }
+
+    [Test]
+    public void A_row_that_took_the_process_along_is_not_tried_again_unasked()
+    {
+        Run(settings => settings with { Only = "/rms_norm" }, "verify");
+        string report = Path.Combine(_folder, CheckJournal.FileName);
+        string fine = """{"row":"verify/rms_norm 5x64","status":"fine",""";
+        string text = File.ReadAllText(report);
+        Assert.That(text, Does.Contain(fine));
+        File.WriteAllText(report, text.Replace(
+            fine, """{"row":"verify/rms_norm 5x64","status":"begun","note":"the run ended","a":0,"""));
+
+        (int code, text) = Run(settings => settings with { Only = "/rms_norm" }, "verify");
+        Assert.That(code, Is.EqualTo(GpuCheckProgram.Failed), text);
+        Assert.That(text, Does.Contain("0 rows now").And.Contain("the run ended"));
+        (code, text) = Run(
+            settings => settings with { Only = "/rms_norm", RunsFailedAgain = true }, "verify");
+        Assert.That(code, Is.EqualTo(GpuCheckProgram.Fine), text);
     }
 
     [Test]

@@ -166,7 +166,7 @@ public sealed class HelpTests
         }
         if (option.ValueType == typeof(bool))
             return;
-        if (option.HelpName is not { } name || name != name.ToUpperInvariant())
+        if (option.HelpName is not { } name || name.Any(char.IsLower))
             fault($"{option.Name} does not say what it takes");
         if (!option.HasDefaultValue && !SaysWhatAbsentMeans.Any(text.Contains))
             fault($"{option.Name} does not say what it is where it is absent: '{text}'");

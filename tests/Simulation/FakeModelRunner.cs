@@ -15,6 +15,9 @@ internal sealed class FakeModelRunner(FakeKvMemory memory, bool runsAhead = fals
 
     public bool RunsAhead => runsAhead;
 
+    /// <summary>As of a device: K and V of a prompt may be copied from the start of its batch on.</summary>
+    public bool OrdersCopies => runsAhead;
+
     /// <summary>Batches that are started and not finished.</summary>
     public int StartedCount => _started.Count;
 
@@ -47,8 +50,7 @@ internal sealed class FakeModelRunner(FakeKvMemory memory, bool runsAhead = fals
         try
         {
             Begin(batch);
-            if (!runsAhead)
-                Write(batch);
+            Write(batch, runsAhead ? Time.Early : Time.Any);
         }
         catch (Exception broken) when (Note(broken))
         {
@@ -140,16 +142,33 @@ internal sealed class FakeModelRunner(FakeKvMemory memory, bool runsAhead = fals
         if (before is null && batch.TokenIds.ContainsAnyInRange(int.MinValue, -1))
             throw new BackendException("The fake device had fallen over before.");
         _before = before;
-        Write(batch);
+        Write(batch, Time.Late);
         ReadRows(batch);
         if (_started.Count > 0)
             _drawn = [.. batch.Samples.Results.ToArray().Select(result => result.Token)];
     }
 
-    private void Write(ForwardBatch batch)
+    /// <summary>
+    /// Prompts early: what copies them waits for them, on a device. All else as late as may be.
+    /// </summary>
+    private void Write(ForwardBatch batch, Time time)
     {
         for (int i = 0; i < batch.Attention.SliceCount; i++)
-            Write(batch, batch.Attention.Slices[i]);
+        {
+            AttentionSlice slice = batch.Attention.Slices[i];
+            bool isEarly = batch.Sequences[i].Phase == SequencePhase.Prefilling
+                && batch.TokenIds[slice.FirstToken] >= 0;
+            if (time == Time.Any || isEarly == (time == Time.Early))
+                Write(batch, slice);
+            if (isEarly && time != Time.Any)
+                Note(batch, slice, time == Time.Early);
+        }
+    }
+
+    private void Note(ForwardBatch batch, AttentionSlice slice, bool isStarted)
+    {
+        for (int position = slice.Start; position < slice.Start + slice.QueryCount; position++)
+            memory.NoteStarted(Block(batch, slice, position), isStarted);
     }
 
     private void ReadRows(ForwardBatch batch)
@@ -230,6 +249,13 @@ internal sealed class FakeModelRunner(FakeKvMemory memory, bool runsAhead = fals
 
     private int Block(ForwardBatch batch, AttentionSlice slice, int position) =>
         batch.Attention.Blocks[slice.FirstBlock + (position / _pool.PageSize)];
+
+    private enum Time
+    {
+        Any,
+        Early,
+        Late,
+    }
 }
 
 /// <summary>Where a runner fails.</summary>

@@ -132,6 +132,8 @@ internal sealed class SimulatedCluster : IDisposable
             tally.Count(Happening.CopyFailed);
         foreach (FakeModelRunner runner in _ran)
             tally.CountAhead(runner.AheadCount);
+        foreach (FakeKvMemory memory in Memories)
+            tally.CountEarlyCopies(memory.EarlyCopyCount);
     }
 
     /// <summary>

@@ -79,6 +79,11 @@ internal sealed class SimulationTally
     /// <summary>Batches that were started before the results of the one before were there.</summary>
     public long AheadCount { get; private set; }
 
+    /// <summary>Blocks that were copied before the results of their batch were there.</summary>
+    public long EarlyCopyCount { get; private set; }
+
+    public void CountEarlyCopies(long count) => EarlyCopyCount += count;
+
     public void CountAhead(long batchCount) => AheadCount += batchCount;
 
     public void CountAbort(SequencePhase phase) => _aborts[(int)phase]++;

@@ -79,6 +79,7 @@ public sealed class SimulationTests
     private static void AssertWorkers(SimulationTally tally, bool runsAhead)
     {
         Assert.That(tally.AheadCount, runsAhead ? Is.GreaterThan(10_000) : Is.Zero);
+        Assert.That(tally.EarlyCopyCount, runsAhead ? Is.GreaterThan(1_000) : Is.Zero);
         for (SequencePhase phase = SequencePhase.Queued; phase < SequencePhase.Finished; phase++)
             Assert.That(tally.Kills(phase), Is.GreaterThan(500), $"killed {phase}");
         foreach (PauseMode mode in Enum.GetValues<PauseMode>())

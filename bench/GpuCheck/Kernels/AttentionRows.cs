@@ -85,8 +85,25 @@ internal sealed class AttentionRows(CheckRig rig, CeilingRows ceilings, TorchPee
             .With("gb_per_second", bytes / seconds / 1e9)
             .With("share_of_copy", bytes / seconds / ceilings.BytesPerSecond)
             .With("share_of_matmul", flops / seconds / ceilings.FlopsPerSecond);
+        if (queries == 1)
+            AddPlans(row, new(rig, memory, shape, store, slices), qkv, output, layers);
         if (start == 0 || queries == 1)
             peer.AddTo(row, TorchPeer.NameOf(shape, batch, queries, positions), seconds);
         return rig.Clocks.AddTo(row);
+    }
+
+    /// <summary>What other deals of the splits would take: all of a row to a block, or so many.</summary>
+    private void AddPlans(CheckRow row, PlannedAttention planned, Tensor qkv, Tensor output, int layers)
+    {
+        foreach (int splits in (int[])[0, 1, 2, 4, 8])
+        {
+            if (splits >= planned.MostSplits)
+                continue;
+            Action<int> plan = planned.Plan(
+                (ulong)qkv.Address, qkv.Stride, (ulong)output.Address, output.Stride * 2L, splits);
+            row.With(
+                splits == 0 ? "whole_us" : $"splits{splits}_us",
+                rig.Seconds(call => plan(call % layers)) * 1e6);
+        }
     }
 }

@@ -8,7 +8,7 @@ namespace PdEngine.Bench;
 /// </summary>
 internal sealed class CeilingRows(CheckRig rig, CheckJournal journal, Lazy<CublasPeer> cublas)
 {
-    private const string CopyRow = "ceiling/copy", ProductRow = "ceiling/matmul";
+    public const string CopyRow = "ceiling/copy", ProductRow = "ceiling/matmul";
 
     private CheckScale Scale => rig.Settings.Scale;
 

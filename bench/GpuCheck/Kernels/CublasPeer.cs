@@ -14,7 +14,7 @@ internal sealed class CublasPeer : IDisposable
         try
         {
             CublasLt library = LibraryPlaces.Open(
-                settings.CublasPath, "libcublasLt.so*", CublasLt.Open, settings.RunsPeers);
+                settings.CublasPath, "libcublasLt.so*", CublasLt.Open, settings.PythonAsked);
             _products = new(library, rig.Gpu.Context);
         }
         catch (CudaException missing)

@@ -53,14 +53,14 @@ internal sealed class TorchPeer(CheckJournal journal, CheckSettings settings)
         using StreamReader reader = new(script);
         (int code, string text) = ChildProcess.Run(
             new ProcessStartInfo(
-                "python3",
+                settings.Python,
                 [
                     "-c", reader.ReadToEnd(), Seconds.ToString(CultureInfo.InvariantCulture),
                     $"{settings.Gpu}",
                 ]),
             Seconds + 60, string.Join('\n', _jobs.Distinct()));
         if (code == ChildProcess.NotThere)
-            return row.Missing($"no python3: {text}");
+            return row.Missing($"no Python: {text}");
         int made = 0;
         foreach (string line in text.Split('\n').Where(line => line.StartsWith('{')))
             made += Take(row, line) ? 1 : 0;

@@ -1,6 +1,8 @@
+using PdEngine.Interop;
+
 namespace PdEngine.Bench;
 
-/// <summary>A model of random weights on the GPU, for both ways of launching.</summary>
+/// <summary>A model of random weights on the GPU, for every way of computing it.</summary>
 internal sealed class LoadedModel : IDisposable
 {
     private readonly CheckMemory _tile;
@@ -13,14 +15,23 @@ internal sealed class LoadedModel : IDisposable
         _clock = new(rig);
         Timed = new TiledBackend(rig, rig.Backend, _tile, _clock);
         Weights = ModelWeights.Load(checkpoint, Timed);
-        Graphed = new(rig.Gpu, usesGraphs: true, runsAhead: false);
+        try
+        {
+            CublasLt library = LibraryPlaces.Open(
+                rig.Settings.CublasPath, "libcublasLt.so*", CublasLt.Open, rig.Settings.PythonAsked);
+            Cublas = new(rig.Gpu, library, partition: null);
+        }
+        catch (CudaException)
+        {
+            // Rows say that it is missing.
+        }
         Work = new(Weights);
     }
 
     public ModelWeights Weights { get; }
 
-    /// <summary>Launches decode batches as graphs.</summary>
-    public CudaBackend Graphed { get; }
+    /// <summary>Has cuBLASLt compute products; null where it is not there.</summary>
+    public CudaBackend? Cublas { get; }
 
     /// <summary>Launches kernel by kernel, and times each while <see cref="Clock"/> runs.</summary>
     public IBackend Timed { get; }
@@ -31,7 +42,7 @@ internal sealed class LoadedModel : IDisposable
 
     public void Dispose()
     {
-        Graphed.Dispose();
+        Cublas?.Dispose();
         Weights.Dispose();
         _clock.Dispose();
         _tile.Dispose();

@@ -58,11 +58,17 @@ internal sealed class ModelRows(CheckRig rig, CeilingRows ceilings, CheckModel m
         }
         if (row.Phase == "decode")
         {
-            using ModelSteps graphed = new(rig, Loaded.Graphed, Loaded.Weights, row);
-            double own = rig.Seconds(_ => graphed.Run(), isCaptured: false, Loaded.Graphed.Lane);
+            using ModelSteps graphed = new(rig, rig.Graphed, Loaded.Weights, row);
+            double own = rig.Seconds(_ => graphed.Run(), isCaptured: false, rig.Graphed.Lane);
             made.With("graphs_us", own * 1e6).With("graphs_drawn_us", Drawn(graphed) * 1e6)
                 .With("graphs_ahead_us", DrawnAhead(graphed) * 1e6);
             seconds = Math.Min(seconds, own);
+        }
+        if (Loaded.Cublas is { } cublas)
+        {
+            using ModelSteps theirs = new(rig, cublas, Loaded.Weights, row);
+            made.With(
+                "cublaslt_us", rig.Seconds(_ => theirs.Run(), isCaptured: false, cublas.Lane) * 1e6);
         }
         return rig.Clocks.AddTo(made.With("tokens_per_second", row.Tokens / seconds)
             .With("share_of_roofline", limit / seconds).With("tflops", flops / seconds / 1e12)

@@ -12,22 +12,17 @@ internal sealed class ServingRows(CheckRig rig, CheckModel model) : IDisposable
 
     public IEnumerable<CheckCase> Cases()
     {
-        PdSettings settings = new()
-        {
-            Arms = [], Threads = 2, StallSeconds = StallSeconds, Backend = BackendKind.Cuda,
-            Gpu = rig.Settings.Gpu, CudaDriver = rig.Settings.DriverPath,
-            MaxTotalTokens = rig.Settings.Scale.ServedTokens,
-        };
-        yield return Case("colocated, no overlap", PdArmKind.Colocated, settings with
+        yield return Case("colocated, no overlap", 1, options => options with
         {
             DisableOverlapSchedule = true,
         });
-        yield return Case("colocated", PdArmKind.Colocated, settings);
-        yield return Case("pd owner change", PdArmKind.Disaggregated, settings);
-        yield return Case("pd copy", PdArmKind.Disaggregated, settings with
+        yield return Case("colocated", 1, options => options);
+        yield return Case("pd owner change", 2, options => options);
+        yield return Case("pd owner change, 30% of processors for prefill", 2, options => options with
         {
-            KvDomain = KvDomainKind.Device,
+            PrefillSmFraction = 0.3f,
         });
+        yield return Case("pd copy", 2, options => options with { KvDomain = KvDomainKind.Device });
     }
 
     public void Dispose()
@@ -36,9 +31,22 @@ internal sealed class ServingRows(CheckRig rig, CheckModel model) : IDisposable
             Directory.Delete(_folder, recursive: true);
     }
 
-    private CheckCase Case(string name, PdArmKind kind, PdSettings settings)
+    private CheckCase Case(string name, int devices, Func<EngineOptions, EngineOptions> adjust)
     {
         string row = $"serve/{model.Name} {name}";
+        PdSettings settings = new()
+        {
+            Arms = [], Threads = 2, StallSeconds = StallSeconds, Adjust = options =>
+            {
+                EngineOptions own = rig.EngineOn(options.ModelPath, devices);
+                return adjust(options with
+                {
+                    Backend = own.Backend, CudaDriver = own.CudaDriver, Devices = own.Devices,
+                    MaxTotalTokens = rig.Settings.Scale.ServedTokens,
+                });
+            },
+        };
+        PdArmKind kind = devices > 1 ? PdArmKind.Disaggregated : PdArmKind.Colocated;
         return new(row, () => Task.Run(() => RunAsync(row, kind, settings)).GetAwaiter().GetResult());
     }
 

@@ -74,7 +74,7 @@ internal sealed class CheckSequences
         backend.Attend(_qkv, _shape, _store, 0, _window, _batch, _output);
         backend.End();
         Publish();
-        return _side.Read(_output);
+        return CheckSide.Read(_output);
     }
 
     private void Write(float[] values)

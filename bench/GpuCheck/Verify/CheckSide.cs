@@ -49,7 +49,7 @@ internal sealed class CheckSide(IBackend backend) : IDisposable
     }
 
     /// <summary>All rows of a tensor, one after the other.</summary>
-    public float[] Read(Tensor tensor)
+    public static float[] Read(Tensor tensor)
     {
         float[] values = new float[tensor.Rows * tensor.Columns];
         for (int row = 0; row < tensor.Rows; row++)

@@ -10,7 +10,9 @@ internal sealed class EngineTrials(CheckRig rig)
 {
     private const string Model = "embedded:pd-tiny";
     private const string Folder = "pd-tiny/";
-    private const double LogProbTolerance = 0.15;
+
+    // Random prompts are nothing that it was trained on: its logits are large, and ties near.
+    private const double LogProbTolerance = 0.4, MeanTolerance = 0.02, TieTolerance = 0.1;
     private const int Vocabulary = 100;
 
     private Generation[]? _alone;
@@ -26,11 +28,14 @@ internal sealed class EngineTrials(CheckRig rig)
             string name = $"verify/engine batches{(usesGraphs ? " graphs" : "")}";
             yield return new(name, () => Batches(name, usesGraphs));
         }
-        foreach (KvDomainKind domain in (KvDomainKind[])[KvDomainKind.Host, KvDomainKind.Device])
+        foreach ((string name, KvDomainKind domain, float? share) in ((string, KvDomainKind, float?)[])
+        [
+            ("verify/hand-off by change of owner", KvDomainKind.Host, null),
+            ("verify/hand-off by push kernel", KvDomainKind.Device, null),
+            ("verify/hand-off on split processors", KvDomainKind.Host, 0.5f),
+        ])
         {
-            string name = domain == KvDomainKind.Host
-                ? "verify/hand-off by change of owner" : "verify/hand-off by push kernel";
-            yield return new(name, () => HandOff(name, domain));
+            yield return new(name, () => HandOff(name, domain, share));
         }
     }
 
@@ -44,14 +49,20 @@ internal sealed class EngineTrials(CheckRig rig)
         Random random = new(5);
         return [.. Enumerable.Range(0, Scale.EngineRequests).Select(index => new GenerateRequest
         {
-            InputIds = Ids(random, random.Next(1, Scale.IsToy ? 30 : 200)), ReturnLogProb = true,
+            Text = IsSum(index) ? $"{index / 2 % 10}+{index / 20}=" : null,
+            InputIds = IsSum(index)
+                ? default(ReadOnlyMemory<int>?) : Ids(random, random.Next(1, Scale.IsToy ? 30 : 200)),
+            ReturnLogProb = true,
             Sampling = new SamplingParams
             {
-                Temperature = index % 2 == 0 ? 0 : 1, MaxNewTokens = Scale.EngineTokens, IgnoreEos = true,
-                SamplingSeed = (ulong)index,
+                Temperature = index % 2 == 0 ? 0 : 1, MaxNewTokens = Scale.EngineTokens,
+                IgnoreEos = !IsSum(index), SamplingSeed = (ulong)index,
             },
         })];
     }
+
+    /// <summary>What it was trained on: every token is far ahead of the next.</summary>
+    private static bool IsSum(int index) => index % 4 == 0;
 
     private static int[] Ids(Random random, int count) =>
         [.. Enumerable.Range(0, count).Select(_ => 4 + random.Next(Vocabulary - 4))];
@@ -88,37 +99,39 @@ internal sealed class EngineTrials(CheckRig rig)
         };
         Generation[] theirs = Task.Run(() => RunAsync(plain, requests, requests.Length)).Result;
         Generation[] ours = [.. Alone().Where((_, index) => index % 2 == 0)];
-        int tokens = 0, differing = 0;
+        int tokens = 0, ties = 0;
         double worst = 0, sum = 0;
-        string? first = null;
         for (int i = 0; i < ours.Length; i++)
         {
-            for (int at = 0; at < ours[i].OutputIds.Count; at++)
+            for (int at = 0; at < Math.Max(ours[i].OutputIds.Count, theirs[i].OutputIds.Count); at++)
             {
-                tokens++;
-                double off = Math.Abs(
-                    ours[i].OutputLogProbs[at].LogProb!.Value - theirs[i].OutputLogProbs[at].LogProb!.Value);
-                bool isSame = ours[i].OutputIds[at] == theirs[i].OutputIds[at];
-                if (!isSame || !(off <= LogProbTolerance))
+                if (at >= ours[i].OutputIds.Count || at >= theirs[i].OutputIds.Count)
+                    return new CheckRow(name).Failed($"{name}: request {i} ends at token {at}; seed 5");
+                TokenLogProb own = ours[i].OutputLogProbs[at], other = theirs[i].OutputLogProbs[at];
+                double off = Math.Abs(own.LogProb!.Value - other.LogProb!.Value);
+                bool isSame = own.TokenId == other.TokenId;
+                bool isTie = !isSame && off <= TieTolerance && !IsSum(2 * i);
+                if (!(off <= LogProbTolerance) || !(isSame || isTie))
                 {
-                    first ??= $"request {i}, token {at}: {ours[i].OutputIds[at]} at "
-                        + $"{ours[i].OutputLogProbs[at].LogProb:R} instead of {theirs[i].OutputIds[at]} at "
-                        + $"{theirs[i].OutputLogProbs[at].LogProb:R}; seed 5";
+                    return new CheckRow(name).Failed(
+                        $"{name}: request {i}, token {at}: {own.TokenId} at {own.LogProb:R} instead of "
+                        + $"{other.TokenId} at {other.LogProb:R}; seed 5");
                 }
+                tokens++;
+                (worst, sum) = (Math.Max(worst, off), sum + off);
                 // What follows another token is another text.
-                if (!isSame)
+                if (isTie)
                 {
-                    differing++;
+                    ties++;
                     break;
                 }
-                (worst, sum) = (Math.Max(worst, off), sum + off);
             }
         }
         CheckRow row = new CheckRow(name).With("tokens", tokens).With("texts", ours.Length)
-            .With("texts_differing", differing).With("worst_logprob_difference", worst)
+            .With("texts_after_a_tie", ties).With("worst_logprob_difference", worst)
             .With("mean_logprob_difference", sum / tokens);
-        bool isFine = differing <= ours.Length / 10 && worst <= LogProbTolerance;
-        return isFine ? first is null ? row : row.Noted(first) : row.Failed($"{name}: {first}");
+        return sum / tokens <= MeanTolerance
+            ? row : row.Failed($"{name}: log-probs differ by {sum / tokens:G3} on average; seed 5");
     }
 
     /// <summary>What was drawn one by one is scored in one prefill.</summary>
@@ -133,7 +146,7 @@ internal sealed class EngineTrials(CheckRig rig)
             int compared = 0;
             for (int i = 0; i < alone.Length; i++)
             {
-                int[] prompt = requests[i].InputIds!.Value.ToArray();
+                int[] prompt = alone[i].PromptIds.ToArray();
                 ScoredTokens scores = await engine.ScoreAsync(
                     (int[])[.. prompt, .. alone[i].OutputIds], prompt.Length, requests[i].Sampling)
                     .ConfigureAwait(false);
@@ -167,7 +180,7 @@ internal sealed class EngineTrials(CheckRig rig)
         return new CheckRow(name).With("compared", compared);
     }
 
-    private CheckRow HandOff(string name, KvDomainKind domain)
+    private CheckRow HandOff(string name, KvDomainKind domain, float? share)
     {
         Generation[] apart = Run(
             Options(devices: 2) with
@@ -177,6 +190,7 @@ internal sealed class EngineTrials(CheckRig rig)
                     PrefillNumServers = 1, RolloutNumGpus = 2, HfCheckpoint = Model, CoreCount = 2,
                 }),
                 Disaggregate = DisaggregateMode.Always, KvDomain = domain, ChunkedPrefillSize = 64,
+                PrefillSmFraction = share,
             },
             Scale.EngineBatches.Max());
         if (Other(Alone(), apart) is { } other)

@@ -19,7 +19,7 @@ internal sealed class LibraryTrials(CheckRig rig, CheckSettings settings)
         Nccl nccl;
         try
         {
-            nccl = LibraryPlaces.Open(settings.NcclPath, "libnccl.so*", Nccl.Open, settings.RunsPeers);
+            nccl = LibraryPlaces.Open(settings.NcclPath, "libnccl.so*", Nccl.Open, settings.PythonAsked);
         }
         catch (CudaException missing)
         {

@@ -63,7 +63,7 @@ internal sealed class OpTrials(CheckRig rig, IBackend reference)
         int[] tokens = [.. Enumerable.Range(0, rows).Select(_ => random.Next(vocabulary))];
         Tensor output = side.Tensor(rows, columns, []);
         side.Batch(rows, () => side.Backend.Embed(table, tokens, output));
-        return side.Read(output);
+        return CheckSide.Read(output);
     }
 
     private static float[] Gather(CheckSide side, int rows, int columns, int seed)
@@ -73,7 +73,7 @@ internal sealed class OpTrials(CheckRig rig, IBackend reference)
         int[] wanted = [.. Enumerable.Range(0, Math.Min(rows, 64)).Select(_ => random.Next(rows))];
         Tensor output = side.Tensor(wanted.Length, columns, []);
         side.Batch(rows, () => side.Backend.GatherRows(input, wanted, output));
-        return side.Read(output);
+        return CheckSide.Read(output);
     }
 
     private static float[] AddPartials(CheckSide side, int rows, int columns, int count, int seed)
@@ -84,7 +84,7 @@ internal sealed class OpTrials(CheckRig rig, IBackend reference)
         Tensor bias = side.Tensor(1, columns, CheckValues.Floats(random, columns));
         Tensor residual = side.Tensor(rows, columns, CheckValues.Floats(random, rows * columns));
         side.Batch(rows, () => side.Backend.AddPartials(partials, bias, residual, 0, columns));
-        return side.Read(residual);
+        return CheckSide.Read(residual);
     }
 
     private static float[] RmsNorm(CheckSide side, int rows, int columns, int seed)
@@ -94,7 +94,7 @@ internal sealed class OpTrials(CheckRig rig, IBackend reference)
         Tensor weight = side.Tensor(1, columns, CheckValues.Floats(random, columns));
         Tensor output = side.Tensor(rows, columns, []);
         side.Batch(rows, () => side.Backend.RmsNorm(input, weight, 1e-6f, output));
-        return side.Read(output);
+        return CheckSide.Read(output);
     }
 
     private static float[] MatMul(
@@ -113,7 +113,7 @@ internal sealed class OpTrials(CheckRig rig, IBackend reference)
             else
                 side.Backend.MatMul(input, weight, bias, output);
         });
-        return side.Read(output);
+        return CheckSide.Read(output);
     }
 
     private static float[] SwiGlu(CheckSide side, int rows, int columns, int inner, int seed)
@@ -125,7 +125,7 @@ internal sealed class OpTrials(CheckRig rig, IBackend reference)
             outputs, columns, 1, CheckValues.Halves(random, outputs * columns, 0.03f));
         Tensor output = side.Tensor(rows, inner, []);
         side.Batch(rows, () => side.Backend.MatMulSwiGlu(input, weight, null, output));
-        return side.Read(output);
+        return CheckSide.Read(output);
     }
 
     /// <summary>Draws and scores of every kind: tokens are the reference's, log-probs near its.</summary>

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using PdEngine.Interop;
 
 namespace PdEngine.Bench;
@@ -27,6 +28,7 @@ internal sealed class ParityTrials(CheckRig rig)
                 yield return new(name, () => Decode(name, window, usesGraphs));
             }
         }
+        yield return new("verify/parity plans", Plans);
         foreach (int segments in (int[])[1, 2, 4])
         {
             yield return new(
@@ -63,9 +65,7 @@ internal sealed class ParityTrials(CheckRig rig)
     private CheckRow Decode(string name, int window, bool usesGraphs)
     {
         const int seed = 12;
-        using CudaBackend? graphed = usesGraphs ? new CudaBackend(
-            rig.Gpu, usesGraphs: true, runsAhead: false) : null;
-        using CheckSide side = new(graphed ?? rig.Backend);
+        using CheckSide side = new(usesGraphs ? rig.Graphed : rig.Backend);
         int[] lengths = [.. Scale.ParityContexts];
         int most = Math.Max(lengths.Max(), Scale.ParityBatches.Max());
         CheckSequences sequences = new(side, Scale.ParityHeads, lengths, most, window, seed);
@@ -102,6 +102,51 @@ internal sealed class ParityTrials(CheckRig rig)
             }
         }
         return new CheckRow(name).With("compared", compared);
+    }
+
+    /// <summary>However the splits of a row are dealt out to blocks of threads.</summary>
+    private CheckRow Plans()
+    {
+        const string name = "verify/parity plans";
+        AttentionShape shape = rig.Settings.Scale.ParityHeads;
+        KvLayout layout = KvLayout.GroupedQuery(
+            1, 16, shape.KvHeadCount, shape.HeadDim, KvElement.BFloat16);
+        int[] lengths = [.. Scale.ParityContexts.Append(Scale.ParityContexts.Max() + 1500)];
+        int count = lengths.Sum(layout.BlocksFor);
+        using CheckMemory memory = new(rig);
+        using CudaKvStore store = (CudaKvStore)rig.Backend.CreateKvStore(layout, count);
+        memory.Fill(store.Pool.First, layout.BlockBytes * count);
+        AttentionBatch batch = new();
+        for (int i = 0, first = 0; i < lengths.Length; first += layout.BlocksFor(lengths[i]), i++)
+        {
+            batch.Add(
+                i, lengths[i] - 1, 1, [.. Enumerable.Range(first, layout.BlocksFor(lengths[i]))]);
+        }
+        ulong qkv = memory.Halves(lengths.Length * (long)shape.QkvColumns * 2);
+        int outputs = lengths.Length * shape.QueryColumns;
+        ulong output = memory.Take(outputs * 2L);
+        PlannedAttention planned = new(rig, memory, shape, store, batch);
+        float[]? whole = null;
+        long compared = 0;
+        for (int splits = 0; splits < planned.MostSplits; splits++)
+        {
+            Action<int> plan = planned.Plan(qkv, shape.QkvColumns, output, shape.QueryColumns, splits);
+            rig.Gpu.Run(() => rig.Stream.Fill(output, 0xff, outputs * 2L));
+            rig.Gpu.Run(() => plan(0));
+            float[] actual = Halves(output, outputs);
+            Difference off = Difference.Exact(actual, whole ??= actual);
+            if (!off.IsFine)
+                return off.Row($"{name}: {splits} splits to a unit", seed: 0);
+            compared += off.Count;
+        }
+        return new CheckRow(name).With("compared", compared);
+    }
+
+    private float[] Halves(ulong address, int count)
+    {
+        ushort[] halves = new ushort[count];
+        rig.Gpu.Download(address, MemoryMarshal.AsBytes(halves.AsSpan()));
+        return Array.ConvertAll(halves, half => BitConverter.UInt32BitsToSingle((uint)half << 16));
     }
 
     /// <summary>Sequences by turns, and further back each time round.</summary>
@@ -158,7 +203,7 @@ internal sealed class ParityTrials(CheckRig rig)
     private float[] Run(CheckProduct product, int way, int firstRow, int rows)
     {
         float[] outputs = new float[rows * product.Outputs];
-        Span<byte> bytes = System.Runtime.InteropServices.MemoryMarshal.AsBytes(outputs.AsSpan());
+        Span<byte> bytes = MemoryMarshal.AsBytes(outputs.AsSpan());
         rig.Gpu.Run(() => rig.Stream.Fill(product.Output, 0xff, outputs.Length * sizeof(float)));
         rig.Gpu.Run(() => product.Launch(way, firstRow, rows, CudaGemmEpilogue.Store));
         rig.Gpu.Download(product.Output, bytes);

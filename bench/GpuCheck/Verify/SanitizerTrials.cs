@@ -7,6 +7,8 @@ namespace PdEngine.Bench;
 internal sealed class SanitizerTrials(CheckSettings settings)
 {
     private const int TimeoutSeconds = 90;
+    private const int MostLogCharacters = 1 << 20;
+    private const string Mark = "========= ";
 
     /// <summary>One of every kernel; engines would take too long.</summary>
     private const string Rows = "/embed,/gather,/add,/rms,/matmul,/sample,/attention,/copy";
@@ -30,19 +32,24 @@ internal sealed class SanitizerTrials(CheckSettings settings)
         if (!settings.RunsPeers || sanitizer is null || Environment.ProcessPath is not { } self)
             return row.Missing("compute-sanitizer is not here");
         string folder = Directory.CreateTempSubdirectory("gpu-check").FullName;
+        string[] driver = settings.DriverPath is { } path ? ["--driver", path] : [];
         ProcessStartInfo start = new(
             sanitizer,
             [
                 "--tool", tool, "--error-exitcode", "9", self, "verify", "--toy", "--no-peers", "--only",
-                Rows, "--out", folder, "--gpu", $"{settings.Gpu}",
+                Rows, "--out", folder, "--gpu", $"{settings.Gpu}", .. driver,
             ]);
         try
         {
             (int code, string text) = ChildProcess.Run(start, TimeoutSeconds);
-            string end = text[Math.Max(0, text.Length - 600)..].ReplaceLineEndings(" | ");
+            string log = Path.Combine(settings.OutFolder, $"sanitizer-{tool}.log");
+            File.WriteAllText(log, text[..Math.Min(text.Length, MostLogCharacters)]);
+            string[] said =
+                [.. text.Split('\n').Where(line => line.StartsWith(Mark, StringComparison.Ordinal))];
+            string end = $"{string.Join(" | ", said.Skip(1).Take(8))} ... {log}";
             return code switch
             {
-                0 => row.Noted(end[Math.Max(0, end.Length - 120)..]),
+                0 => row.Noted(said.LastOrDefault() ?? ""),
                 // Not a finding: some hosts do not let it at the device.
                 _ when text.Contains("not supported", StringComparison.OrdinalIgnoreCase) =>
                     row.Missing($"compute-sanitizer refuses this device: {end}"),

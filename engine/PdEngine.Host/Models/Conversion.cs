@@ -51,8 +51,7 @@ internal sealed class Conversion(ICheckpoint source, MemoryFolder? inMemory, str
             throw new CheckpointException(source.Path, $"it names {ends.Count} ids that end a generation; "
                 + $"GGUF has words for {GgufExport.MostEnds}");
         }
-        GgufExport.WriteIds(writer, source.Config.BosTokenId, ends);
-        WriteText(writer, text);
+        GgufExport.WriteIds(writer, WriteText(writer, text) ?? source.Config.BosTokenId, ends);
         GgufExport.AddTensors(writer, source, tensor => TypeOf(tensor, stored), around);
         foreach (TensorShape vector in ModelTensors.Of(source.Config).Where(one => one.Shape.Length == 1))
             Count(stored[vector.Name].Dtype, "F32");
@@ -77,24 +76,29 @@ internal sealed class Conversion(ICheckpoint source, MemoryFolder? inMemory, str
         return type;
     }
 
-    private void WriteText(GgufWriter writer, CarriedFiles text)
+    /// <summary>The id that starts a text, where other programs are to know it.</summary>
+    private int? WriteText(GgufWriter writer, CarriedFiles text)
     {
         if (text.Tokenizer is not { } json)
         {
             _notes.Add("there is no tokenizer; the model takes token ids only");
-            return;
+            return null;
         }
         Tokenizer original = Tokenizer.Parse(json, text.Config, source.Path);
-        if (GgufVocabularies.Make(source.Path, json, original, source.Config.VocabularySize) is { } lists)
+        GgufVocabulary? lists =
+            GgufVocabularies.Make(source.Path, json, original, source.Config.VocabularySize);
+        if (lists is not null)
             GgufExport.WriteVocabulary(writer, lists);
         else
             _notes.Add("the tokenizer is carried as Hugging Face's files, which pdengine reads; GGUF's own "
                 + "lists cannot say it, so that other programs will find none");
+        writer.AddFlag(GgufCarriedText.MarkKey, true);
         writer.AddText(GgufCarriedText.TokenizerKey, json.Span);
         if (text.Config is { } config)
             writer.AddText(GgufCarriedText.ConfigKey, config.Span);
         if (text.ChatTemplate() is { } template)
             writer.AddText(GgufCarriedText.TemplateKey, template);
+        return lists?.BosId;
     }
 
     private void WriteFolder(

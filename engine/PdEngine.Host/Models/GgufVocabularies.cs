@@ -37,8 +37,15 @@ internal static class GgufVocabularies
         int[] types = [.. Enumerable.Repeat(Normal, rows)];
         foreach (JsonProperty token in model.GetProperty("vocab").EnumerateObject())
             tokens[token.Value.GetInt32()] = token.Name;
+        bool normalizes = Normalizes(file);
         foreach (JsonElement added in file.GetProperty("added_tokens").EnumerateArray())
         {
+            // The lists have no word for these.
+            if (Is(added, "lstrip") || Is(added, "rstrip") || Is(added, "single_word")
+                || (normalizes && Is(added, "normalized")))
+            {
+                return null;
+            }
             int id = added.GetProperty("id").GetInt32();
             tokens[id] = added.GetProperty("content").GetString();
             types[id] = added.GetProperty("special").GetBoolean() ? Control : UserDefined;
@@ -49,12 +56,13 @@ internal static class GgufVocabularies
                 (tokens[id], types[id]) = ($"[PAD{id}]", Unused);
         }
         string[] merges = [.. model.GetProperty("merges").EnumerateArray().Select(MergeOf)];
-        bool addsBos = original.BosTokenId is { } bos
-            && original.Encode("", addSpecialTokens: true) is [int first] && first == bos;
+        // What is put before a text tells more than the name of a role, which files may lack.
+        int? framing = original.Encode("", addSpecialTokens: true) is [int only] ? only : null;
         foreach (string pre in PatternCatalog.GgufNames)
         {
-            GgufVocabulary candidate = new(path, "gpt2", pre, tokens!, types, [], merges, original.BosTokenId,
-                original.EosTokenId, addsBos, ChatTemplate: null);
+            GgufVocabulary candidate = new(path, "gpt2", pre, tokens!, types, [], merges,
+                framing ?? original.BosTokenId, original.EosTokenId, AddBos: framing is not null,
+                ChatTemplate: null);
             if (TokenizerProof.FirstDifference(original, Tokenizer.FromGguf(candidate)) is null)
                 return candidate;
         }
@@ -64,6 +72,14 @@ internal static class GgufVocabularies
     private static string MergeOf(JsonElement merge) => merge.ValueKind == JsonValueKind.String
         ? merge.GetString()!
         : $"{merge[0].GetString()} {merge[1].GetString()}";
+
+    /// <summary>Whether there is a normalizer; a chain of none is none.</summary>
+    private static bool Normalizes(JsonElement file) =>
+        file.TryGetProperty("normalizer", out JsonElement step) && step.ValueKind == JsonValueKind.Object
+        && !(step.TryGetProperty("normalizers", out JsonElement steps) && steps.GetArrayLength() == 0);
+
+    private static bool Is(JsonElement token, string flag) =>
+        token.TryGetProperty(flag, out JsonElement value) && value.ValueKind == JsonValueKind.True;
 
     private static bool IsByteLevel(JsonElement file) =>
         file.TryGetProperty("pre_tokenizer", out JsonElement steps)

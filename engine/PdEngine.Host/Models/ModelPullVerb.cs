@@ -111,8 +111,8 @@ internal sealed class ModelPullVerb
         }
         long left = missing.Sum(file => file.Bytes - folder.HeldBytes(file));
         DiskSpace.ThrowIfShort(folder.Path, left, _to.Name);
-        Console.Error.WriteLine($"{repo} at {listing.Commit[..12]}: {missing.Count} of {chosen.Count} files, "
-            + $"{Shown.Bytes(left)}, to {folder.Path}");
+        Console.Error.WriteLine($"{repo} at {listing.Commit[..12]}: {missing.Count} of {chosen.Length} "
+            + $"files, {Shown.Bytes(left)}, to {folder.Path}");
         long fetched = await FetchAsync(
             hub, repo, listing.Commit, folder, missing, left, parallel, cancellation).ConfigureAwait(false);
         Print(parsed.GetValue(_json), repo, listing.Commit, folder.Path, chosen, fetched);
@@ -137,7 +137,8 @@ internal sealed class ModelPullVerb
         }
         catch (HttpRequestException fault)
         {
-            throw new IOException($"the hub cannot be reached: {fault.Message}", fault);
+            string why = fault.InnerException is { } inner ? $" ({inner.Message})" : "";
+            throw new IOException($"the hub cannot be reached: {fault.Message}{why}", fault);
         }
     }
 

@@ -55,5 +55,11 @@ internal static class TokenizerProof
             int count = Math.Min(TokensPerText, tokenizer.VocabularySize - first);
             yield return tokenizer.Decode([.. Enumerable.Range(first, count)]);
         }
+        foreach (int id in Enumerable.Range(0, tokenizer.VocabularySize).Where(tokenizer.IsSpecial))
+        {
+            string token = tokenizer.TokenText(id);
+            yield return $"a{token}b";
+            yield return $"a  {token}  b";
+        }
     }
 }

@@ -8,26 +8,27 @@ internal static class PageSeries
     /// <summary>Tokens come in steps, which may take a second.</summary>
     private const double SmoothSeconds = 5;
 
-    private static readonly (string Name, Func<LoadSample, LoadWindow?, double?> Value)[] Columns =
+    private static readonly (string Name, Func<LoadSample, Windows, double?> Value)[] Columns =
     [
         ("time_ms", (sample, _) => sample.TimeMs),
-        ("output_per_second", (_, window) => window?.OutputTokensPerSecond),
-        ("prefill_per_second", (_, window) => window?.PrefillTokensPerSecond),
-        ("requests_per_second", (_, window) => window?.RequestsPerSecond),
-        ("handoffs_per_second", (_, window) => window?.HandoffsPerSecond),
+        ("output_per_second", (_, past) => past.Smooth?.OutputTokensPerSecond),
+        ("prefill_per_second", (_, past) => past.Smooth?.PrefillTokensPerSecond),
+        ("requests_per_second", (_, past) => past.Smooth?.RequestsPerSecond),
+        ("handoffs_per_second", (_, past) => past.Smooth?.HandoffsPerSecond),
         ("ttft_p50", (sample, _) => sample.FirstToken.Median),
         ("ttft_p95", (sample, _) => sample.FirstToken.P95),
         ("itl_p50", (sample, _) => sample.InterToken.Median),
         ("itl_p95", (sample, _) => sample.InterToken.P95),
+        ("itl_now", (_, past) => past.Smooth?.InterTokenMs),
         ("handoff_p50", (sample, _) => sample.Handoff.Median),
         ("handoff_p95", (sample, _) => sample.Handoff.P95),
         ("queued", (sample, _) => sample.Queued),
         ("prefilling", (sample, _) => sample.View.Workers.Sum(worker => worker.Status.Prefilling)),
         ("arrived", (sample, _) => sample.Arrived),
         ("decoding", (sample, _) => sample.Decoding),
-        ("busy_prefill", (_, window) => window?.BusyPart(WorkerType.Prefill)),
-        ("busy_decode", (_, window) => window?.BusyPart(WorkerType.Decode)),
-        ("busy_regular", (_, window) => window?.BusyPart(WorkerType.Regular)),
+        ("busy_prefill", (_, past) => past.Short?.BusyPart(WorkerType.Prefill)),
+        ("busy_decode", (_, past) => past.Short?.BusyPart(WorkerType.Decode)),
+        ("busy_regular", (_, past) => past.Short?.BusyPart(WorkerType.Regular)),
         ("held_part", (sample, _) => sample.HeldPart),
     ];
 
@@ -37,7 +38,6 @@ internal static class PageSeries
         json.WriteStartArray("columns");
         foreach ((string name, _) in Columns)
             json.WriteStringValue(name);
-        json.WriteStringValue("itl_now");
         json.WriteEndArray();
         json.WriteStartArray("samples");
         for (int i = 0; i < samples.Length; i++)
@@ -45,11 +45,11 @@ internal static class PageSeries
             if (samples[i].TimeMs <= afterMs)
                 continue;
             ArraySegment<LoadSample> past = new(samples, 0, i + 1);
-            LoadWindow? window = LoadWindow.Of(past[Math.Max(0, i - 1)..], LoadHistory.GapMs / 1e3);
+            Windows windows = new(LoadWindow.Of(past[Math.Max(0, i - 1)..], LoadHistory.GapMs / 1e3),
+                LoadWindow.Of(past, SmoothSeconds));
             json.WriteStartArray();
-            foreach ((_, Func<LoadSample, LoadWindow?, double?> value) in Columns)
-                WriteNumber(json, value(samples[i], window));
-            WriteNumber(json, LoadWindow.Of(past, SmoothSeconds)?.InterTokenMs);
+            foreach ((_, Func<LoadSample, Windows, double?> value) in Columns)
+                WriteNumber(json, value(samples[i], windows));
             json.WriteEndArray();
         }
         json.WriteEndArray();
@@ -69,4 +69,7 @@ internal static class PageSeries
         else
             json.WriteNullValue();
     }
+
+    /// <summary>From the sample before to this one, and some seconds up to this one.</summary>
+    private readonly record struct Windows(LoadWindow? Short, LoadWindow? Smooth);
 }

@@ -57,9 +57,9 @@ internal sealed class BenchPriceVerb
             model, GoldenCase.Read(parsed.GetValue(_goldens)!), BenchFlags.IsaOf(parsed.GetValue(_isa)!),
             BenchFlags.Within(parsed, _threads, 1, 1024));
         IReadOnlyList<Int8PriceRow> rows = await price.RunAsync(cancellation).ConfigureAwait(false);
-        Int8PriceReport.Print(
-            _output.Console(parsed), $"{Path.GetFileName(model)}: int8 beside bf16", rows);
-        _output.WriteJson(parsed, target => Int8PriceReport.WriteJson(target, rows));
-        return CommandLine.Done;
+        return _output.Report(
+            parsed,
+            console => Int8PriceReport.Print(console, $"{Path.GetFileName(model)}: int8 beside bf16", rows),
+            target => Int8PriceReport.WriteJson(target, rows));
     }
 }

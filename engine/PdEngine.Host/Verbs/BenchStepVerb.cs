@@ -51,8 +51,8 @@ internal sealed class BenchStepVerb
             foreach (int batch in batches)
                 rows.Add(bench.Run(batch, variant));
         }
-        StepReport.Print(_output.Console(parsed), rows);
-        _output.WriteJson(parsed, target => StepReport.WriteJson(target, rows));
-        return CommandLine.Done;
+        return _output.Report(
+            parsed, console => StepReport.Print(console, rows),
+            target => StepReport.WriteJson(target, rows));
     }
 }

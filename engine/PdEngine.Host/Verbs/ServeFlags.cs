@@ -51,7 +51,8 @@ internal sealed class ServeFlags
 
     private readonly Option<string?> _weightsRoot = new("--weights-root")
     {
-        Description = "Clients may have weights read from inside this folder; absent: the model's.",
+        Description = "Clients may have weights read from inside this folder; absent: the model's, of "
+            + $"{DefaultModel.Name} none.",
         HelpName = "FOLDER",
     };
 

@@ -28,6 +28,7 @@ internal sealed class ServeVerb
                 "pdengine serve --model Qwen3-0.6B/ --port 8000",
                 "pdengine serve --model Qwen3-0.6B/ --host 0.0.0.0 --api-key-file key",
                 "pdengine serve --model Qwen3-0.6B/ --sglang-config plan.yaml",
+                "pdengine serve --otlp-endpoint http://localhost:4318 --log-format text",
             ],
         };
         command.Options.Add(verb._json);

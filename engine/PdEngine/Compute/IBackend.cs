@@ -100,6 +100,13 @@ internal interface IBackend : IDisposable
     {
     }
 
+    /// <summary>
+    /// Says that this is one of the ranks of a worker: what the first of them draws, all may name.
+    /// </summary>
+    void ShareDraws(IReadOnlyList<IBackend> ranks)
+    {
+    }
+
     /// <summary>output[i] = row tokenIds[i] of the table; of a draw, where that is below 0.</summary>
     void Embed(Matrix table, ReadOnlySpan<int> tokenIds, Tensor output);
 

@@ -13,6 +13,12 @@ internal interface IModelRunner : IDisposable
     /// </summary>
     bool RunsAhead => false;
 
+    /// <summary>
+    /// What a started batch writes may be copied from at once: a copy of some layers waits for these by
+    /// itself.
+    /// </summary>
+    bool OrdersCopies => false;
+
     /// <summary>Starts computing a batch; the batch must stay as it is until it is finished.</summary>
     void Start(ForwardBatch batch);
 

@@ -12,6 +12,9 @@ internal static class GgufCarriedText
     public const string ConfigKey = "pdengine.tokenizer_config.json";
     public const string TemplateKey = "tokenizer.chat_template";
 
+    /// <summary>The files are ours to go by, whatever lists are there for others.</summary>
+    public const string MarkKey = "pdengine.tokenizer_files";
+
     private const int MaxFileBytes = 256 << 20;
 
     /// <summary>The files; null where there is no tokenizer among them.</summary>
@@ -19,6 +22,9 @@ internal static class GgufCarriedText
     public static MemoryFolder? Read(GgufFile file)
     {
         GgufMetadata keys = file.Metadata;
+        // A file of somebody else's making is read by its lists, as its maker meant it.
+        if (keys.Has("tokenizer.ggml.model") && keys.Flag(MarkKey) != true)
+            return null;
         if (keys.Bytes(TokenizerKey, MaxFileBytes) is not { } tokenizer)
             return null;
         Dictionary<string, ReadOnlyMemory<byte>> files = new(StringComparer.Ordinal)

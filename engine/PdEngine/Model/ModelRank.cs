@@ -31,6 +31,7 @@ internal sealed class ModelRank : IDisposable
     /// </summary>
     public void Run(ForwardBatch batch)
     {
+        _group?.Begin(_rank);
         _transformer.Run(batch.TokenIds, batch.Attention);
         int firstSample = 0;
         for (int firstRow = 0; firstRow < batch.LogitsRowCount; firstRow += Transformer.LogitsRowCapacity)
@@ -46,6 +47,7 @@ internal sealed class ModelRank : IDisposable
                 firstSample = Sample(logits, firstRow, batch.Samples, firstSample);
         }
         _backend.End();
+        _group?.End(_rank);
         Check.That(!_samples || firstSample == batch.Samples.RowCount);
     }
 

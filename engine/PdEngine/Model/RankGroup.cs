@@ -45,7 +45,14 @@ internal sealed class RankGroup : IDisposable
             : backends[0].CreateTensor(capacity, config.HeadRows);
         _logitParts = _gather is null
             ? [] : [.. backends.Select(backend => backend.CreateTensor(capacity, mostPart))];
+        if (!DrawsAreShared)
+            return;
+        foreach (IBackend backend in backends)
+            backend.ShareDraws(backends);
     }
+
+    /// <summary>Every rank can read what rank 0 drew without the host.</summary>
+    public bool DrawsAreShared => _gather is null;
 
     /// <summary>Where a rank puts its part of a product [tokens, hidden].</summary>
     public Tensor Partial(int rank) => _partials[rank];
@@ -80,6 +87,20 @@ internal sealed class RankGroup : IDisposable
         _barrier.Meet();
         _logitParts[rank].SetRows(rows);
         _gather.Join(rank, _logitParts[rank], _logits, _headParts, _isBroken);
+    }
+
+    /// <summary>A rank begins a step: it may read what rank 0 drew in the last one.</summary>
+    public void Begin(int rank)
+    {
+        if (rank > 0)
+            _backends[rank].Follow(_backends[0]);
+    }
+
+    /// <summary>A rank has called all ops of a step.</summary>
+    public void End(int rank)
+    {
+        if (rank == 0)
+            _backends[rank].Publish();
     }
 
     /// <summary>

@@ -5,7 +5,7 @@ namespace PdEngine;
 /// <summary>
 /// Runs batches on one rank or several, where they are called: all that the host has to do is done in
 /// <see cref="Start"/>. Rank 0 is the caller's thread, every other rank a thread of its own; they leave a
-/// step together. Several ranks do not run ahead: only rank 0 has what is drawn.
+/// step together.
 /// </summary>
 internal sealed class TensorParallelRunner : IModelRunner
 {
@@ -49,7 +49,9 @@ internal sealed class TensorParallelRunner : IModelRunner
         }
     }
 
-    public bool RunsAhead => _group is null && _backends[0].RunsAhead;
+    public bool OrdersCopies => _backends[0].Memory != MemoryDomain.Host;
+
+    public bool RunsAhead => _backends[0].RunsAhead && (_group is null || _group.DrawsAreShared);
 
     /// <exception cref="Exception">
     /// What the first rank to fail threw; every rank has left the step, and another may be started.

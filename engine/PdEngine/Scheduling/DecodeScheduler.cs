@@ -74,17 +74,19 @@ internal sealed class DecodeScheduler(SchedulerOptions options, KvSpace space, P
     /// Reserves the blocks of the next step before the results of a started one are known; false where blocks
     /// run out.
     /// </summary>
-    public bool TryReserveAhead()
+    public bool TryReserveAhead(NewTokenRatio ratio)
     {
+        IsStalled = false;
         foreach (Sequence sequence in _running)
         {
             if (GoesOn(sequence) && !space.TryReserve(sequence.Kv, sequence.StartedTokenCount))
                 return false;
         }
+        ratio.Decay();
         return true;
     }
 
-    /// <summary>Reserves the blocks of the next step.</summary>
+    /// <summary>Reserves the blocks of the next step; nothing is started.</summary>
     /// <returns>How many sequences had to be retracted for it.</returns>
     public int Reserve(NewTokenRatio ratio)
     {
@@ -93,8 +95,7 @@ internal sealed class DecodeScheduler(SchedulerOptions options, KvSpace space, P
         int index = 0;
         while (index < _running.Count && !IsStalled)
         {
-            Sequence sequence = _running[index];
-            if (!GoesOn(sequence) || space.TryReserve(sequence.Kv, sequence.StartedTokenCount))
+            if (space.TryReserve(_running[index].Kv, _running[index].TokenCount))
             {
                 index++;
                 continue;

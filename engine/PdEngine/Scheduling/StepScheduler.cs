@@ -82,7 +82,7 @@ internal sealed class StepScheduler
             return false;
         if (ArrivedCount > 0)
             _decode.Promote(_clock.GetTimestamp());
-        return _decode.TryReserveAhead();
+        return _decode.TryReserveAhead(_ratio);
     }
 
     /// <summary>Fills a batch with the next step's work.</summary>
@@ -91,11 +91,12 @@ internal sealed class StepScheduler
     /// nothing. Where decode rows do not mix with prefill the two take turns, so that neither starves.
     /// </remarks>
     /// <param name="batch">Empty.</param>
+    /// <param name="isAhead"><see cref="TryReserveAhead"/> was true.</param>
     /// <param name="admitsBefore">
     /// Nothing from after this arrival is admitted: it would take what something older waits for.
     /// </param>
     /// <returns>False when there is no sequence, or none that can go on now.</returns>
-    public bool TrySchedule(ForwardBatch batch, long admitsBefore = long.MaxValue)
+    public bool TrySchedule(ForwardBatch batch, bool isAhead, long admitsBefore)
     {
         _prefill.ClearStep();
         if (ArrivedCount > 0)
@@ -110,7 +111,7 @@ internal sealed class StepScheduler
             if (batch.TokenCount > 0)
                 return true;
         }
-        int retractedCount = DecodingCount > 0 ? _decode.Reserve(_ratio) : 0;
+        int retractedCount = DecodingCount > 0 && !isAhead ? _decode.Reserve(_ratio) : 0;
         RetractionCount += retractedCount;
         if (_options.MixesDecode && _prefill.HasWork)
             AddChunks(batch, MixedBudget(), admits && retractedCount == 0);
@@ -118,7 +119,7 @@ internal sealed class StepScheduler
         {
             foreach (Sequence sequence in _decode.Running)
             {
-                if (_decode.GoesOn(sequence))
+                if (!isAhead || _decode.GoesOn(sequence))
                     BatchBuilder.Add(batch, sequence, 1, _space.PageSize);
             }
         }

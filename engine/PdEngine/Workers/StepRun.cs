@@ -55,6 +55,9 @@ internal sealed class StepRun(IModelRunner runner, KvDomain domain, TimeProvider
     /// <summary>The one that is started next; empty until it is filled.</summary>
     public ForwardBatch Next => _batches[(_oldest + StartedCount) & 1].Batch;
 
+    /// <summary>The one that was started last.</summary>
+    public ForwardBatch Latest => _batches[(_oldest + StartedCount - 1) & 1].Batch;
+
     /// <summary>The one that is finished next.</summary>
     public ForwardBatch Oldest => _batches[_oldest].Batch;
 
@@ -65,7 +68,9 @@ internal sealed class StepRun(IModelRunner runner, KvDomain domain, TimeProvider
         StartedBatch started = _batches[(_oldest + StartedCount) & 1];
         if (StartedCount > 0)
             Oldest.Unmark();
-        started.Batch.Mark();
+        // Without running ahead nobody meets a started batch.
+        if (runner.RunsAhead)
+            started.Batch.Mark();
         started.Writes.Begin(started.Batch.Attention);
         StartedCount++;
         Enter();
@@ -86,7 +91,7 @@ internal sealed class StepRun(IModelRunner runner, KvDomain domain, TimeProvider
         EndOldest();
         Interlocked.Exchange(ref _busySinceTicks, StartedCount == 0 ? 0 : EndTicks);
         Outcome outcome = Leave(fault);
-        if (outcome != Outcome.Abandoned && StartedCount == 0)
+        if (outcome != Outcome.Abandoned && StartedCount == 0 && runner.RunsAhead)
             batch.Unmark();
         return outcome;
     }

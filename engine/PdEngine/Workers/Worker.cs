@@ -304,7 +304,7 @@ internal sealed class Worker : IDisposable
         bool isAhead = _step.StartedCount > 0 && _scheduler.TryReserveAhead(_step.Oldest);
         if (!isAhead && !TryApply(leaving: 0))
             return false;
-        bool hasBatch = _scheduler.TrySchedule(_step.Next, admitsBefore: _receiver.WaitingArrival);
+        bool hasBatch = _scheduler.TrySchedule(_step.Next, isAhead, _receiver.WaitingArrival);
         _retraction.Place();
         return hasBatch;
     }
@@ -324,12 +324,17 @@ internal sealed class Worker : IDisposable
         _live.CountWaiting(-_scheduler.FirstAdmissionCount);
         foreach (Sequence sequence in _scheduler.Admitted)
             _sender.Announce(sequence);
-        return _step.Start(out Exception? fault) switch
+        switch (_step.Start(out Exception? fault))
         {
-            StepRun.Outcome.Abandoned => false,
-            StepRun.Outcome.Failed => TryLose(fault!),
-            _ => true,
-        };
+            case StepRun.Outcome.Abandoned:
+                return false;
+            case StepRun.Outcome.Failed:
+                return TryLose(fault!);
+            default:
+                if (_runner.OrdersCopies)
+                    _sender.LendStarted(_step.Latest);
+                return true;
+        }
     }
 
     /// <summary>Applies the results of what is started, until so many batches are left.</summary>

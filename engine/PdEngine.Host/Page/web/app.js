@@ -20,12 +20,12 @@ const charts = [
       { key: 'itl_now', label: 'now', tone: 'c' }],
   }),
   new LineChart({
-    title: 'Tokens/s', note: 'Made each second, in all workers', format: rate,
+    title: 'Tokens/s', note: 'Of all workers, mean of 5 s', format: rate,
     series: [{ key: 'output_per_second', label: 'output', tone: 'decode' },
       { key: 'prefill_per_second', label: 'prompt', tone: 'prefill' }],
   }),
   new LineChart({
-    title: 'Requests/s', note: 'Those that ended, and those that changed workers', format: rate,
+    title: 'Requests/s', note: 'Those that ended, and those that changed workers, mean of 5 s', format: rate,
     series: [{ key: 'requests_per_second', label: 'ended', tone: 'a' },
       { key: 'handoffs_per_second', label: 'hand-offs', tone: 'handoff' }],
   }),

@@ -9,11 +9,11 @@ const LEAST_SPAN_MS = 60_000;
 const MOST_SPAN_MS = 300_000;
 const GAP_MS = 4000;
 
-/** The least of 1, 2, 4, 10 times a power of ten that is not below: its half has few digits too. */
+/** The least round number that is not below; its half is round too. */
 export function niceCeiling(value, least = 0) {
   if (!(value > least)) return least || 1;
   const power = 10 ** Math.floor(Math.log10(value));
-  return [1, 2, 4, 6, 10].map(step => step * power).find(step => step >= value * 0.999);
+  return [1, 2, 3, 4, 6, 8, 10].map(step => step * power).find(step => step >= value * 0.999);
 }
 
 export class LineChart {
@@ -27,10 +27,11 @@ export class LineChart {
     this.items = series.map((one, i) => el('li', { 'data-line': one.tone },
       el('span', { class: 'label' }, one.label), this.values[i]));
     this.grid = svg('g', { class: 'grid' });
+    this.words = svg('g', { class: 'words' });
     this.lines = series.map(one => svg('path', { class: 'line', 'data-line': one.tone }));
     this.cross = svg('line', { class: 'cross', y1: TOP, y2: HEIGHT - BOTTOM, visibility: 'hidden' });
     this.plot = svg('svg', { class: 'plot', height: HEIGHT, role: 'img', tabindex: '0', 'aria-label': title },
-      this.grid, ...this.lines, this.cross);
+      this.grid, ...this.lines, this.words, this.cross);
     this.node = el('section', { class: 'card chart' },
       el('header', { class: 'bar' }, el('h2', { title: note }, title), this.when),
       el('ul', { class: 'legend values' }, ...this.items), this.plot);
@@ -93,16 +94,18 @@ export class LineChart {
 
   axes(width) {
     const seconds = this.span / 1000;
-    const parts = [];
+    const lines = [];
+    const words = [];
     for (const part of [0, 0.5, 1]) {
       const y = this.y(this.most * part);
-      parts.push(svg('line', { x1: 0, x2: width, y1: y, y2: y }));
-      if (part > 0) parts.push(svg('text', { x: 0, y: y + 11 }, this.format(this.most * part)));
+      lines.push(svg('line', { x1: 0, x2: width, y1: y, y2: y }));
+      if (part > 0) words.push(svg('text', { x: 0, y: y + 11 }, this.format(this.most * part)));
     }
     const ago = seconds >= 120 ? `${Math.round(seconds / 60)} min ago` : `${Math.round(seconds)} s ago`;
-    parts.push(svg('text', { x: 0, y: HEIGHT - 3 }, ago));
-    parts.push(svg('text', { x: width, y: HEIGHT - 3, 'text-anchor': 'end' }, 'now'));
-    this.grid.replaceChildren(...parts);
+    words.push(svg('text', { x: 0, y: HEIGHT - 3 }, ago));
+    words.push(svg('text', { x: width, y: HEIGHT - 3, 'text-anchor': 'end' }, 'now'));
+    this.grid.replaceChildren(...lines);
+    this.words.replaceChildren(...words);
   }
 
   /** Numbers of the sample pointed at, else of the last. */

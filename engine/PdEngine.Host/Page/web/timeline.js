@@ -112,6 +112,7 @@ export class Timeline {
       row.button, 'aria-pressed', String(this.pinned !== null && this.shown[at]?.id === this.pinned)));
     if (this.pinned !== null) this.pinnedRequest = request;
     // Where there is no room beside the list, under the request itself.
+    if (narrow.matches) this.pointed = null;
     if (narrow.matches && this.pinned !== null) this.rows[i].node.append(this.detail);
     else this.body.append(this.detail);
     this.tell();

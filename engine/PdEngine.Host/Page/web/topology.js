@@ -105,7 +105,7 @@ class ServiceMap {
   constructor(service, isOneOfMany) {
     this.workers = service.workers.map(worker => new WorkerCard(worker));
     this.pools = service.pools.map((_, i) => new PoolBar(
-      service.pools.length === 1 ? 'KV cache' : `KV cache of ${workersOf(service, i)}`));
+      service.pools.length === 1 ? 'KV cache' : `KV of ${workersOf(service, i)}`));
     this.rate = el('b', {}, '–');
     this.flow = el('p', { class: 'flow' }, this.rate, el('span', {}, 'hand-offs/s'));
     const columns = el('div', { class: 'roles' });
@@ -117,7 +117,9 @@ class ServiceMap {
       if (role === 'prefill') columns.append(this.flow);
     }
     columns.dataset.count = roles.length;
-    this.node = el('section', { class: 'service' }, columns, ...this.pools.map(pool => pool.node));
+    // Where there are many, each gets a line or two.
+    this.node = el('section', { class: 'service', 'data-many': String(service.workers.length > 4) },
+      columns, el('div', { class: 'pools' }, ...this.pools.map(pool => pool.node)));
     if (isOneOfMany) this.node.prepend(el('h3', { class: 'service-name' }, service.name));
   }
 

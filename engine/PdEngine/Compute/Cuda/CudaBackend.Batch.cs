@@ -47,6 +47,18 @@ internal sealed partial class CudaBackend
         }
     }
 
+    private void EndLayer(int layer)
+    {
+        try
+        {
+            _batch.EndLayer(layer);
+        }
+        catch (CudaException refused)
+        {
+            throw _gpu.Refused(refused);
+        }
+    }
+
     public void Publish()
     {
         try
@@ -71,6 +83,13 @@ internal sealed partial class CudaBackend
         {
             throw _gpu.Refused(refused);
         }
+    }
+
+    public void ShareDraws(IReadOnlyList<IBackend> ranks)
+    {
+        _draws = ((CudaBackend)ranks[0])._batch.Sampling;
+        if (ranks[0] == this)
+            _draws.ShareWith([.. ranks.Select(rank => ((CudaBackend)rank)._gpu).Distinct()]);
     }
 
     private void Launch<T>(CudaFunction kernel, CudaExtent grid, int threads, int sharedBytes, in T args)

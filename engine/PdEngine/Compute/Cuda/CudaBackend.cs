@@ -12,23 +12,24 @@ internal sealed partial class CudaBackend : IBackend
     private readonly CudaGpu _gpu;
     private readonly CudaBatch _batch;
     private readonly CublasProducts? _products;
+    private CudaSampling _draws;
 
     /// <param name="gpu">Not owned.</param>
-    /// <param name="usesGraphs">Launches the layers of decode batches as graphs.</param>
-    /// <param name="runsAhead">See <see cref="IBackend.RunsAhead"/>.</param>
-    /// <param name="cublas">Computes products; null: the kernels do. Not with graphs.</param>
+    /// <param name="cublas">Computes products, and there are no graphs; null: the kernels do.</param>
     /// <param name="partition">What it runs on; null is the whole GPU. Not owned.</param>
-    public CudaBackend(
-        CudaGpu gpu, bool usesGraphs, bool runsAhead, CublasLt? cublas = null,
-        CudaPartition? partition = null)
+    /// <param name="allowsGraphs">There may be graphs, where the GPU's options have them.</param>
+    public CudaBackend(CudaGpu gpu, CublasLt? cublas, CudaPartition? partition, bool allowsGraphs = true)
     {
-        Check.That(cublas is null || !usesGraphs);
         _gpu = gpu;
-        RunsAhead = runsAhead;
+        RunsAhead = gpu.Options.RunsAhead;
+        bool usesGraphs = allowsGraphs && gpu.Options.UsesGraphs && cublas is null;
         _products = cublas is null ? null : gpu.Make(() => new CublasProducts(cublas, gpu.Context));
         Lane = gpu.Make(() => new CudaLane(gpu, partition));
         _batch = gpu.Make(() => new CudaBatch(Lane, usesGraphs));
+        _draws = _batch.Sampling;
         Copies = new(Lane);
+        PullLane = gpu.Make(() => new CudaLane(gpu, partition));
+        Pulls = new(PullLane);
     }
 
     public CudaGpu Gpu => _gpu;
@@ -36,8 +37,17 @@ internal sealed partial class CudaBackend : IBackend
     /// <summary>Its stream.</summary>
     public CudaLane Lane { get; }
 
-    /// <summary>Copies of KV blocks on that stream.</summary>
+    /// <summary>Copies of KV blocks inside its memory, on that stream.</summary>
     public CudaCopies Copies { get; }
+
+    /// <summary>
+    /// A stream for what comes from other memories: it waits for who computes that, and its own batches do
+    /// not.
+    /// </summary>
+    public CudaLane PullLane { get; }
+
+    /// <summary>Copies on that one.</summary>
+    public CudaCopies Pulls { get; }
 
     public string Name => $"cuda/sm_{_gpu.Device.Capability}";
 
@@ -110,7 +120,7 @@ internal sealed partial class CudaBackend : IBackend
         {
             Table = Own(table).First,
             Tokens = _batch.PutTokens(tokenIds),
-            Previous = _batch.Sampling.Previous,
+            Previous = _draws.Previous,
             Output = Float(output, writes: true),
             TableStride = table.Columns,
             OutputStride = output.Stride,
@@ -199,6 +209,7 @@ internal sealed partial class CudaBackend : IBackend
         Launch(
             _gpu.Kernels.RotateAppend, new(_batch.Rows(qkv), (heads + 3) / 4), CudaKernels.RowThreads, 0,
             args);
+        EndLayer(layer);
     }
 
     public void Attend(
@@ -276,6 +287,8 @@ internal sealed partial class CudaBackend : IBackend
     public void Dispose()
     {
         Copies.Dispose();
+        Pulls.Dispose();
+        PullLane.Dispose();
         _products?.Dispose();
         _room?.Dispose();
         _batch.Dispose();

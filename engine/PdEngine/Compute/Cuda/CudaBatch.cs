@@ -20,7 +20,8 @@ internal sealed class CudaBatch : IDisposable
     private readonly bool _usesGraphs;
     private int _tokenCount;
     private int _paddedCount;
-    private bool _isOpen;
+    private long _lastTicket;
+    private bool _hasGroups;
 
     public CudaBatch(CudaLane lane, bool usesGraphs)
     {
@@ -46,16 +47,17 @@ internal sealed class CudaBatch : IDisposable
         Store = store;
         _tokenCount = tokenCount;
         _recording.Drop();
-        // The ticket of a batch that failed; this one has its own.
-        if (_isOpen)
-            _lane.Mark();
-        _isOpen = true;
+        // The tickets of a batch that failed; this one has its own.
+        _lane.MarkTo(_lastTicket);
         _memory.Turn();
         Sampling.Begin();
         int page = store.Layout.PageSize;
-        store.Pool.Order.Enter(_lane, batch, page);
+        bool isDecode = IsDecode(batch);
+        _hasGroups = !isDecode;
+        _lastTicket = store.Pool.Order.Enter(
+            _lane, batch, page, _hasGroups ? store.Layout.GroupCount : 0);
         _paddedCount = 0;
-        if (_usesGraphs && tokenCount <= MostGraphRows && IsDecode(batch))
+        if (_usesGraphs && tokenCount <= MostGraphRows && isDecode)
             _paddedCount = (int)BitOperations.RoundUpToPowerOf2((uint)tokenCount);
         if (_paddedCount > 0)
         {
@@ -73,9 +75,19 @@ internal sealed class CudaBatch : IDisposable
     {
         Flush();
         Sampling.Return();
-        _lane.Mark();
-        _isOpen = false;
+        _lane.MarkTo(_lastTicket);
         _memory.Close();
+    }
+
+    /// <summary>
+    /// K and V of a layer are on the lane: where its group ends with it, copies of these layers may go on.
+    /// </summary>
+    public void EndLayer(int layer)
+    {
+        KvLayout layout = Store!.Layout;
+        bool endsGroup = (layer + 1) % layout.GroupLayers == 0 || layer + 1 == layout.LayerCount;
+        if (_hasGroups && endsGroup)
+            _lane.Mark();
     }
 
     /// <summary>

@@ -43,11 +43,7 @@ internal sealed class CudaDevices : IDisposable
             List<string> shares = [];
             CudaPartition?[] parts = devices.Split(gpus, options, shares);
             for (int device = 0; device < deviceCount; device++)
-            {
-                devices._backends.Add(new(
-                    gpus[device], options.UsesGraphs && cublas is null, options.RunsAhead, cublas,
-                    parts[device]));
-            }
+                devices._backends.Add(new(gpus[device], cublas, parts[device]));
             if (devices._gpus.Count > 1)
             {
                 CudaPeerCheck.Run(

@@ -11,13 +11,15 @@ internal sealed unsafe class CudaSampling : IDisposable
     /// <summary>Rows that are drawn at once; each takes working memory of its own.</summary>
     private const int MostBlocks = 64;
 
-    private const int LeastResults = 1024;
+    private const int LeastRows = 1024;
 
     private readonly CudaLane _lane;
     private readonly CudaStepMemory _memory;
     private readonly Sampled[] _sampled;
+    private IReadOnlyList<CudaGpu> _readers;
     private CudaBuffer? _scratch;
     private CudaSampleArgs _shared;
+    private ulong _previous;
 
     /// <param name="lane">Where they are drawn.</param>
     /// <param name="memory">Of the lane's batches: each of its halves has the samples of one.</param>
@@ -25,13 +27,28 @@ internal sealed unsafe class CudaSampling : IDisposable
     {
         _lane = lane;
         _memory = memory;
-        _sampled = [new(NewResults(LeastResults)), new(NewResults(LeastResults))];
+        _readers = [lane.Gpu];
+        _sampled = [new(), new()];
+        ShareWith(_readers);
     }
 
-    /// <summary>Where the results of the batch before this one are, on the device.</summary>
-    public ulong Previous => _sampled[_memory.Half ^ 1].Results.First;
+    /// <summary>
+    /// Where the results of the batch that ended last are, on the device. Other ranks ask between its end and
+    /// the next one's, which waits for them.
+    /// </summary>
+    public ulong Previous => Volatile.Read(ref _previous);
 
     private Sampled Current => _sampled[_memory.Half];
+
+    /// <summary>Results can be read on other GPUs too; no batch is under way.</summary>
+    /// <exception cref="BackendException">One of them cannot reach this one's memory.</exception>
+    public void ShareWith(IReadOnlyList<CudaGpu> readers)
+    {
+        _readers = readers;
+        foreach (Sampled sampled in _sampled)
+            MakeRoom(sampled, LeastRows);
+        Volatile.Write(ref _previous, Current.ResultsAddress);
+    }
 
     /// <summary>A batch begins.</summary>
     public void Begin() => Current.Samples = null;
@@ -46,7 +63,7 @@ internal sealed unsafe class CudaSampling : IDisposable
         CudaSampleArgs args = _shared;
         args.Logits = (ulong)logits.Address;
         args.Rows = _memory.Upload(samples.Rows.Slice(first, count));
-        args.Results = Current.Results.First + ((ulong)first * (ulong)sizeof(SampleResult));
+        args.Results = Current.ResultsAddress + ((ulong)first * (ulong)sizeof(SampleResult));
         args.Tops = Current.Tops.Device;
         args.Faults = Current.Faults.Device + ((ulong)first * sizeof(int));
         args.Scratch = Scratch(scratchBytes * blocks);
@@ -62,10 +79,11 @@ internal sealed unsafe class CudaSampling : IDisposable
     /// <summary>Puts the way back on the lane, where something was sampled.</summary>
     public void Return()
     {
+        Volatile.Write(ref _previous, Current.ResultsAddress);
         if (Current.Samples is not { } samples)
             return;
         _lane.Stream.CopyToHost(
-            Current.Back.Host, Current.Results.First, (long)samples.RowCount * sizeof(SampleResult));
+            Current.Back.Host, Current.ResultsAddress, (long)samples.RowCount * sizeof(SampleResult));
         _lane.Stream.CopyToHost(
             Current.Faults.Host, Current.Faults.Device, (long)samples.RowCount * sizeof(int));
         if (samples.TopCount > 0)
@@ -97,7 +115,7 @@ internal sealed unsafe class CudaSampling : IDisposable
     {
         _scratch?.Dispose();
         foreach (Sampled sampled in _sampled)
-            sampled.Results.Dispose();
+            sampled.Results?.Dispose();
     }
 
     private static BackendException Fault(CudaSampleFault fault, int logitsRow) => fault switch
@@ -112,12 +130,8 @@ internal sealed unsafe class CudaSampling : IDisposable
     {
         Sampled sampled = Current;
         sampled.Samples = samples;
-        long resultBytes = (long)samples.RowCount * sizeof(SampleResult);
-        if (resultBytes > sampled.Results.Bytes)
-        {
-            sampled.Results.Dispose();
-            sampled.Results = NewResults(samples.RowCount * 2);
-        }
+        if (samples.RowCount > sampled.RowCapacity)
+            MakeRoom(sampled, samples.RowCount * 2);
         _shared = new CudaSampleArgs
         {
             History = _memory.Upload(samples.History),
@@ -126,13 +140,18 @@ internal sealed unsafe class CudaSampling : IDisposable
             Suppressed = _memory.Upload(samples.Suppressed),
             Previous = Previous,
         };
-        sampled.Back = _memory.Take(resultBytes);
+        sampled.Back = _memory.Take((long)samples.RowCount * sizeof(SampleResult));
         sampled.Faults = _memory.Take((long)samples.RowCount * sizeof(int));
         sampled.Tops = _memory.Take(Math.Max(1, samples.TopCount) * (long)sizeof(TopLogProb));
     }
 
-    private CudaBuffer NewResults(int rowCount) =>
-        new(_lane.Gpu.Context, (long)rowCount * sizeof(SampleResult));
+    private void MakeRoom(Sampled sampled, int rowCapacity)
+    {
+        sampled.Results?.Dispose();
+        sampled.Results = null;
+        sampled.Results = new(_lane.Gpu, (long)rowCapacity * sizeof(SampleResult) / sizeof(float), _readers);
+        sampled.RowCapacity = rowCapacity;
+    }
 
     private ulong Scratch(long bytes)
     {
@@ -145,12 +164,16 @@ internal sealed unsafe class CudaSampling : IDisposable
     }
 
     /// <summary>The samples of one batch, until their results are awaited.</summary>
-    private sealed class Sampled(CudaBuffer results)
+    private sealed class Sampled
     {
         public SampleBatch? Samples { get; set; }
 
         /// <summary>On the device; at the same address each time, for a graph to read it.</summary>
-        public CudaBuffer Results { get; set; } = results;
+        public CudaTensorMemory? Results { get; set; }
+
+        public ulong ResultsAddress => (ulong)Results!.Address;
+
+        public int RowCapacity { get; set; }
 
         /// <summary>Where they come back to.</summary>
         public CudaPlace Back { get; set; }

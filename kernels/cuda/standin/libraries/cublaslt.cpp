@@ -1,4 +1,5 @@
 // cuBLASLt on the virtual devices: products of bf16 matrices into float32, added up in an order of its own.
+#include <algorithm>
 #include <cstring>
 
 #include "library.h"
@@ -31,6 +32,7 @@ struct Layout {
 
 struct Preference {
   uint64_t workspace_bytes = 0;
+  uint32_t alignment = 256;
 };
 
 struct Algorithm {
@@ -187,9 +189,15 @@ PD_LIBRARY_API int cublasLtMatmulPreferenceDestroy(Preference* preference) {
 
 PD_LIBRARY_API int cublasLtMatmulPreferenceSetAttribute(Preference* preference, int attribute,
                                                         const void* value, size_t bytes) {
-  if (attribute != 1 || bytes != 8) return kInvalid;
-  memcpy(&preference->workspace_bytes, value, bytes);
-  return kSuccess;
+  if (attribute == 1 && bytes == 8) {
+    memcpy(&preference->workspace_bytes, value, bytes);
+    return kSuccess;
+  }
+  uint32_t alignment = 0;
+  if (attribute < 5 || attribute > 8 || bytes != sizeof alignment) return kInvalid;
+  memcpy(&alignment, value, bytes);
+  preference->alignment = std::min(preference->alignment, alignment);
+  return alignment == 0 || (alignment & (alignment - 1)) != 0 ? kInvalid : kSuccess;
 }
 
 PD_LIBRARY_API int cublasLtMatmulAlgoGetHeuristic(Handle*, Description* description, Layout* a, Layout* b,
@@ -201,6 +209,7 @@ PD_LIBRARY_API int cublasLtMatmulAlgoGetHeuristic(Handle*, Description* descript
   found[0] = {};
   found[0].algorithm.data[0] = kChosen;
   found[0].algorithm.data[1] = d->columns;
+  found[0].algorithm.data[2] = preference->alignment;
   found[0].workspace_bytes = preference->workspace_bytes;
   *count = 1;
   return kSuccess;
@@ -218,7 +227,11 @@ PD_LIBRARY_API int cublasLtMatmul(Handle* handle, Description* description, cons
     return kInvalid;
   }
   bool is_chosen = algorithm->data[0] == kChosen && algorithm->data[1] == d->columns;
-  if (!fits(*description, *a, *b, *c, *d) || !is_chosen || at_a % 16 != 0 || at_b % 16 != 0) return kInvalid;
+  if (!fits(*description, *a, *b, *c, *d) || !is_chosen) return kInvalid;
+  if ((at_a | at_b | at_c | at_d) % algorithm->data[2] != 0) {
+    refuse(kInvalidValue, "a matrix is not aligned as was said when the algorithm was asked for");
+    return kInvalid;
+  }
   if ((description->epilogue == kWithBias) != (description->bias != 0)) return kInvalid;
   Product product{*a, *b, *d, at_a, at_b, at_c, at_d, description->bias, *alpha, *beta};
   int device = handle->device;

@@ -58,6 +58,8 @@ struct Communicator {
   std::vector<std::shared_ptr<Gather>> gathers;
   // Asked for, and put on its stream only while somebody asks whether it is.
   std::shared_ptr<Gather> pending;
+  // Where its address was asked for: written once more when it is ready, as the library does.
+  Communicator** made = nullptr;
 };
 
 struct Library {
@@ -125,6 +127,8 @@ NcclResult state_of(Communicator& own) {
   }
   if (own.polls_left-- > 0) return kInProgress;
   own.error = kSuccess;
+  if (own.made != nullptr) *own.made = &own;
+  own.made = nullptr;
   if (std::shared_ptr<Gather> pending = std::move(own.pending)) {
     pending->members[own.rank].is_put = true;
     if (enqueue(*pending->members[own.rank].stream, pending) != kOk)
@@ -168,7 +172,8 @@ PD_LIBRARY_API int ncclCommInitRankConfig(Communicator** made, int count, Unique
   if (!group) group = std::make_shared<Group>(Group{std::vector<Communicator*>(count)});
   if (group->ranks.size() != static_cast<size_t>(count) || group->ranks[rank] != nullptr)
     return refuse_call(kInvalidUsage, "the rank is there already, or the ranks do not agree on their count");
-  auto* own = new Communicator{group, rank, current_context()->device, library().polls, kInProgress, {}, {}};
+  int device = current_context()->device;
+  auto* own = new Communicator{group, rank, device, library().polls, kInProgress, {}, {}, made};
   group->ranks[rank] = own;
   library().communicators.insert(own);
   *made = own;
