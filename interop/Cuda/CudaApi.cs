@@ -133,6 +133,10 @@ internal sealed unsafe class CudaApi(CudaLibrary library)
             nint, uint, uint, uint, uint, uint, uint, uint, nint, void**, void**, CudaResult>)
         library.Require("cuLaunchKernel");
 
+    internal readonly delegate* unmanaged<CudaLaunch*, nint, void**, void**, CudaResult> cuLaunchKernelEx =
+        (delegate* unmanaged<CudaLaunch*, nint, void**, void**, CudaResult>)
+        library.Require("cuLaunchKernelEx");
+
     // Drivers from 12.4, 12.8 and 13.0 on have these; null where they are missing.
     internal readonly delegate* unmanaged<nint, nuint, nuint*, nuint*, CudaResult> cuFuncGetParamInfo =
         (delegate* unmanaged<nint, nuint, nuint*, nuint*, CudaResult>)library.Find("cuFuncGetParamInfo");

@@ -97,6 +97,23 @@ internal sealed unsafe class CudaStream : CudaHandle
             function.Address, (uint)grid.X, (uint)grid.Y, (uint)grid.Z, (uint)block.X, (uint)block.Y,
             (uint)block.Z, (uint)sharedBytes, handle, &arguments, null));
 
+    /// <summary>
+    /// The same, but its blocks may start while the kernel before it on this stream still runs: a kernel that
+    /// waits by itself for that one to end.
+    /// </summary>
+    public void LaunchEarly(
+        CudaFunction function, CudaExtent grid, CudaExtent block, int sharedBytes, void* arguments)
+    {
+        CudaEarlyStart attribute = new();
+        CudaLaunch launch = new()
+        {
+            GridX = (uint)grid.X, GridY = (uint)grid.Y, GridZ = (uint)grid.Z, BlockX = (uint)block.X,
+            BlockY = (uint)block.Y, BlockZ = (uint)block.Z, SharedBytes = (uint)sharedBytes,
+            Stream = handle, Attributes = &attribute, AttributeCount = 1,
+        };
+        Check(Api.cuLaunchKernelEx(&launch, function.Address, &arguments, null));
+    }
+
     /// <summary>What is put on it from now to <see cref="EndCapture"/> goes into a graph instead.</summary>
     public void BeginCapture() => Check(Api.cuStreamBeginCapture(handle, ThreadLocal));
 

@@ -69,7 +69,7 @@ internal sealed class CeilingRows(CheckRig rig, CheckJournal journal, Lazy<Cubla
         for (int tile = 1; tile < CudaGemmTile.All.Count; tile++)
         {
             int own = tile;
-            if (!product.Fits(tile))
+            if (!product.Fits(tile, size))
                 continue;
             double rate = flops / rig.Seconds(_ => product.Launch(own, 0, size, CudaGemmEpilogue.Store));
             row.With($"{CudaGemmTile.All[tile].Name}_flops_per_second", rate);

@@ -7,6 +7,9 @@ namespace PdEngine.Bench;
 /// <param name="segments">Of the columns.</param>
 internal sealed class CheckProduct(CheckRig rig, int segments)
 {
+    private ulong _scratch;
+    private ulong _arrivals;
+
     /// <summary>[rows, columns] bf16, on the device.</summary>
     public required ulong Input { get; init; }
 
@@ -20,17 +23,30 @@ internal sealed class CheckProduct(CheckRig rig, int segments)
 
     public required int Outputs { get; init; }
 
-    /// <summary>Whether the GPU has the shared memory that a tile takes.</summary>
-    public bool Fits(int tile) =>
-        CudaGemmTile.All[tile].SharedBytes(segments) <= rig.Gpu.Device.SharedBytesPerBlock;
+    /// <summary>Where segments that are blocks' own may wait; null: they are not.</summary>
+    public CheckMemory? Memory { get; init; }
 
-    /// <summary>The tile that the engine takes.</summary>
-    public int Chosen(int rows) =>
-        CudaGemmTile.IndexFor(rows, segments, rig.Gpu.Device.SharedBytesPerBlock);
+    /// <summary>Ways to launch one: every tile, and again with segments that are blocks' own.</summary>
+    public static int Ways => 2 * CudaGemmTile.All.Count;
 
-    public void Launch(int tile, int firstRow, int rows, CudaGemmEpilogue epilogue, ulong weight = 0)
+    public string NameOf(int way) => Plan(way, 1).Name;
+
+    /// <summary>Whether the GPU can launch a product of so many rows that way.</summary>
+    public bool Fits(int way, int rows) =>
+        (way < CudaGemmTile.All.Count || (segments > 1 && Memory is not null))
+        && Plan(way, rows).Fits(Shape(rows), rig.Gpu.Device.SharedBytesPerBlock);
+
+    /// <summary>The way that the engine takes.</summary>
+    public int Chosen(int rows)
     {
-        CudaGemmTile shape = CudaGemmTile.All[tile];
+        CudaGemmPlan plan = CudaGemmPlan.For(
+            Shape(rows), rig.Gpu.Device.SharedBytesPerBlock, rig.Gpu.Device.ProcessorCount);
+        return plan.Index + (plan.IsSpread ? CudaGemmTile.All.Count : 0);
+    }
+
+    public void Launch(int way, int firstRow, int rows, CudaGemmEpilogue epilogue, ulong weight = 0)
+    {
+        CudaGemmPlan plan = Plan(way, rows);
         CudaGemmArgs args = new()
         {
             Input = Input + ((ulong)firstRow * (ulong)Columns * 2),
@@ -45,9 +61,23 @@ internal sealed class CheckProduct(CheckRig rig, int segments)
             Segments = segments,
             Epilogue = epilogue,
         };
-        CudaExtent grid = new(
-            (Outputs + shape.Outputs - 1) / shape.Outputs, (rows + shape.Rows - 1) / shape.Rows);
+        if (plan.IsSpread)
+        {
+            if (_scratch == 0)
+            {
+                const long counts = CudaGemmPlan.MostSpreadTiles * sizeof(int);
+                _arrivals = Memory!.Take(counts);
+                rig.Stream.Fill(_arrivals, 0, counts);
+                _scratch = Memory.Take(CudaGemmPlan.MostSpreadBytes);
+            }
+            (args.Scratch, args.Arrivals) = (_scratch, _arrivals);
+        }
         rig.Stream.Launch(
-            rig.Gpu.Kernels.Gemms[tile], grid, new(shape.Threads), shape.SharedBytes(segments), args);
+            rig.Gpu.Kernels.Gemms[plan.Index], plan.Grid, new(plan.Tile.Threads), plan.SharedBytes, args);
     }
+
+    private CudaGemmShape Shape(int rows) => new(rows, Outputs, Columns, segments);
+
+    private CudaGemmPlan Plan(int way, int rows) =>
+        CudaGemmPlan.Of(Shape(rows), way % CudaGemmTile.All.Count, way >= CudaGemmTile.All.Count);
 }

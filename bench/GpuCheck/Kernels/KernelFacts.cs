@@ -25,6 +25,8 @@ internal sealed unsafe class KernelFacts(CheckRig rig)
             CudaGemmTile tile = CudaGemmTile.All[i];
             foreach (int segments in (int[])[1, 4])
             {
+                if (segments > 1 && !tile.HasSegments)
+                    continue;
                 yield return (
                     $"{tile.Name}/{segments}", kernels.Gemms[i], tile.Threads, tile.SharedBytes(segments));
             }
@@ -34,8 +36,8 @@ internal sealed unsafe class KernelFacts(CheckRig rig)
             foreach (int rows in CudaAttentionPlan.TileHeights)
             {
                 yield return (
-                    $"pd_attention_d{headDim}_m{rows}", kernels.Attention(headDim, rows), 2 * rows,
-                    CudaKernels.AttentionSharedBytes(rows, headDim));
+                    $"pd_attention_d{headDim}_m{rows}", kernels.Attention(headDim, rows),
+                    CudaKernels.AttentionThreads(rows), CudaKernels.AttentionSharedBytes(rows, headDim));
             }
         }
         const int row = CudaKernels.RowThreads;

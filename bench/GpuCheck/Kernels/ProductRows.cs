@@ -55,25 +55,26 @@ internal sealed class ProductRows(
         {
             Input = memory.Halves((long)rows * columns), Weight = memory.Halves(sets * weightBytes / 2),
             Output = memory.Halves(2L * rows * outputs), Columns = columns, Outputs = outputs,
+            Memory = memory,
         };
         CheckRow row = new(name);
         int chosen = product.Chosen(rows);
         double own = 0, best = double.MaxValue;
-        for (int tile = 0; tile < CudaGemmTile.All.Count; tile++)
+        for (int way = 0; way < CheckProduct.Ways; way++)
         {
-            int taken = tile;
-            if (!product.Fits(tile) || (tile == 0 && rows > MostRowsOfLowest))
+            int taken = way;
+            if (!product.Fits(way, rows) || (way == 0 && rows > MostRowsOfLowest))
                 continue;
             double seconds = rig.Seconds(call => product.Launch(
                 taken, 0, rows, epilogue, product.Weight + ((ulong)(call % sets) * (ulong)weightBytes)));
-            row.With($"m{CudaGemmTile.All[tile].Rows}_us", seconds * 1e6);
-            own = tile == chosen ? seconds : own;
+            row.With($"{product.NameOf(way)}_us", seconds * 1e6);
+            own = way == chosen ? seconds : own;
             best = Math.Min(best, seconds);
         }
         double flops = 2.0 * rows * columns * outputs;
         double bytes = weightBytes + (2.0 * rows * columns)
             + (rows * (double)outputs * (epilogue == CudaGemmEpilogue.Add ? 8 : 4));
-        row.With("chosen", CudaGemmTile.All[chosen].Rows).With("us", own * 1e6)
+        row.Noted($"takes {product.NameOf(chosen)}").With("us", own * 1e6)
             .With("over_best_tile", own / best).With("tflops", flops / own / 1e12)
             .With("gb_per_second", bytes / own / 1e9)
             .With("share_of_copy", bytes / own / ceilings.BytesPerSecond)

@@ -173,23 +173,24 @@ internal sealed class ParityTrials(CheckRig rig)
         {
             Input = memory.Halves((long)rows * columns), Weight = memory.Halves((long)outputs * columns),
             Output = memory.Take((long)rows * outputs * sizeof(float)), Columns = columns, Outputs = outputs,
+            Memory = memory,
         };
         float[] alone = Run(product, 0, 0, rows);
         long compared = 0;
         foreach (int batch in Scale.ParityBatches.Append(rows).Where(batch => batch <= rows))
         {
-            for (int tile = 0; tile < CudaGemmTile.All.Count; tile++)
+            for (int way = 0; way < CheckProduct.Ways; way++)
             {
-                if (!product.Fits(tile))
+                if (!product.Fits(way, batch))
                     continue;
                 foreach (int first in (int[])[0, (rows - batch) / 2, rows - batch])
                 {
-                    float[] actual = Run(product, tile, first, batch);
+                    float[] actual = Run(product, way, first, batch);
                     Difference off = Difference.Exact(actual, alone.AsSpan(first * outputs, actual.Length));
                     if (!off.IsFine)
                     {
                         return off.Row(
-                            $"{name}: {CudaGemmTile.All[tile].Name}, rows {first} to {first + batch} of "
+                            $"{name}: {product.NameOf(way)}, rows {first} to {first + batch} of "
                             + $"{rows}x{columns}x{outputs}", seed: 0);
                     }
                     compared += off.Count;
@@ -199,12 +200,12 @@ internal sealed class ParityTrials(CheckRig rig)
         return new CheckRow(name).With("compared", compared);
     }
 
-    private float[] Run(CheckProduct product, int tile, int firstRow, int rows)
+    private float[] Run(CheckProduct product, int way, int firstRow, int rows)
     {
         float[] outputs = new float[rows * product.Outputs];
         Span<byte> bytes = MemoryMarshal.AsBytes(outputs.AsSpan());
         rig.Gpu.Run(() => rig.Stream.Fill(product.Output, 0xff, outputs.Length * sizeof(float)));
-        rig.Gpu.Run(() => product.Launch(tile, firstRow, rows, CudaGemmEpilogue.Store));
+        rig.Gpu.Run(() => product.Launch(way, firstRow, rows, CudaGemmEpilogue.Store));
         rig.Gpu.Download(product.Output, bytes);
         return outputs;
     }

@@ -152,6 +152,17 @@ PD_DRIVER_API cuLaunchKernel(void* function_handle, unsigned grid_x, unsigned gr
   });
 }
 
+// An early start is a permission: here a kernel starts when the one before it has ended.
+PD_DRIVER_API cuLaunchKernelEx(const LaunchConfiguration* launch, void* function, void** parameters,
+                               void** extra) {
+  for (unsigned i = 0; i < launch->attribute_count; i++)
+    if (launch->attributes[i].kind != kEarlyStart || launch->attributes[i].value[0] != 1)
+      return refuse(kInvalidValue, "an attribute of a launch that the stand-in does not know");
+  return cuLaunchKernel(function, launch->grid_x, launch->grid_y, launch->grid_z, launch->block_x,
+                        launch->block_y, launch->block_z, launch->shared_bytes, launch->stream, parameters,
+                        extra);
+}
+
 PD_DRIVER_API cuStreamBeginCapture_v2(void* handle, int mode) {
   PD_ENTER(usable_context());
   Stream* stream;

@@ -290,6 +290,7 @@ internal sealed partial class CudaBackend : IBackend
         Pulls.Dispose();
         PullLane.Dispose();
         _products?.Dispose();
+        _room?.Dispose();
         _batch.Dispose();
         Lane.Dispose();
     }
@@ -306,27 +307,7 @@ internal sealed partial class CudaBackend : IBackend
             MultiplyByCublas(rows, input, weight, bias, output, outputStride, epilogue);
             return;
         }
-        int index = CudaGemmTile.IndexFor(
-            rows, weight.SegmentCount, _gpu.Device.SharedBytesPerBlock);
-        CudaGemmTile tile = CudaGemmTile.All[index];
-        CudaGemmArgs args = new()
-        {
-            Input = Half(input),
-            Weight = Own(weight).First,
-            Bias = bias is null ? 0 : Float(bias),
-            Output = output,
-            InputStride = HalfStride(input),
-            WeightStride = weight.Columns,
-            OutputStride = outputStride,
-            Rows = rows,
-            Outputs = weight.Rows,
-            Columns = weight.Columns,
-            Segments = weight.SegmentCount,
-            Epilogue = epilogue,
-        };
-        CudaExtent grid = new(
-            (weight.Rows + tile.Outputs - 1) / tile.Outputs, (rows + tile.Rows - 1) / tile.Rows);
-        Launch(_gpu.Kernels.Gemms[index], grid, tile.Threads, tile.SharedBytes(weight.SegmentCount), args);
+        MultiplyByKernel(rows, input, weight, bias, output, outputStride, epilogue);
     }
 
     private void MultiplyByCublas(
