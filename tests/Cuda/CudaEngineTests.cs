@@ -80,16 +80,25 @@ public sealed class CudaEngineTests
     public async Task Forgotten_waits_do_not_go_unseen([Values("1P+1D", "1Rx2")] string shape)
     {
         Generation[] alone = await AloneAsync();
-        EngineOptions options = Options(shape, "each", seed: 0) with
+        bool areSeen = false;
+        // What is waited for may happen to have run, in some order or other.
+        for (ulong seed = 0; seed < 6 && !areSeen; seed++)
         {
-            MaxTotalTokens = 256, DisableRadixCache = true, ChunkedPrefillSize = 16,
-        };
-        await using Engine engine = await Engine.StartAsync(options);
-        StandIn.DropWaits(ofStreams: true);
-        Generation[] spoilt = await EngineRig.AtOnceAsync(engine, Requests, seed: 1);
-        StandIn.DropWaits();
-        Assert.That(
-            () => EngineRig.AssertSame(alone, spoilt, "waits dropped"), Throws.TypeOf<AssertionException>());
+            EngineOptions options = Options(shape, "each", seed) with
+            {
+                MaxTotalTokens = 256, DisableRadixCache = true, ChunkedPrefillSize = 16,
+            };
+            await using Engine engine = await Engine.StartAsync(options);
+            StandIn.DropWaits(ofStreams: true);
+            Generation[] spoilt = await EngineRig.AtOnceAsync(engine, Requests, seed: 1);
+            StandIn.DropWaits();
+            areSeen = Enumerable.Range(0, alone.Length).Any(i => !LogProbs(spoilt[i]).SequenceEqual(
+                LogProbs(alone[i])));
+        }
+        Assert.That(areSeen);
+
+        static IEnumerable<(int, float?)> LogProbs(Generation one) =>
+            one.OutputLogProbs.Select(token => (token.TokenId, token.LogProb));
     }
 
     [Test]
