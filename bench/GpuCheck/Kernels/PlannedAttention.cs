@@ -27,7 +27,7 @@ internal sealed class PlannedAttention
         CheckRig rig, CheckMemory memory, AttentionShape shape, CudaKvStore store, AttentionBatch batch)
     {
         (_rig, _memory, _shape, _store, _slices) = (rig, memory, shape, store, batch.Slices.ToArray());
-        _tileRows = CudaAttentionPlan.HeightFor(shape.HeadCount / shape.KvHeadCount);
+        _tileRows = CudaAttentionPlan.HeightFor(shape.HeadCount / shape.KvHeadCount, isTall: false);
         _sliceList = Put<AttentionSlice>(_slices);
         _blocks = Put(batch.Blocks);
     }
@@ -68,7 +68,8 @@ internal sealed class PlannedAttention
             own.Store = _store.LayerAddress(layer);
             _rig.Stream.Launch(
                 kernels.Attention(_shape.HeadDim, _tileRows), new(units.Length, _shape.KvHeadCount),
-                new(2 * _tileRows), CudaKernels.AttentionSharedBytes(_tileRows, _shape.HeadDim), own);
+                new(CudaKernels.AttentionThreads(_tileRows)),
+                CudaKernels.AttentionSharedBytes(_tileRows, _shape.HeadDim), own);
             if (merges.Length == 0)
                 return;
             _rig.Stream.Launch(
