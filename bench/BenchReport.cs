@@ -45,7 +45,15 @@ internal static class BenchReport
 
     /// <summary>Writes an array of rows; absent numbers are 0.</summary>
     public static void WriteJson(Stream target, IReadOnlyList<BenchRow> rows) =>
-        WriteJson(target, rows, WriteFields);
+        WriteRows(target, rows, (_, _) => { });
+
+    /// <summary>The same of rows with more fields than every benchmark's.</summary>
+    public static void WriteRows<T>(Stream target, IReadOnlyList<T> rows, Action<Utf8JsonWriter, T> more)
+        where T : BenchRow => WriteJson(target, rows, (json, row) =>
+        {
+            WriteFields(json, row);
+            more(json, row);
+        });
 
     /// <summary>Writes an array with an object for each row.</summary>
     /// <param name="target">Where to.</param>

@@ -6,7 +6,9 @@ internal record BenchRow
     /// <summary>What the row is called in flags and tables, for example <c>decode-8</c>.</summary>
     public required string Name { get; init; }
 
-    /// <summary><c>prefill</c>, <c>decode</c>, <c>mixed</c>, <c>update</c> or <c>rollout</c>.</summary>
+    /// <summary>
+    /// <c>prefill</c>, <c>decode</c>, <c>mixed</c>, <c>update</c>, <c>rollout</c> or <c>http</c>.
+    /// </summary>
     public required string Phase { get; init; }
 
     /// <summary>Element type of the weights: <c>bf16</c> or <c>int8</c>.</summary>

@@ -28,7 +28,7 @@ public sealed partial class TidyTests
     public void Files_stay_short_and_narrow()
     {
         List<string> faults = [];
-        foreach (string file in Sources("*.cs", "*.cpp", "*.h"))
+        foreach (string file in Sources("*.cs", "*.cpp", "*.h", "*.js", "*.css", "*.html"))
         {
             string[] lines = File.ReadAllLines(file);
             if (lines.Length > MaxFileLines)

@@ -31,9 +31,8 @@ internal static class KernelReport
     }
 
     public static void WriteJson(Stream target, IReadOnlyList<KernelRow> rows) =>
-        BenchReport.WriteJson(target, rows, (json, row) =>
+        BenchReport.WriteRows(target, rows, (json, row) =>
         {
-            BenchReport.WriteFields(json, row);
             json.WriteString("op", row.Op);
             json.WriteNumber("seconds", row.Seconds);
             json.WriteNumber("flops_per_byte", row.Intensity);

@@ -3,7 +3,7 @@ using System.Diagnostics;
 namespace PdEngine.Bench;
 
 /// <summary>Adds up the time and the work of each kind of op.</summary>
-internal sealed class OpClock
+internal class OpClock
 {
     private readonly Dictionary<string, OpCost> _costs = [];
 
@@ -17,11 +17,16 @@ internal sealed class OpClock
     /// <param name="flops">Its work.</param>
     /// <param name="bytes">What it must read and write.</param>
     /// <param name="run">The op.</param>
-    public void Time(string op, double flops, double bytes, Action run)
+    public virtual void Time(string op, double flops, double bytes, Action run)
     {
         long start = Stopwatch.GetTimestamp();
         run();
-        double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
+        Add(op, flops, bytes, Stopwatch.GetElapsedTime(start).TotalSeconds);
+    }
+
+    /// <summary>Adds what one op took.</summary>
+    protected void Add(string op, double flops, double bytes, double seconds)
+    {
         if (!_costs.TryGetValue(op, out OpCost? cost))
             _costs.Add(op, cost = new(op));
         cost.Add(seconds, flops, bytes);

@@ -4,7 +4,7 @@ namespace PdEngine.Bench;
 /// A backend that times each op of another: what a step is made of, with the caches as the step leaves them.
 /// Matrices tell apart by their shape.
 /// </summary>
-internal sealed class TimedBackend(IBackend inner, OpClock clock) : IBackend
+internal class TimedBackend(IBackend inner, OpClock clock) : IBackend
 {
     public string Name => inner.Name;
 
@@ -19,6 +19,10 @@ internal sealed class TimedBackend(IBackend inner, OpClock clock) : IBackend
 
     public void End() => inner.End();
 
+    public void Await(SampleBatch samples) => inner.Await(samples);
+
+    public bool RunsAhead => inner.RunsAhead;
+
     public void Publish() => inner.Publish();
 
     public void Follow(IBackend other) => inner.Follow(other);
@@ -27,7 +31,7 @@ internal sealed class TimedBackend(IBackend inner, OpClock clock) : IBackend
 
     public KvStore CreateKvStore(KvLayout layout, int blockCount) => inner.CreateKvStore(layout, blockCount);
 
-    public Matrix LoadMatrix(
+    public virtual Matrix LoadMatrix(
         int rows, int columns, int segmentCount, MatrixElement element, MatrixReader reader) =>
         inner.LoadMatrix(rows, columns, segmentCount, element, reader);
 

@@ -25,9 +25,8 @@ internal static class RolloutReport
     }
 
     public static void WriteJson(Stream target, IReadOnlyList<RolloutRow> rows) =>
-        BenchReport.WriteJson(target, rows, (json, row) =>
+        BenchReport.WriteRows(target, rows, (json, row) =>
         {
-            BenchReport.WriteFields(json, row);
             json.WriteNumber("prompts", row.Prompts);
             json.WriteNumber("samples_per_prompt", row.SamplesPerPrompt);
             json.WriteNumber("prefill_tokens", row.PrefillTokens);

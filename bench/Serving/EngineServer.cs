@@ -34,7 +34,8 @@ internal sealed class EngineServer : IServer
             ChunkedPrefillSize = arm.ChunkTokens,
             ContextLength = load.LongestTokens,
         };
-        return new EngineServer(await Engine.StartAsync(options).ConfigureAwait(false), settings);
+        Engine engine = await Engine.StartAsync(settings.Adjust(options)).ConfigureAwait(false);
+        return new EngineServer(engine, settings);
     }
 
     public async Task<RequestTrace> RunAsync(ServingRequest request, Action<int>? onTokens = null)

@@ -29,4 +29,7 @@ internal sealed record PdSettings
 
     /// <summary>Which devices of the disaggregated arms share K and V.</summary>
     public KvDomainKind KvDomain { get; init; } = KvDomainKind.Host;
+
+    /// <summary>Has the last word on the options of our arms.</summary>
+    public Func<EngineOptions, EngineOptions> Adjust { get; init; } = static options => options;
 }

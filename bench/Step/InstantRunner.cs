@@ -1,9 +1,12 @@
 namespace PdEngine.Bench;
 
 /// <summary>A model that takes no time: every draw is a token made up from its position.</summary>
-internal sealed class InstantRunner : IModelRunner
+/// <param name="runsAhead">Its worker starts a step before it applies the one before.</param>
+internal sealed class InstantRunner(bool runsAhead) : IModelRunner
 {
     private const int TokenCount = 1000;
+
+    public bool RunsAhead => runsAhead;
 
     public void Start(ForwardBatch batch)
     {

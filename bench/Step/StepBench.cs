@@ -25,7 +25,7 @@ internal sealed class StepBench(StepSettings settings)
         {
             ContextTokens = settings.Context + newTokens + 1, MaxRunningSequences = batch,
         };
-        using InstantRunner runner = new();
+        using InstantRunner runner = new(variant == StepVariant.Ahead);
         using Worker worker = new(
             "bench", options, new KvSpace(domain, null, usesCache: true), runner, TimeProvider.System);
         List<double> steps = [], rounds = [];

@@ -6,6 +6,9 @@ internal enum StepVariant
     /// <summary>Plain draws; nobody listens.</summary>
     Plain,
 
+    /// <summary>The same, one step ahead.</summary>
+    Ahead,
+
     /// <summary>Log-probs with two alternatives, a repetition penalty and stop ids.</summary>
     Scored,
 
@@ -17,11 +20,12 @@ internal enum StepVariant
 internal static class StepVariants
 {
     public static IReadOnlyList<StepVariant> All { get; } =
-        [StepVariant.Plain, StepVariant.Scored, StepVariant.Streamed];
+        [StepVariant.Plain, StepVariant.Scored, StepVariant.Streamed, StepVariant.Ahead];
 
     public static string NameOf(StepVariant variant) => variant switch
     {
         StepVariant.Plain => "plain",
+        StepVariant.Ahead => "plain, ahead",
         StepVariant.Scored => "log-probs, penalty",
         _ => "streams",
     };

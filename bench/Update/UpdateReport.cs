@@ -28,9 +28,8 @@ internal static class UpdateReport
     }
 
     public static void WriteJson(Stream target, IReadOnlyList<UpdateRow> rows) =>
-        BenchReport.WriteJson(target, rows, (json, row) =>
+        BenchReport.WriteRows(target, rows, (json, row) =>
         {
-            BenchReport.WriteFields(json, row);
             json.WriteNumber("weight_bytes", row.Bytes);
             json.WriteNumber("prepare_seconds", row.PrepareSeconds);
             json.WriteNumber("stop_seconds", row.StopSeconds);

@@ -11,7 +11,6 @@ internal static class ChatRequest
     {
         ArgumentNullException.ThrowIfNull(messages);
         options ??= new();
-        Refuse(options.Tools is { Count: > 0 } && options.ToolMode is not NoneChatToolMode, "tools");
         Refuse(options.ResponseFormat is not (null or ChatResponseFormatText), "response format");
         Refuse(options.Reasoning is not null, "reasoning");
         SamplingParams defaults = new();
@@ -20,7 +19,8 @@ internal static class ChatRequest
             all.Insert(0, new(ChatRole.System, instructions));
         return new()
         {
-            Messages = Write(all),
+            Messages = ChatJson.Of(json => ChatTurns.Write(json, all)),
+            Tools = ChatTools.Of(options),
             SessionId = options.ConversationId,
             Sampling = defaults with
             {
@@ -36,31 +36,8 @@ internal static class ChatRequest
         };
     }
 
-    private static JsonElement Write(IReadOnlyList<ChatMessage> messages)
-    {
-        using MemoryStream text = new();
-        using (Utf8JsonWriter json = new(text))
-        {
-            json.WriteStartArray();
-            foreach (ChatMessage message in messages)
-            {
-                foreach (AIContent content in message.Contents)
-                {
-                    bool isText = content is TextContent or UsageContent;
-                    Refuse(!isText, $"{content.GetType().Name} in a message");
-                }
-                json.WriteStartObject();
-                json.WriteString("role", message.Role.Value);
-                json.WriteString("content", message.Text);
-                json.WriteEndObject();
-            }
-            json.WriteEndArray();
-        }
-        using JsonDocument document = JsonDocument.Parse(text.GetBuffer().AsMemory(0, (int)text.Length));
-        return document.RootElement.Clone();
-    }
-
-    private static void Refuse(bool isAsked, string what)
+    /// <exception cref="RequestException">It is asked for.</exception>
+    public static void Refuse(bool isAsked, string what)
     {
         if (isAsked)
             throw new RequestException(what, "is not there in this client, and would change the answer");

@@ -4,8 +4,8 @@ using Microsoft.Extensions.AI;
 namespace PdEngine;
 
 /// <summary>
-/// The engine as a chat client: messages go through the checkpoint's chat template. Options that would change
-/// the answer and are not there are refused.
+/// The engine as a chat client: messages and tools go through the checkpoint's chat template, and calls of
+/// tools come back as such. Options that would change the answer and are not there are refused.
 /// </summary>
 /// <param name="hosted">The engine that answers.</param>
 internal sealed class EngineChat(HostedEngine hosted) : IChatClient
@@ -19,9 +19,12 @@ internal sealed class EngineChat(HostedEngine hosted) : IChatClient
         GenerateRequest request = ChatRequest.Of(messages, options);
         EngineModel model = await ModelAsync(options, cancellationToken).ConfigureAwait(false);
         Generation answer = await model.GenerateAsync(request, cancellationToken).ConfigureAwait(false);
-        return new(new ChatMessage(ChatRole.Assistant, answer.Text))
+        ChatTools tools = new(options);
+        List<AIContent> contents = [.. tools.Add(answer.Text), .. tools.End()];
+        return new(new ChatMessage(ChatRole.Assistant, contents))
         {
-            ResponseId = $"{answer.Id}", ModelId = model.Name, FinishReason = ReasonOf(answer),
+            ResponseId = $"{answer.Id}", ModelId = model.Name,
+            FinishReason = tools.ReasonOf(ReasonOf(answer)),
             Usage = UsageOf(answer), RawRepresentation = answer,
         };
     }
@@ -34,12 +37,13 @@ internal sealed class EngineChat(HostedEngine hosted) : IChatClient
         EngineModel model = await ModelAsync(options, cancellationToken).ConfigureAwait(false);
         TokenStream stream = model.Stream(request);
         string id = $"{stream.Id}";
+        ChatTools tools = new(options);
         try
         {
             await foreach (TokenChunk chunk in stream.WithCancellation(cancellationToken))
             {
-                if (chunk.Text.Length > 0)
-                    yield return Update(id, model, [new TextContent(chunk.Text)]);
+                if (tools.Add(chunk.Text) is { Count: > 0 } contents)
+                    yield return Update(id, model, contents);
             }
         }
         finally
@@ -49,8 +53,8 @@ internal sealed class EngineChat(HostedEngine hosted) : IChatClient
         Generation answer = await stream.Completion.ConfigureAwait(false);
         if (answer.Error is { } error)
             throw error;
-        ChatResponseUpdate last = Update(id, model, [new UsageContent(UsageOf(answer))]);
-        last.FinishReason = ReasonOf(answer);
+        ChatResponseUpdate last = Update(id, model, [.. tools.End(), new UsageContent(UsageOf(answer))]);
+        last.FinishReason = tools.ReasonOf(ReasonOf(answer));
         last.RawRepresentation = answer;
         yield return last;
     }

@@ -16,6 +16,8 @@ public static class PdEngineRegistration
     /// <summary>
     /// Adds <see cref="HostedEngine"/>, which loads the engine with the host, an <see cref="IChatClient"/>
     /// that answers by its chat template, and a health check; settings are checked when the host starts.
+    /// Spans and metrics are OpenTelemetry's to take: <c>AddSource("PdEngine")</c> and
+    /// <c>AddMeter("PdEngine")</c>.
     /// </summary>
     /// <param name="services">What they are added to.</param>
     /// <param name="configure">Sets the model and what else is not the default.</param>

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Help;
+using System.CommandLine.Invocation;
 using System.CommandLine.Parsing;
 
 namespace PdEngine.Host;
@@ -14,15 +15,23 @@ internal static class CommandLine
     /// <summary>An interrupted batch may need some time to write the answers that it has.</summary>
     private static readonly TimeSpan TerminationTimeout = TimeSpan.FromSeconds(30);
 
-    public static async Task<int> RunAsync(string[] arguments)
+    /// <summary>The command with all its verbs.</summary>
+    public static Command Create()
     {
         // A plain command, since a root command is called after its assembly in help texts.
         Command root = new("pdengine", "LLM inference for RL in one .NET process.")
         {
-            new HelpOption { Recursive = true }, new VersionOption(), GenerateVerb.Create(),
+            Help(), new VersionOption(), GenerateVerb.Create(),
             ScoreVerb.Create(), RolloutVerb.Create(), ServeVerb.Create(), BenchVerb.Create(),
-            TopologyVerb.Create(), DoctorVerb.Create(),
+            TopologyVerb.Create(), ModelVerb.Create(), DoctorVerb.Create(),
         };
+        root.Subcommands.Add(CompletionVerb.Create(root));
+        return root;
+    }
+
+    public static async Task<int> RunAsync(string[] arguments)
+    {
+        Command root = Create();
         ParseResult parsed = root.Parse(arguments.Length == 0 ? ["--help"] : arguments);
         string? problem = MisspeltFlag(parsed) ?? (parsed.Errors.Count == 0 ? null : Readable(parsed));
         if (problem is null)
@@ -36,9 +45,19 @@ internal static class CommandLine
             return await parsed.InvokeAsync(invocation).ConfigureAwait(false);
         }
         Console.Error.WriteLine($"pdengine: {problem}");
-        string verb = parsed.CommandResult.Command == root ? "" : $" {parsed.CommandResult.Command.Name}";
-        Console.Error.WriteLine($"See 'pdengine{verb} --help'.");
+        Console.Error.WriteLine($"See '{PathOf(parsed.CommandResult)} --help'.");
         return BadInput;
+    }
+
+    private static string PathOf(CommandResult verb) => verb.Parent is CommandResult parent
+        ? $"{PathOf(parent)} {verb.Command.Name}"
+        : verb.Command.Name;
+
+    private static HelpOption Help()
+    {
+        HelpOption help = new() { Recursive = true };
+        help.Action = new VerbHelp((SynchronousCommandLineAction)help.Action!);
+        return help;
     }
 
     /// <summary>Runs a verb and turns what it throws into one message and an exit code.</summary>
@@ -81,7 +100,7 @@ internal static class CommandLine
             .Select(token => token.Value)
             .Concat(parsed.UnmatchedTokens)
             .FirstOrDefault(word => word is ['-', _, ..] && !word.Any(char.IsWhiteSpace));
-        if (flag is null || verb.Arguments.Count == 0)
+        if (flag is null)
             return null;
         if (verb.Name == TopologyVerb.Name)
             return RefusedFlags.Refusal(flag).Message;
@@ -89,15 +108,22 @@ internal static class CommandLine
             .SelectMany(option => option.Aliases.Append(option.Name)).Where(name => name.Length > 2);
         if (NearestName.Of(flag.Split('=', 2)[0], names, within: 2) is { } near)
             return $"there is no flag '{flag}'; did you mean '{near}'?";
-        return RefusedFlags.Find(flag)?.Message
-            ?? $"there is no flag '{flag}'; a prompt that starts with - goes after --";
+        string ending = verb.Arguments.Any(argument => argument.Name == PromptFlags.Name)
+            ? "; a prompt that starts with - goes after --" : $" of '{PathOf(parsed.CommandResult)}'";
+        return RefusedFlags.Find(flag)?.Message ?? $"there is no flag '{flag}'{ending}";
     }
 
     /// <summary>One message, the most telling; the parser's own names .NET types.</summary>
     private static string Readable(ParseResult parsed)
     {
         if (parsed.UnmatchedTokens.Count > 0)
-            return $"'{parsed.UnmatchedTokens[0]}' is no command, flag or argument here";
+        {
+            string word = parsed.UnmatchedTokens[0];
+            IEnumerable<string> verbs = parsed.CommandResult.Command.Subcommands.Select(verb => verb.Name);
+            string hint = NearestName.Of(word, verbs, within: 2) is { } near
+                ? $"; did you mean '{near}'?" : "";
+            return $"'{word}' is no command, flag or argument here{hint}";
+        }
         ParseError error = parsed.Errors[0];
         if (error.SymbolResult is not OptionResult { Option: { } option, Tokens: [.., { Value: { } given }] }
             || !error.Message.Contains("System.", StringComparison.Ordinal))

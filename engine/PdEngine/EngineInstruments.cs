@@ -9,6 +9,10 @@ namespace PdEngine;
 /// </summary>
 internal sealed class EngineInstruments : IDisposable
 {
+    /// <summary>Upper bounds in seconds of the histograms' buckets.</summary>
+    public static IReadOnlyList<double> BoundsSeconds { get; } =
+        [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 500];
+
     private readonly Meter _meter = new("PdEngine");
     private readonly KeyValuePair<string, object?> _model;
     private readonly Router _router;
@@ -35,11 +39,9 @@ internal sealed class EngineInstruments : IDisposable
             "pdengine.handoff.blocks", "blocks", "KV blocks that changed hands.");
         _transferBytes = _meter.CreateCounter<long>(
             "pdengine.handoff.transferred", "By", "Bytes of K and V copied between domains.");
-        _firstToken = _meter.CreateHistogram<double>(
-            "pdengine.time_to_first_token", "s", "From submission to the first token.");
-        _endToEnd = _meter.CreateHistogram<double>("pdengine.request.duration", "s", "Submission to end.");
-        _handoff = _meter.CreateHistogram<double>(
-            "pdengine.handoff.duration", "s", "First token until the decode worker has the sequence.");
+        _firstToken = Seconds("time_to_first_token", "From submission to the first token.");
+        _endToEnd = Seconds("request.duration", "Submission to end.");
+        _handoff = Seconds("handoff.duration", "First token until the decode worker has the sequence.");
         Gauge("queued", "sequences", snapshot => snapshot.QueuedCount);
         Gauge("prefilling", "sequences", snapshot => snapshot.PrefillingCount);
         Gauge("arrived", "sequences", snapshot => snapshot.ArrivedCount);
@@ -76,6 +78,10 @@ internal sealed class EngineInstruments : IDisposable
     }
 
     public void Dispose() => _meter.Dispose();
+
+    private Histogram<double> Seconds(string name, string description) => _meter.CreateHistogram(
+        $"pdengine.{name}", "s", description, tags: null,
+        new InstrumentAdvice<double> { HistogramBucketBoundaries = BoundsSeconds });
 
     private void Gauge(string name, string unit, Func<WorkerSnapshot, long> value) =>
         _meter.CreateObservableGauge($"pdengine.worker.{name}", () => Observe(value), unit);

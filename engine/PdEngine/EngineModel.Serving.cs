@@ -18,6 +18,27 @@ public sealed partial class EngineModel
     internal ModelConfig Config => _parts.Config;
 
     /// <summary>
+    /// Hears of every request that ended, on the thread of its last worker, whose next step waits for it.
+    /// </summary>
+    internal event Action<Generation>? RequestEnded;
+
+    /// <summary>The service as it is now.</summary>
+    /// <param name="mostLive">Requests in flight that are described, the oldest first.</param>
+    internal ModelView View(int mostLive)
+    {
+        Sequence[] live = [.. _live.Values];
+        long nowTicks = _clock.GetTimestamp();
+        return new ModelView
+        {
+            Workers = _parts.WorkerViews(),
+            Pools = _parts.PoolViews(live),
+            LiveCount = live.Length,
+            Live = [.. live.OrderBy(sequence => sequence.Request.Id.Value).Take(mostLive)
+                .Select(sequence => LiveRequest.Of(sequence, _clock, nowTicks))],
+        };
+    }
+
+    /// <summary>
     /// Gives the present weights another version; requests in flight are retracted or, where asked,
     /// aborted.
     /// </summary>
@@ -41,6 +62,17 @@ public sealed partial class EngineModel
     {
         ObjectDisposedException.ThrowIf(_isDisposed(), this);
         return _updates.ReadAsync(WeightChecksums.Of);
+    }
+
+    /// <summary>
+    /// Names of the tensors that an update would have to give too, for the present ones have been given back;
+    /// empty where they are there.
+    /// </summary>
+    /// <exception cref="WeightUpdateException">What it gives does not fit the model.</exception>
+    internal Task<IReadOnlyList<string>> MissingTensorsAsync(WeightUpdate update)
+    {
+        ObjectDisposedException.ThrowIf(_isDisposed(), this);
+        return _updates.MissingAsync(update);
     }
 
     /// <summary>The tokens of a prompt, checked.</summary>

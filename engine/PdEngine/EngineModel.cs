@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Diagnostics;
 
 namespace PdEngine;
 
@@ -20,6 +21,7 @@ public sealed partial class EngineModel : IDisposable
     private readonly VersionDoor _door;
     private readonly WeightUpdates _updates;
     private long _requestCount;
+    private int _rolloutCount;
 
     internal EngineModel(ModelParts parts, EngineOptions options, Func<bool> isDisposed)
     {
@@ -239,6 +241,9 @@ public sealed partial class EngineModel : IDisposable
     /// <summary>Who holds KV blocks now.</summary>
     public KvLeakReport LeakReport() => _parts.LeakReport(_live.Count);
 
+    /// <summary>Numbers the rollout sessions that it has had.</summary>
+    internal int NextRolloutNumber() => Interlocked.Increment(ref _rolloutCount);
+
     /// <summary>The tokens that a prompt is sent as.</summary>
     internal int[] Encode(RolloutPrompt prompt) => _intake.Encode(new GenerateRequest
     {
@@ -257,6 +262,7 @@ public sealed partial class EngineModel : IDisposable
     {
         _live.TryRemove(generation.Id, out _);
         _parts.Instruments.Record(generation);
+        RequestEnded?.Invoke(generation);
     }
 
     private void EndOverdue()
@@ -317,6 +323,8 @@ public sealed partial class EngineModel : IDisposable
         SequenceDecoder observer = new(
             _parts.Tokenizer, request.Sampling, stream, _clock, WeightVersion, Ended);
         Sequence sequence = new(request, observer, _clock.GetTimestamp());
+        Activity? span = _parts.Tracer.Begin(request, sequence.Times);
+        stream.Trace = span?.Context;
         _live[request.Id] = sequence;
         try
         {
@@ -324,11 +332,15 @@ public sealed partial class EngineModel : IDisposable
             if (!_door.TryHold(sequence))
                 _parts.Router.Submit(sequence);
         }
-        catch
+        catch (Exception refusal)
         {
             _live.TryRemove(request.Id, out _);
+            if (span is not null)
+                RequestTracer.Refuse(span, refusal);
             throw;
         }
+        if (span is not null)
+            _parts.Tracer.EndWith(span, request, sequence.Times, stream.Completion);
         return stream;
     }
 

@@ -45,8 +45,34 @@ public sealed record EngineOptions
     /// <summary>File of the CUDA driver; absent: the system's own.</summary>
     public string? CudaDriver { get; init; }
 
+    /// <summary>
+    /// File of NCCL, with which ranks of a worker gather whose GPUs do not reach each other's memory; absent:
+    /// the system's own.
+    /// </summary>
+    public string? NcclLibrary { get; init; }
+
+    /// <summary>
+    /// Share of a GPU's multiprocessors that prefill workers get where decode workers share the GPU, in
+    /// (0, 1); where the driver cannot split them, and absent, all take all.
+    /// </summary>
+    public float? PrefillSmFraction { get; init; }
+
+    /// <summary>
+    /// What computes matrix products on GPUs; all but <see cref="GemmKind.Own"/> gives up that prefill and
+    /// decode agree to the bit, and launches no graphs.
+    /// </summary>
+    public GemmKind Gemm { get; init; }
+
+    /// <summary>File of cuBLASLt, where <see cref="Gemm"/> asks for it; absent: the system's own.</summary>
+    public string? CublasLibrary { get; init; }
+
     /// <summary>On GPUs, decode batches are launched kernel by kernel; changes no bit.</summary>
     public bool DisableCudaGraph { get; init; }
+
+    /// <summary>
+    /// On GPUs, a step is started when the results of the one before are there; changes no bit.
+    /// </summary>
+    public bool DisableOverlapSchedule { get; init; }
 
     /// <summary>
     /// Instruction set of the CPU backend; <see cref="CpuIsa.Auto"/> takes the best this CPU has.

@@ -54,11 +54,22 @@ internal sealed class EngineParts : IDisposable
         _devices.Dispose();
     }
 
+    private static WorkerType[] RolesOf(Topology plan, int deviceCount)
+    {
+        WorkerType[] roles = new WorkerType[deviceCount];
+        foreach (ServerGroup group in plan.Models.SelectMany(service => service.Groups))
+        {
+            foreach (int device in group.Workers.SelectMany(worker => worker.Devices))
+                roles[device] = group.WorkerType;
+        }
+        return roles;
+    }
+
     private static EngineParts Start(
         EngineOptions options, Topology plan, List<OpenedModel> opened, CancellationToken cancellationToken)
     {
         int deviceCount = Math.Max(1, plan.DeviceCount);
-        DeviceSet devices = Backends.OpenFor(options, deviceCount);
+        DeviceSet devices = Backends.OpenFor(options, deviceCount, RolesOf(plan, deviceCount));
         EngineParts parts = new(devices, new WeightShelf(devices.Devices));
         try
         {

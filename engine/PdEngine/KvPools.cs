@@ -100,6 +100,21 @@ internal sealed class KvPools : IDisposable
         return (total, free, cached);
     }
 
+    /// <summary>Which pool a worker takes blocks from, as <see cref="Views"/> has them.</summary>
+    public int PoolOf(int worker) => Domains().ToList().IndexOf(Domain(worker));
+
+    /// <summary>Every pool as it is now.</summary>
+    /// <param name="live">
+    /// Of them those between two workers of one pool hold blocks there, which no loan counts.
+    /// </param>
+    public IReadOnlyList<PoolView> Views(IReadOnlyList<Sequence> live)
+    {
+        KvDomain[] domains = [.. Domains()];
+        int passed = domains.Length > 1 ? 0 : live
+            .Where(sequence => sequence.Phase == SequencePhase.HandingOff).Sum(one => one.Blocks.Count);
+        return [.. domains.Select(domain => domain.View(passed))];
+    }
+
     /// <summary>Who holds what, over all pools.</summary>
     public (int Holders, int Evictable, int Quarantined) Held()
     {

@@ -58,6 +58,7 @@ internal sealed class ModelParts : IDisposable
         Router.Connect(_slots);
         _watchdog = new(_slots, options.Clock);
         Instruments = new(Name, Router);
+        Tracer = new(Name, options.Clock);
         RequestTimeout = options.Topology is null
             ? Timeout.InfiniteTimeSpan
             : TimeSpan.FromSeconds(plan.RequestTimeoutSecs);
@@ -78,6 +79,8 @@ internal sealed class ModelParts : IDisposable
     public Router Router { get; }
 
     public EngineInstruments Instruments { get; }
+
+    public RequestTracer Tracer { get; }
 
     /// <summary>A stream's reader is woken every so many tokens.</summary>
     public int StreamInterval => Decoding.StreamInterval;
@@ -161,8 +164,15 @@ internal sealed class ModelParts : IDisposable
         if (!HasLostThread)
             _pools.Dispose();
         Instruments?.Dispose();
+        Tracer?.Dispose();
         Swap?.Current.Weights!.RemoveUser();
     }
+
+    public IReadOnlyList<WorkerView> WorkerViews() =>
+        [.. _slots.Select(slot => WorkerView.Of(
+            slot, DevicesOf(slot), _pools.PoolOf(slot.Number), _options.Clock))];
+
+    public IReadOnlyList<PoolView> PoolViews(IReadOnlyList<Sequence> live) => _pools.Views(live);
 
     public KvLeakReport LeakReport(int liveRequests)
     {
@@ -176,6 +186,10 @@ internal sealed class ModelParts : IDisposable
             ChargedBlocks = _slots.Sum(slot => slot.Worker.Space.ChargedBlocks),
         };
     }
+
+    private IReadOnlyList<IBackend> DevicesOf(WorkerSlot slot) =>
+        [.. _model.Service.Groups.SelectMany(group => group.Workers).First(one => one.Index == slot.Number)
+            .Devices.Select(device => _devices[device])];
 
     private static int? ContextOf(ServedModel service) =>
         service.Groups.Min(group => group.Settings.ContextLength);

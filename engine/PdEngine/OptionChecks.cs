@@ -10,6 +10,8 @@ internal static class OptionChecks
             "page_size", options.PageSize, "a power of two from 1 to 256");
         Require(options.MemFractionStatic is > 0 and <= 1,
             "mem_fraction_static", options.MemFractionStatic, "above 0 and at most 1");
+        Require(options.PrefillSmFraction is null or (> 0 and < 1),
+            "prefill_sm_fraction", options.PrefillSmFraction, "above 0 and below 1");
         Require(options.MaxTotalTokens is null or > 0, "max_total_tokens", options.MaxTotalTokens,
             "at least 1");
         Require(options.MaxRunningRequests is > 0 and <= 65536,

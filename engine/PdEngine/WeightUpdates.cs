@@ -94,6 +94,21 @@ internal sealed class WeightUpdates(
         }
     }
 
+    /// <summary>What an update lacks where nothing can be kept; what it has is proven.</summary>
+    public async Task<IReadOnlyList<string>> MissingAsync(WeightUpdate update)
+    {
+        await EnterAsync(CancellationToken.None).ConfigureAwait(false);
+        try
+        {
+            WeightSet present = Swap.Current.Weights!;
+            return present.IsAway ? UpdatedWeights.Missing(update, present.Config) : [];
+        }
+        finally
+        {
+            _turn.Release();
+        }
+    }
+
     /// <summary>Runs while no update changes the weights.</summary>
     /// <exception cref="WeightUpdateException">They have been given back.</exception>
     public async Task<T> ReadAsync<T>(Func<WeightSet, T> read)

@@ -133,6 +133,10 @@ internal sealed unsafe class CudaApi(CudaLibrary library)
             nint, uint, uint, uint, uint, uint, uint, uint, nint, void**, void**, CudaResult>)
         library.Require("cuLaunchKernel");
 
+    internal readonly delegate* unmanaged<CudaLaunch*, nint, void**, void**, CudaResult> cuLaunchKernelEx =
+        (delegate* unmanaged<CudaLaunch*, nint, void**, void**, CudaResult>)
+        library.Require("cuLaunchKernelEx");
+
     // Drivers from 12.4, 12.8 and 13.0 on have these; null where they are missing.
     internal readonly delegate* unmanaged<nint, nuint, nuint*, nuint*, CudaResult> cuFuncGetParamInfo =
         (delegate* unmanaged<nint, nuint, nuint*, nuint*, CudaResult>)library.Find("cuFuncGetParamInfo");
@@ -148,4 +152,23 @@ internal sealed unsafe class CudaApi(CudaLibrary library)
         (delegate* unmanaged<
             ulong*, ulong*, nuint*, nuint, CudaCopyAttributes*, nuint*, nuint, nint, CudaResult>)
         library.FindVersioned("cuMemcpyBatchAsync", 13000);
+
+    // Partitions of multiprocessors, which drivers from 12.5 on have.
+    internal readonly delegate* unmanaged<int, CudaResource*, int, CudaResult> cuDeviceGetDevResource =
+        (delegate* unmanaged<int, CudaResource*, int, CudaResult>)library.Find("cuDeviceGetDevResource");
+    internal readonly delegate* unmanaged<
+            CudaResource*, uint*, CudaResource*, CudaResource*, uint, uint, CudaResult>
+        cuDevSmResourceSplitByCount =
+        (delegate* unmanaged<CudaResource*, uint*, CudaResource*, CudaResource*, uint, uint, CudaResult>)
+        library.Find("cuDevSmResourceSplitByCount");
+    internal readonly delegate* unmanaged<nint*, CudaResource*, uint, CudaResult>
+        cuDevResourceGenerateDesc =
+        (delegate* unmanaged<nint*, CudaResource*, uint, CudaResult>)
+        library.Find("cuDevResourceGenerateDesc");
+    internal readonly delegate* unmanaged<nint*, nint, int, uint, CudaResult> cuGreenCtxCreate =
+        (delegate* unmanaged<nint*, nint, int, uint, CudaResult>)library.Find("cuGreenCtxCreate");
+    internal readonly delegate* unmanaged<nint, CudaResult> cuGreenCtxDestroy =
+        (delegate* unmanaged<nint, CudaResult>)library.Find("cuGreenCtxDestroy");
+    internal readonly delegate* unmanaged<nint*, nint, uint, int, CudaResult> cuGreenCtxStreamCreate =
+        (delegate* unmanaged<nint*, nint, uint, int, CudaResult>)library.Find("cuGreenCtxStreamCreate");
 }

@@ -44,8 +44,14 @@ internal abstract unsafe class CudaHandle : SafeHandle
             SetHandle(owned);
             return;
         }
+        Forget();
+        throw Context.Driver.Failure(made, call);
+    }
+
+    /// <summary>There is nothing to own.</summary>
+    private protected void Forget()
+    {
         Context.DangerousRelease();
         SetHandleAsInvalid();
-        throw Context.Driver.Failure(made, call);
     }
 }

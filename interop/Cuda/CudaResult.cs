@@ -24,4 +24,6 @@ internal enum CudaResult
     SystemDriverMismatch = 803,
     CaptureUnsupported = 900,
     CaptureInvalidated = 901,
+    Timeout = 909,
+    Unknown = 999,
 }

@@ -14,6 +14,17 @@ internal sealed unsafe class CudaStream : CudaHandle
         Own(Api.cuStreamCreate(&made, NonBlocking), made, "cuStreamCreate");
     }
 
+    /// <summary>A stream that runs on a part of the GPU's multiprocessors.</summary>
+    public CudaStream(CudaPartition partition)
+        : base(partition.Context)
+    {
+        Context.MakeCurrent();
+        nint made = 0;
+        Own(
+            Api.cuGreenCtxStreamCreate(&made, partition.Address, NonBlocking, 0), made,
+            "cuGreenCtxStreamCreate");
+    }
+
     /// <summary>Waits until all that was put on it has run.</summary>
     public void Synchronize() => Check(Api.cuStreamSynchronize(handle));
 
@@ -85,6 +96,23 @@ internal sealed unsafe class CudaStream : CudaHandle
         Check(Api.cuLaunchKernel(
             function.Address, (uint)grid.X, (uint)grid.Y, (uint)grid.Z, (uint)block.X, (uint)block.Y,
             (uint)block.Z, (uint)sharedBytes, handle, &arguments, null));
+
+    /// <summary>
+    /// The same, but its blocks may start while the kernel before it on this stream still runs: a kernel that
+    /// waits by itself for that one to end.
+    /// </summary>
+    public void LaunchEarly(
+        CudaFunction function, CudaExtent grid, CudaExtent block, int sharedBytes, void* arguments)
+    {
+        CudaEarlyStart attribute = new();
+        CudaLaunch launch = new()
+        {
+            GridX = (uint)grid.X, GridY = (uint)grid.Y, GridZ = (uint)grid.Z, BlockX = (uint)block.X,
+            BlockY = (uint)block.Y, BlockZ = (uint)block.Z, SharedBytes = (uint)sharedBytes,
+            Stream = handle, Attributes = &attribute, AttributeCount = 1,
+        };
+        Check(Api.cuLaunchKernelEx(&launch, function.Address, &arguments, null));
+    }
 
     /// <summary>What is put on it from now to <see cref="EndCapture"/> goes into a graph instead.</summary>
     public void BeginCapture() => Check(Api.cuStreamBeginCapture(handle, ThreadLocal));

@@ -41,3 +41,24 @@ internal readonly struct CudaCopyAttributes()
 
 /// <summary>The grid or block of a launch.</summary>
 internal readonly record struct CudaExtent(int X, int Y = 1, int Z = 1);
+
+/// <summary>
+/// <c>CUlaunchAttribute</c>: the kernel may start before the one before it on the stream has ended.
+/// </summary>
+[StructLayout(LayoutKind.Sequential, Size = 72)]
+internal readonly struct CudaEarlyStart()
+{
+    public readonly int Kind = 6;
+    public readonly int Padding;
+    public readonly int IsAllowed = 1;
+}
+
+/// <summary><c>CUlaunchConfig</c>.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct CudaLaunch
+{
+    public uint GridX, GridY, GridZ, BlockX, BlockY, BlockZ, SharedBytes;
+    public nint Stream;
+    public CudaEarlyStart* Attributes;
+    public uint AttributeCount;
+}

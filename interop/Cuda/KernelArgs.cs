@@ -39,12 +39,13 @@ internal enum CudaGemmEpilogue
     Partials = 3,
 }
 
-/// <summary><c>pd_gemm_m16</c>, <c>pd_gemm_m64</c> and <c>pd_gemm_m128</c>.</summary>
+/// <summary><c>pd_gemm_*</c>.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal struct CudaGemmArgs
 {
     public ulong Input, Weight, Bias, Output;
     public long InputStride, WeightStride, OutputStride, SegmentStride;
+    public ulong Scratch, Arrivals;
     public int Rows, Outputs, Columns, Segments;
     public CudaGemmEpilogue Epilogue;
     public int Reserved;

@@ -9,6 +9,9 @@
 // A row of every output is a function of that row's inputs alone: of no other row, of no count of rows, of
 // neither tile height nor plan nor grid. Launch shapes are constants of the shape, so that a graph can hold
 // them; what varies from step to step is read from device memory.
+//
+// A kernel may be launched before the one before it on its stream has ended: it awaits that one before it
+// touches anything but weights of products, which no kernel writes.
 #pragma once
 
 namespace pd::cuda {
@@ -71,17 +74,20 @@ struct GatherRowsArgs {
   i32 reserved;
 };
 
-// pd_gemm_m16, pd_gemm_m64, pd_gemm_m128: input weightᵀ, bf16 by bf16 into float32, the same bits in each.
+// pd_gemm_*: input weightᵀ, bf16 by bf16 into float32, the same bits in each.
 // A sum is one chain over its segment's columns, 16 at a time; segments are added (s0+s1)+(s2+s3), then the
 // bias, then (kGemmAdd) the residual.
-//            tile (rows x outputs)  block  stages
-//   m16        16 x 32                32      8
-//   m64        64 x 64               128      4
-//   m128      128 x 128              256      3
-// grid (ceil(outputs / tile outputs), ceil(rows / tile rows), kGemmPartials ? segments : 1).
-// Shared memory: gemm_shared_bytes. m128 with 4 segments takes 224 KB, which a device may lack: use m64
-// there. Alignment of input, weight: 16 bytes. columns / segments, input_stride, weight_stride: multiples
-// of 8.
+//               tile (rows x outputs)  block  stages
+//   m16           16 x 32                32      8
+//   m32           32 x 64                64      6
+//   m64           64 x 64               128      6
+//   m64_n128      64 x 128              128      4
+//   m128         128 x 128              256      3
+//   m128_n256    128 x 256              256      4
+// grid (ceil(outputs / tile outputs), ceil(rows / tile rows), 1; segments where kGemmPartials or scratch).
+// With scratch a segment is a block's, and the last block of a tile to end adds them: the same bits again.
+// Shared memory: gemm_shared_bytes, which may be more than a device has: another tile serves there.
+// Alignment of input, weight: 16 bytes. columns / segments, input_stride, weight_stride: multiples of 8.
 enum GemmEpilogue : i32 {
   kGemmStore = 0,     // output = sum + bias
   kGemmAdd = 1,       // output += sum + bias
@@ -95,13 +101,15 @@ struct GemmArgs {
   void* output;        // float [rows, outputs]; bf16 where gated
   i64 input_stride, weight_stride, output_stride;
   i64 segment_stride;          // floats; of kGemmPartials alone
+  float* scratch;              // null, or where 2 or 4 segments wait: segments floats for each of a tile
+  i32* arrivals;               // of scratch alone: 0 for each tile, and so again when all have ended
   i32 rows, outputs, columns;  // outputs a multiple of 32 where gated
   i32 segments;                // 1, 2 or 4
   i32 epilogue;                // a GemmEpilogue
   i32 reserved;
 };
-constexpr i32 gemm_shared_bytes(i32 tile_rows, i32 tile_outputs, i32 stages, i32 segments, bool partials) {
-  const i32 sums = partials || segments == 1 ? 0 : segments / 2;
+constexpr i32 gemm_shared_bytes(i32 tile_rows, i32 tile_outputs, i32 stages, i32 segments, bool apart) {
+  const i32 sums = apart || segments == 1 ? 0 : segments / 2;
   return stages * (tile_rows + tile_outputs) * kGemmDepth * 2 + sums * tile_rows * tile_outputs * 4;
 }
 
@@ -166,8 +174,8 @@ struct AttentionUnit {
                 // that the tile sees, and the output is written here
 };
 
-// pd_attention_d{16,32,64,128}_m{16,64}: causal attention over paged K and V, head_dim d, tile height m.
-// grid (units, kv_heads), block 2 * m, shared memory attention_shared_bytes(m, d).
+// pd_attention_d{16,32,64,128}_m{16,64,256}: causal attention over paged K and V, head_dim d, tile height m.
+// grid (units, kv_heads), block 2 * m (256 for m256), shared memory attention_shared_bytes(m, d).
 // A split keeps its maximum, sum and accumulator; splits are merged left to right, here or in
 // pd_attention_merge, with the same bits.
 // A partial is [kv_heads][m * (head_dim + 2)] floats: m rows of accumulator, m maxima, m sums.
@@ -188,7 +196,9 @@ struct AttentionArgs {
   float scale_log2;  // head_dim^-0.5 * log2(e), rounded once from double
 };
 constexpr i32 attention_shared_bytes(i32 tile_rows, i32 head_dim) {
-  return 8 * kKeyTile * head_dim + 4 * tile_rows * head_dim;
+  // Keys and values, the merged rows and their states; queries of a tall tile.
+  const i32 tiles = tile_rows > 64 ? 1 : 2, queries = tile_rows > 64 ? 2 * tile_rows * head_dim : 0;
+  return tiles * 4 * kKeyTile * head_dim + queries + tile_rows * (4 * head_dim + 8);
 }
 
 // A tile whose splits lie in partials.

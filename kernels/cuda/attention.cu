@@ -2,6 +2,7 @@
 // query. The query heads of a KV head are rows of one tile, so that a key is read once for all of them. Keys
 // go by tiles of kKeyTile, tiles by splits of kSplitKeys counted from position 0; a row's result is a
 // function of its keys alone, since a tile that it does not see changes none of its bits.
+#include "device/attention_tile.h"
 #include "device/softmax.h"
 
 namespace pd::cuda {
@@ -9,141 +10,22 @@ namespace {
 
 constexpr i32 kSplitTiles = kSplitKeys / kKeyTile;
 
-template <int D, int M>
-struct AttentionTile {
-  static constexpr i32 kWidth = D, kRows = M, kThreads = M * 2, kChunks = D / 8;
-  static constexpr i32 kSteps = D / 16, kKeyTiles = kKeyTile / 8, kValueTiles = D / 8;
-  static constexpr i32 kBufferElements = 2 * kKeyTile * D;  // keys, then values
-};
-
-// A unit's slice, rows and keys.
-struct Work {
-  AttentionSlice slice;
-  i32 group, rows, first_row, head;
-  i32 first_key, end_key;  // that some row of the tile sees
-
-  DEVICE Work(const AttentionArgs& args, const AttentionUnit& unit, i32 tile_rows) {
-    slice = args.slices[unit.slice];
-    group = args.heads / args.kv_heads;
-    rows = slice.query_count * group;
-    first_row = unit.first_row;
-    head = block_y();
-    const i32 last_row = smaller(first_row + tile_rows, rows) - 1;
-    end_key = slice.start + last_row / group + 1;
-    first_key = args.window > 0 ? larger(0, slice.start + first_row / group + 1 - args.window) : 0;
-  }
-  DEVICE i64 token(i32 row) const { return slice.first_token + row / group; }
-  DEVICE i32 query_head(i32 row) const { return head * group + row % group; }
-};
-
-template <class Tile>
-DEVICE void fetch_queries(const AttentionArgs& args, const Work& work, bf16* queries) {
-  for (i32 i = thread_x(); i < Tile::kRows * Tile::kChunks; i += Tile::kThreads) {
-    const i32 row = work.first_row + i / Tile::kChunks, chunk = i % Tile::kChunks;
-    const bool valid = row < work.rows;
-    const float* head = args.qkv;
-    if (valid) head += work.token(row) * args.qkv_stride + work.query_head(row) * Tile::kWidth;
-    copy16(queries + swizzled<Tile::kChunks>(i / Tile::kChunks, chunk),
-           reinterpret_cast<const bf16*>(head) + chunk * 8, valid);
-  }
-}
-
-// Where the keys of a tile lie. Pages of at least a tile have them in one run, which is looked up once.
-template <class Tile>
-struct KeyPlaces {
-  const u8* head;  // this head of block 0
-  const i32* blocks;
-  i64 block_bytes;
-  i32 page_shift, page_mask;
-
-  DEVICE KeyPlaces(const AttentionArgs& args, const Work& work) {
-    page_shift = log2_of(args.page_size);
-    page_mask = args.page_size - 1;
-    head = args.store + (i64(args.first_kv_head + work.head) << page_shift) * (Tile::kWidth * 2);
-    blocks = args.blocks + work.slice.first_block;
-    block_bytes = args.block_bytes;
-  }
-  DEVICE bool tiles_are_runs() const { return page_mask >= kKeyTile - 1; }
-  DEVICE const u8* of(i32 position) const {
-    const i64 block = blocks[position >> page_shift];
-    return head + block * block_bytes + (position & page_mask) * (Tile::kWidth * 2);
-  }
-};
-
-// Keys that no row sees are zeros, never what happens to lie there: 0 times a NaN would show. Places are
-// looked up several at a time, since a copy keeps later loads behind it.
-template <class Tile>
-DEVICE void fetch_keys(const AttentionArgs& args, const Work& work, i32 tile, bf16* buffer) {
-  constexpr i32 kCopies = kKeyTile * Tile::kChunks / Tile::kThreads, kAtOnce = kCopies < 8 ? kCopies : 8;
-  constexpr i32 kKeysApart = Tile::kThreads / Tile::kChunks;
-  const KeyPlaces<Tile> places(args, work);
-  const i32 key = thread_x() / Tile::kChunks, chunk = thread_x() % Tile::kChunks;
-  const i32 position = tile * kKeyTile + key;
-  const u8* run = places.tiles_are_runs() ? places.of(tile * kKeyTile) : nullptr;
-  for (i32 done = 0; done < kCopies; done += kAtOnce) {
-    const u8* from[kAtOnce];
-#pragma unroll
-    for (i32 n = 0; n < kAtOnce; n++) {
-      const i32 apart = (done + n) * kKeysApart;
-      const bool valid = position + apart >= work.first_key && position + apart < work.end_key;
-      if (run != nullptr)
-        from[n] = run + (key + apart) * (Tile::kWidth * 2) + chunk * 16;
-      else
-        from[n] = valid ? places.of(position + apart) + chunk * 16 : args.store;
-    }
-#pragma unroll
-    for (i32 n = 0; n < kAtOnce; n++) {
-      const i32 apart = (done + n) * kKeysApart;
-      const bool valid = position + apart >= work.first_key && position + apart < work.end_key;
-      bf16* to = buffer + swizzled<Tile::kChunks>(key + apart, chunk);
-      copy16(to, from[n], valid);
-      copy16(to + kKeyTile * Tile::kWidth, from[n] + args.plane_bytes, valid);
-    }
-  }
-  commit_copies();
-}
-
-// Rows of the tiles in shared memory, as ldmatrix wants them named.
-template <class Tile>
-struct QueryRows {
-  LaneRow<Tile::kChunks> own;
-
-  DEVICE QueryRows(const bf16* queries, i32 first, i32 lane) : own(queries, first, lane & 15, lane >> 4) {}
-  DEVICE SharedTile row(i32 step) const { return own.at(0, step * 2); }
-};
-template <class Tile>
-struct KeyRows {
-  LaneRow<Tile::kChunks> own;
-
-  DEVICE KeyRows(const bf16* keys, i32 lane) : own(keys, 0, (lane & 7) + (lane >> 4) * 8, lane >> 3 & 1) {}
-  DEVICE SharedTile row(i32 step, i32 tile) const { return own.at(tile * 8, step * 2); }
-};
-template <class Tile>
-struct ValueRows {
-  LaneRow<Tile::kChunks> own;
-
-  DEVICE ValueRows(const bf16* values, i32 lane) : own(values, 0, lane & 15, lane >> 4) {}
-  DEVICE SharedTile row(i32 step, i32 tile) const { return own.at(step * 16, tile); }
-};
-struct Registers {
-  static constexpr bool kShared = false;
-  const u32 (*fragments)[4];
-  DEVICE const u32* registers(i32 step, i32) const { return fragments[step]; }
-};
-
-// What a thread holds of its two rows (lane / 4 and 8 further) of the split at hand.
+// What a thread holds of its rows (lane / 4, 8 further, and so on) of the split at hand.
 template <class Tile>
 struct Split {
-  float values[1][Tile::kValueTiles][4];
-  float max[2], sum[2];  // the sum of this thread's keys alone, until the split ends
+  float values[Tile::kRowTiles][Tile::kValueTiles][4];
+  float max[Tile::kRowsOfLane],
+      sum[Tile::kRowsOfLane];  // the sum of this thread's keys, until the split ends
 
   DEVICE void clear() {
 #pragma unroll
-    for (i32 j = 0; j < Tile::kValueTiles; j++)
+    for (i32 i = 0; i < Tile::kRowTiles; i++)
 #pragma unroll
-      for (i32 e = 0; e < 4; e++) values[0][j][e] = 0.0f;
+      for (i32 j = 0; j < Tile::kValueTiles; j++)
 #pragma unroll
-    for (i32 r = 0; r < 2; r++) {
+        for (i32 e = 0; e < 4; e++) values[i][j][e] = 0.0f;
+#pragma unroll
+    for (i32 r = 0; r < Tile::kRowsOfLane; r++) {
       max[r] = -infinity();
       sum[r] = 0.0f;
     }
@@ -151,72 +33,93 @@ struct Split {
   DEVICE SoftmaxState state(i32 r) const { return SoftmaxState{max[r], sum[r]}; }
 };
 
-// Which keys the two rows of a thread see: [first, last].
+template <class Tile>
+using Scores = float[Tile::kRowTiles][Tile::kKeyTiles][4];
+template <class Tile>
+using Weights = u32[kKeyTile / 16][Tile::kRowTiles][4];
+
+// Which keys the rows of a thread see: [first, last].
+template <class Tile>
 struct Sight {
-  i32 first[2], last[2];
+  i32 last[Tile::kRowsOfLane];
+  i32 window;
+
+  DEVICE Sight(const AttentionArgs& args, const Work& work, i32 first_row) : window(args.window) {
+#pragma unroll
+    for (i32 r = 0; r < Tile::kRowsOfLane; r++) {
+      const i32 row = work.first_row + first_row + lane_of(thread_x()) / 4 + r * 8;
+      last[r] = row < work.rows ? work.slice.start + row / work.group : -1;
+    }
+  }
+  DEVICE i32 first(i32 r) const { return window > 0 ? last[r] + 1 - window : 0; }
 };
 
 // Most tiles of a row are seen whole.
 template <class Tile>
-DEVICE void hide_keys(float (&scores)[1][Tile::kKeyTiles][4], const Sight& sight, i32 first_key) {
-  const i32 last_key = first_key + kKeyTile - 1;
-  if (first_key >= larger(sight.first[0], sight.first[1]) &&
-      last_key <= smaller(sight.last[0], sight.last[1]))
-    return;
+DEVICE void hide_keys(Scores<Tile>& scores, const Sight<Tile>& sight, i32 first_key) {
   const i32 column = lane_of(thread_x()) % 4 * 2;
 #pragma unroll
-  for (i32 j = 0; j < Tile::kKeyTiles; j++)
+  for (i32 r = 0; r < Tile::kRowsOfLane; r++) {
+    const i32 first = sight.first(r), last = sight.last[r];
+    if (first_key >= first && first_key + kKeyTile - 1 <= last) continue;
 #pragma unroll
-    for (i32 e = 0; e < 4; e++) {
-      const i32 key = first_key + j * 8 + column + e % 2;
-      if (key < sight.first[e / 2] || key > sight.last[e / 2]) scores[0][j][e] = -infinity();
-    }
+    for (i32 j = 0; j < Tile::kKeyTiles; j++)
+#pragma unroll
+      for (i32 e = 0; e < 2; e++) {
+        const i32 key = first_key + j * 8 + column + e;
+        if (key < first || key > last) scores[r / 2][j][r % 2 * 2 + e] = -infinity();
+      }
+  }
 }
 
 // Takes scores of a tile into the running softmax; they become weights, as the left operand of the product
 // with V.
 template <class Tile>
-DEVICE void weigh(Split<Tile>& split, float (&scores)[1][Tile::kKeyTiles][4], const Sight& sight,
-                  i32 first_key, float scale_log2, u32 (&weights)[kKeyTile / 16][4]) {
+DEVICE void weigh(Split<Tile>& split, Scores<Tile>& scores, const Sight<Tile>& sight, i32 first_key,
+                  float scale_log2, Weights<Tile>& weights) {
   hide_keys<Tile>(scores, sight, first_key);
-  float max[2];
 #pragma unroll
-  for (i32 r = 0; r < 2; r++) {
-    max[r] = -infinity();
+  for (i32 i = 0; i < Tile::kRowTiles; i++) {
+    float max[2];
 #pragma unroll
-    for (i32 j = 0; j < Tile::kKeyTiles; j++)
+    for (i32 r = 0; r < 2; r++) {
+      max[r] = -infinity();
 #pragma unroll
-      for (i32 e = 0; e < 2; e++) max[r] = larger(scores[0][j][r * 2 + e], max[r]);
-  }
-  quad_join(max, [](float a, float b) { return larger(a, b); });
+      for (i32 j = 0; j < Tile::kKeyTiles; j++)
 #pragma unroll
-  for (i32 r = 0; r < 2; r++) {
-    max[r] = larger(max[r] * scale_log2, split.max[r]);
-    const float before = softmax_weight(split.max[r], max[r]);
-    const float base = max[r] == -infinity() ? 0.0f : -max[r];
-    float sum = 0.0f;
-#pragma unroll
-    for (i32 j = 0; j < Tile::kKeyTiles; j++)
-#pragma unroll
-      for (i32 e = 0; e < 2; e++) {
-        float& score = scores[0][j][r * 2 + e];
-        score = exp2_approx(fused(score, scale_log2, base));
-        sum += score;
-      }
-    split.max[r] = max[r];
-    split.sum[r] = fused(split.sum[r], before, sum);
-#pragma unroll
-    for (i32 j = 0; j < Tile::kValueTiles; j++)
-#pragma unroll
-      for (i32 e = 0; e < 2; e++) split.values[0][j][r * 2 + e] *= before;
-  }
-#pragma unroll
-  for (i32 step = 0; step < kKeyTile / 16; step++)
-#pragma unroll
-    for (i32 e = 0; e < 4; e++) {
-      const float* pair = &scores[0][step * 2 + e / 2][e % 2 * 2];
-      weights[step][e] = pack_bf16(pair[0], pair[1]);
+        for (i32 e = 0; e < 2; e++) max[r] = larger(scores[i][j][r * 2 + e], max[r]);
     }
+    quad_join(max, [](float a, float b) { return larger(a, b); });
+#pragma unroll
+    for (i32 r = 0; r < 2; r++) {
+      float &split_max = split.max[i * 2 + r], &split_sum = split.sum[i * 2 + r];
+      max[r] = larger(max[r] * scale_log2, split_max);
+      const float before = softmax_weight(split_max, max[r]);
+      const float base = max[r] == -infinity() ? 0.0f : -max[r];
+      float sum = 0.0f;
+#pragma unroll
+      for (i32 j = 0; j < Tile::kKeyTiles; j++)
+#pragma unroll
+        for (i32 e = 0; e < 2; e++) {
+          float& score = scores[i][j][r * 2 + e];
+          score = exp2_approx(fused(score, scale_log2, base));
+          sum += score;
+        }
+      split_max = max[r];
+      split_sum = fused(split_sum, before, sum);
+#pragma unroll
+      for (i32 j = 0; j < Tile::kValueTiles; j++)
+#pragma unroll
+        for (i32 e = 0; e < 2; e++) split.values[i][j][r * 2 + e] *= before;
+    }
+#pragma unroll
+    for (i32 step = 0; step < kKeyTile / 16; step++)
+#pragma unroll
+      for (i32 e = 0; e < 4; e++) {
+        const float* pair = &scores[i][step * 2 + e / 2][e % 2 * 2];
+        weights[step][i][e] = pack_bf16(pair[0], pair[1]);
+      }
+  }
 }
 
 // Rows of a unit's partial: accumulators, then maxima, then sums.
@@ -226,64 +129,149 @@ DEVICE void store_partial(const AttentionArgs& args, const Work& work, const Spl
   const i32 lane = lane_of(thread_x());
   float* to = args.partials + (partial * args.kv_heads + work.head) * (Tile::kRows * (Tile::kWidth + 2));
 #pragma unroll
-  for (i32 r = 0; r < 2; r++) {
-    const i32 row = warp_of(thread_x()) * 16 + lane / 4 + r * 8;
+  for (i32 r = 0; r < Tile::kRowsOfLane; r++) {
+    const i32 row = warp_of(thread_x()) * Tile::kWarpRows + lane / 4 + r * 8;
     if (work.first_row + row >= work.rows) continue;
 #pragma unroll
-    for (i32 j = 0; j < Tile::kValueTiles; j++)
-#pragma unroll
-      for (i32 e = 0; e < 2; e++)
-        to[row * Tile::kWidth + j * 8 + lane % 4 * 2 + e] = split.values[0][j][r * 2 + e];
+    for (i32 j = 0; j < Tile::kValueTiles; j++) {
+      const float* pair = &split.values[r / 2][j][r % 2 * 2];
+      store2(to + row * Tile::kWidth + j * 8 + lane % 4 * 2, Float2{pair[0], pair[1]});
+    }
     if (lane % 4 != 0) continue;
     to[Tile::kRows * Tile::kWidth + row] = split.max[r];
     to[Tile::kRows * (Tile::kWidth + 1) + row] = split.sum[r];
   }
 }
 
-// Adds a split to those before it, which lie in room, each thread's own.
+// Adds a split to those before it, which lie in room, each thread's own; what they come to behind it, by row.
 template <class Tile>
-DEVICE void take_in(Split<Tile>& split, SoftmaxState (&so_far)[2], bool is_first, bool is_last, float* room) {
-  MergeWeights weights[2];
+DEVICE void take_in(Split<Tile>& split, bool is_first, bool is_last, float* room) {
+  float* states = room + Tile::kRows * Tile::kWidth + warp_of(thread_x()) * Tile::kWarpRows;
 #pragma unroll
-  for (i32 r = 0; r < 2; r++) {
-    weights[r] = MergeWeights{1.0f, 0.0f};
-    if (split.max[r] != -infinity()) weights[r] = merge_split(so_far[r], split.state(r));
-  }
+  for (i32 i = 0; i < Tile::kRowTiles; i++) {
+    MergeWeights weights[2];
+    SoftmaxState so_far[2];
 #pragma unroll
-  for (i32 j = 0; j < Tile::kValueTiles; j++) {
-    float* own = room + (j * Tile::kThreads + thread_x()) * 4;
-    Float4 merged{0.0f, 0.0f, 0.0f, 0.0f};
-    if (!is_first) merged = load4(own);
-    const float(&next)[4] = split.values[0][j];
-    merged = Float4{merge_value(weights[0], merged.x, next[0]), merge_value(weights[0], merged.y, next[1]),
-                    merge_value(weights[1], merged.z, next[2]), merge_value(weights[1], merged.w, next[3])};
-    if (!is_last) {
-      store4(own, merged);
-    } else {
-      split.values[0][j][0] = merged.x;
-      split.values[0][j][1] = merged.y;
-      split.values[0][j][2] = merged.z;
-      split.values[0][j][3] = merged.w;
+    for (i32 r = 0; r < 2; r++) {
+      const i32 row = lane_of(thread_x()) / 4 + i * 16 + r * 8;
+      so_far[r] = SoftmaxState{-infinity(), 0.0f};
+      if (!is_first) so_far[r] = SoftmaxState{states[row], states[Tile::kRows + row]};
+      weights[r] = MergeWeights{1.0f, 0.0f};
+      if (split.max[i * 2 + r] != -infinity()) weights[r] = merge_split(so_far[r], split.state(i * 2 + r));
+    }
+    sync_warp();  // all have read before one writes
+#pragma unroll
+    for (i32 r = 0; r < 2; r++) {
+      const i32 row = lane_of(thread_x()) / 4 + i * 16 + r * 8;
+      if (lane_of(thread_x()) % 4 == 0) states[row] = so_far[r].max;
+      if (lane_of(thread_x()) % 4 == 0) states[Tile::kRows + row] = so_far[r].sum;
+      if (!is_last) continue;
+      split.max[i * 2 + r] = so_far[r].max;
+      split.sum[i * 2 + r] = so_far[r].sum;
+    }
+#pragma unroll
+    for (i32 j = 0; j < Tile::kValueTiles; j++) {
+      float* own = room + ((i * Tile::kValueTiles + j) * Tile::kThreads + thread_x()) * 4;
+      Float4 merged{0.0f, 0.0f, 0.0f, 0.0f};
+      if (!is_first) merged = load4(own);
+      float(&next)[4] = split.values[i][j];
+      merged = Float4{merge_value(weights[0], merged.x, next[0]), merge_value(weights[0], merged.y, next[1]),
+                      merge_value(weights[1], merged.z, next[2]), merge_value(weights[1], merged.w, next[3])};
+      if (!is_last) {
+        store4(own, merged);
+      } else {
+        next[0] = merged.x;
+        next[1] = merged.y;
+        next[2] = merged.z;
+        next[3] = merged.w;
+      }
     }
   }
 }
 
 template <class Tile>
-DEVICE void store_output(const AttentionArgs& args, const Work& work, const Split<Tile>& merged,
-                         const SoftmaxState (&states)[2]) {
+DEVICE void store_output(const AttentionArgs& args, const Work& work, const Split<Tile>& merged) {
   const i32 lane = lane_of(thread_x());
 #pragma unroll
-  for (i32 r = 0; r < 2; r++) {
-    const i32 row = work.first_row + warp_of(thread_x()) * 16 + lane / 4 + r * 8;
+  for (i32 r = 0; r < Tile::kRowsOfLane; r++) {
+    const i32 row = work.first_row + warp_of(thread_x()) * Tile::kWarpRows + lane / 4 + r * 8;
     if (row >= work.rows) continue;
-    const float inverse = inverse_sum(states[r]);
+    const float inverse = inverse_sum(merged.state(r));
     bf16* to = args.output + work.token(row) * args.output_stride + work.query_head(row) * Tile::kWidth;
 #pragma unroll
-    for (i32 j = 0; j < Tile::kValueTiles; j++)
-      *reinterpret_cast<u32*>(to + j * 8 + lane % 4 * 2) = pack_bf16(
-          finished(merged.values[0][j][r * 2], inverse), finished(merged.values[0][j][r * 2 + 1], inverse));
+    for (i32 j = 0; j < Tile::kValueTiles; j++) {
+      const float* pair = &merged.values[r / 2][j][r % 2 * 2];
+      *reinterpret_cast<u32*>(to + j * 8 + lane % 4 * 2) =
+          pack_bf16(finished(pair[0], inverse), finished(pair[1], inverse));
+    }
   }
 }
+
+// The block's tiles of keys, one after the other, and its queries.
+template <class Tile>
+struct KeyTiles {
+  const AttentionArgs& args;
+  const Work& work;
+  bf16 *buffers, *queries;
+  i32 end;  // of the tiles
+  i32 lane, warp_row;
+  u32 query[Tile::kIsTall ? 1 : Tile::kSteps][4];
+
+  DEVICE KeyTiles(const AttentionArgs& all, const Work& own, i32 first, i32 end_tile)
+      : args(all), work(own), buffers(shared_memory<bf16>()), end(end_tile) {
+    queries = buffers + Tile::kBuffers * Tile::kBufferElements;
+    lane = lane_of(thread_x());
+    warp_row = warp_of(thread_x()) * Tile::kWarpRows;
+    fetch_queries<Tile>(args, work, queries);
+    commit_copies();
+    if (first < end)
+      fetch_keys<Tile::kIsTall ? kKeysAlone : kKeysAndValues, Tile>(args, work, first, at(first));
+    if constexpr (!Tile::kIsTall) {
+      wait_copies<1>();
+      if (first >= end) wait_copies<0>();
+      sync_block();
+      load_fragments(query, QueryRows<Tile>(queries, warp_row, lane));
+    }
+  }
+  // Room for sums: that of the queries where they are in registers, else what follows them.
+  DEVICE float* room() const {
+    return reinterpret_cast<float*>(Tile::kIsTall ? queries + Tile::kRows * Tile::kWidth : queries);
+  }
+  DEVICE bf16* at(i32 tile) const { return buffers + tile % Tile::kBuffers * Tile::kBufferElements; }
+
+  // Takes a tile in.
+  DEVICE void next(i32 tile, Split<Tile>& split, const Sight<Tile>& sight) {
+    Scores<Tile> scores = {};
+    Weights<Tile> weights;
+    const bf16 *keys = at(tile), *values = keys + Tile::kPlaneElements;
+    if constexpr (Tile::kIsTall) {
+      // Each plane is fetched while the other is multiplied by.
+      wait_copies<0>();
+      sync_block();
+      fetch_keys<kValuesAlone, Tile>(args, work, tile, buffers);
+      warp_product<false, Tile::kSteps>(scores, QueryRows<Tile>(queries, warp_row, lane),
+                                        KeyRows<Tile>(keys, lane));
+    } else {
+      if (tile + 1 < end) {
+        fetch_keys<kKeysAndValues, Tile>(args, work, tile + 1, at(tile + 1));
+        wait_copies<1>();
+      } else {
+        wait_copies<0>();
+      }
+      sync_block();
+      warp_product<false, Tile::kSteps>(scores, Registers<1>{&query[0][0]}, KeyRows<Tile>(keys, lane));
+    }
+    weigh<Tile>(split, scores, sight, tile * kKeyTile, args.scale_log2, weights);
+    if constexpr (Tile::kIsTall) {
+      wait_copies<0>();
+      sync_block();
+      if (tile + 1 < end) fetch_keys<kKeysAlone, Tile>(args, work, tile + 1, buffers);
+    }
+    warp_product<true, kKeyTile / 16>(split.values, Registers<Tile::kRowTiles>{&weights[0][0][0]},
+                                      ValueRows<Tile>(values, lane));
+    if constexpr (!Tile::kIsTall) sync_block();
+  }
+};
 
 template <int D, int M>
 DEVICE void attend(const AttentionArgs& args) {
@@ -292,10 +280,6 @@ DEVICE void attend(const AttentionArgs& args) {
   if (unit.slice < 0) return;
   const Work work(args, unit, Tile::kRows);
   if (work.first_row >= work.rows) return;
-  bf16* buffers = shared_memory<bf16>();
-  float* room = reinterpret_cast<float*>(buffers + 2 * Tile::kBufferElements);
-  bf16* queries = reinterpret_cast<bf16*>(room);  // in registers before room is first written
-  const i32 lane = lane_of(thread_x()), warp_row = warp_of(thread_x()) * 16;
   const bool finishes = unit.partial < 0;
   i32 first_split = unit.first_split, end_split = unit.first_split + unit.split_count;
   if (finishes) {
@@ -305,68 +289,44 @@ DEVICE void attend(const AttentionArgs& args) {
   }
   const i32 first_tile = larger(work.first_key / kKeyTile, first_split * kSplitTiles);
   const i32 end_tile = smaller((work.end_key + kKeyTile - 1) / kKeyTile, end_split * kSplitTiles);
-  Sight sight;
-#pragma unroll
-  for (i32 r = 0; r < 2; r++) {
-    const i32 row = work.first_row + warp_row + lane / 4 + r * 8;
-    sight.last[r] = row < work.rows ? work.slice.start + row / work.group : -1;
-    sight.first[r] = args.window > 0 ? sight.last[r] + 1 - args.window : 0;
-  }
-  fetch_queries<Tile>(args, work, queries);
-  commit_copies();
-  if (first_tile < end_tile)
-    fetch_keys<Tile>(args, work, first_tile, buffers + (first_tile & 1) * Tile::kBufferElements);
+  KeyTiles<Tile> tiles(args, work, first_tile, end_tile);
+  const Sight<Tile> sight(args, work, tiles.warp_row);
   Split<Tile> split;
-  SoftmaxState so_far[2] = {{-infinity(), 0.0f}, {-infinity(), 0.0f}};
-  u32 query[Tile::kSteps][4];
-  bool has_query = false;
   i32 tile = first_tile;
   for (i32 index = first_split; index < end_split; index++) {
     const i32 split_end = smaller((index + 1) * kSplitTiles, end_tile);
     split.clear();
-    for (; tile < split_end; tile++) {
-      bf16* buffer = buffers + (tile & 1) * Tile::kBufferElements;
-      if (tile + 1 < end_tile) {
-        fetch_keys<Tile>(args, work, tile + 1, buffers + (tile + 1 & 1) * Tile::kBufferElements);
-        wait_copies<1>();
-      } else {
-        wait_copies<0>();
-      }
-      sync_block();
-      if (!has_query) {
-        load_fragments(query, QueryRows<Tile>(queries, warp_row, lane));
-        has_query = true;
-      }
-      float scores[1][Tile::kKeyTiles][4] = {};
-      u32 weights[kKeyTile / 16][4];
-      warp_product<false, Tile::kSteps>(scores, Registers{query}, KeyRows<Tile>(buffer, lane));
-      weigh(split, scores, sight, tile * kKeyTile, args.scale_log2, weights);
-      warp_product<true, kKeyTile / 16>(split.values, Registers{weights},
-                                        ValueRows<Tile>(buffer + kKeyTile * Tile::kWidth, lane));
-      sync_block();
+    for (; tile < split_end; tile++) tiles.next(tile, split, sight);
+#pragma unroll
+    for (i32 i = 0; i < Tile::kRowTiles; i++)
+      quad_join(reinterpret_cast<float(&)[2]>(split.sum[i * 2]), [](float a, float b) { return a + b; });
+    const AttentionUnit own = args.units[block_x()];
+    if (own.partial >= 0) {
+      store_partial(args, Work(args, own, Tile::kRows), split, own.partial + index - own.first_split);
+      continue;
     }
-    quad_join(split.sum, [](float a, float b) { return a + b; });
-    if (finishes)
-      take_in(split, so_far, index == first_split, index + 1 == end_split, room);
-    else
-      store_partial(args, work, split, unit.partial + index - first_split);
+    take_in<Tile>(split, index == first_split, index + 1 == end_split, tiles.room());
+    if (index + 1 == end_split) store_output<Tile>(args, Work(args, own, Tile::kRows), split);
   }
   wait_copies<0>();
-  if (finishes) store_output(args, work, split, so_far);
 }
 
 }  // namespace
 
-#define PD_ATTENTION(D, M, blocks_per_sm) \
-  PD_KERNEL(pd_attention_d##D##_m##M, AttentionArgs, M * 2, blocks_per_sm) { attend<D, M>(args); }
+#define PD_ATTENTION(D, M, threads, blocks_per_sm) \
+  PD_KERNEL(pd_attention_d##D##_m##M, AttentionArgs, threads, blocks_per_sm) { attend<D, M>(args); }
 
-PD_ATTENTION(16, 16, 1)
-PD_ATTENTION(16, 64, 1)
-PD_ATTENTION(32, 16, 1)
-PD_ATTENTION(32, 64, 1)
-PD_ATTENTION(64, 16, 1)
-PD_ATTENTION(64, 64, 2)
-PD_ATTENTION(128, 16, 1)
-PD_ATTENTION(128, 64, 2)
+PD_ATTENTION(16, 16, 32, 1)
+PD_ATTENTION(16, 64, 128, 1)
+PD_ATTENTION(16, 256, 256, 1)
+PD_ATTENTION(32, 16, 32, 1)
+PD_ATTENTION(32, 64, 128, 1)
+PD_ATTENTION(32, 256, 256, 1)
+PD_ATTENTION(64, 16, 32, 1)
+PD_ATTENTION(64, 64, 128, 2)
+PD_ATTENTION(64, 256, 256, 1)
+PD_ATTENTION(128, 16, 32, 1)
+PD_ATTENTION(128, 64, 128, 2)
+PD_ATTENTION(128, 256, 256, 1)
 
 }  // namespace pd::cuda

@@ -15,7 +15,7 @@ PD_KERNEL(pd_attention_merge, AttentionMergeArgs, kRowThreads, 1) {
   const float* first = args.partials + (tile.first_partial * i64(args.kv_heads) + head) * partial_floats;
   for (i32 row = warp_of(thread_x()); row < rows; row += kRowThreads / 32) {
     constexpr i32 kValues = 4;  // head_dim 128 over 32 lanes
-    constexpr i32 kAhead = 4;
+    constexpr i32 kAhead = 8;
     float merged[kValues] = {};
     SoftmaxState so_far{-infinity(), 0.0f};
     for (i32 split = 0; split < tile.split_count; split += kAhead) {

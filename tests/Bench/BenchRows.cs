@@ -33,7 +33,7 @@ internal static class BenchRows
         foreach (string name in Numbers)
             Assert.That(row.GetProperty(name).GetDouble(), Is.Not.Negative, name);
         Assert.That(row.GetProperty("phase").GetString(), Is.AnyOf(
-            "prefill", "decode", "mixed", "update", "rollout"));
+            "prefill", "decode", "mixed", "update", "rollout", "http"));
     }
 
     /// <summary>The figures agree with each other.</summary>

@@ -80,8 +80,9 @@ internal sealed class AttentionKernelRun
         long partialFloats = (long)_setup.KvHeads * tileRows * (_setup.HeadDim + 2);
         ulong partials = _rig.Allocate<float>(Math.Max(1, plan.Partials) * partialFloats);
         _rig.Launch(
-            $"{Kernel}{_setup.HeadDim}_m{tileRows}", new(plan.Units.Count, _setup.KvHeads), tileRows * 2,
-            (512 * _setup.HeadDim) + (4 * tileRows * _setup.HeadDim), new CudaAttentionArgs
+            $"{Kernel}{_setup.HeadDim}_m{tileRows}", new(plan.Units.Count, _setup.KvHeads),
+            CudaKernels.AttentionThreads(tileRows),
+            CudaKernels.AttentionSharedBytes(tileRows, _setup.HeadDim), new CudaAttentionArgs
             {
                 Qkv = _rig.Upload<ushort>(qkv), Store = _store + (ulong)(BlockElements * 2 / 2),
                 Slices = sliceList, Blocks = _rig.Upload<int>(_blocks),

@@ -8,6 +8,9 @@ namespace PdEngine.Tests;
 [Category("Cuda")]
 public sealed class AttentionKernelTests
 {
+    private static readonly (int TileRows, SplitDeal Deal)[] Deals =
+        [(16, SplitDeal.Each), (64, SplitDeal.Runs), (256, SplitDeal.Each), (256, SplitDeal.Whole)];
+
     private static readonly int[] BatchSizes = [1, 2, 16, 17, 64, 65, 257, 1024];
     private static readonly int[] Contexts = [63, 64, 65, 511, 512, 513, 4095, 4096, 4097];
 
@@ -20,7 +23,7 @@ public sealed class AttentionKernelTests
 
     [Test]
     public void Attention_is_that_of_double_arithmetic(
-        [ValueSource(nameof(Shapes))] int[] shape, [Values(16, 64)] int tileRows,
+        [ValueSource(nameof(Shapes))] int[] shape, [Values(16, 64, 256)] int tileRows,
         [ValueSource(typeof(KernelRig), nameof(KernelRig.Seeds))] ulong seed)
     {
         using KernelRig rig = new(seed);
@@ -51,7 +54,7 @@ public sealed class AttentionKernelTests
         AttentionKernelRun run = new(rig, setup, new AttentionSequence(setup, 3, 4100));
         float[] whole = run.Attend([new(0, 0, 4100)], 64, SplitDeal.Whole);
         long compared = 0;
-        foreach ((int tileRows, SplitDeal deal) in new[] { (16, SplitDeal.Each), (64, SplitDeal.Runs) })
+        foreach ((int tileRows, SplitDeal deal) in Deals)
         {
             // Chunks that begin at no tile's and at no split's first key.
             AttentionAsk[] chunks =

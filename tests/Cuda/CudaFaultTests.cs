@@ -94,13 +94,27 @@ public sealed class CudaFaultTests
     }
 
     [Test]
-    public void Ranks_on_gpus_that_do_not_reach_each_other_are_refused()
+    public void Ranks_on_gpus_that_do_not_reach_each_other_need_nccl()
     {
         StandIn.Reset(megabytes: 256);
         StandIn.SetPeers(false);
         EngineOptions wide = CudaTestDevice.On(
             PdRig.Options("1Rx2", DisaggregateMode.Auto, KvDomainKind.Host) with { MaxTotalTokens = 2048 });
-        Assert.That(Refusal(wide).Message, Does.Contain("cannot reach").And.Contain("tp_size"));
+        Assert.That(
+            Refusal(wide with { NcclLibrary = "no-such/libnccl.so.2" }).Message,
+            Does.Contain("cannot reach").And.Contain("no-such/libnccl.so.2: there is no such file")
+                .And.Contain("tp_size"));
+        try
+        {
+            LibraryStandIns.SetNccl(version: 20000);
+            Assert.That(
+                Refusal(wide with { NcclLibrary = LibraryStandIns.Nccl }).Message,
+                Does.Contain("NCCL 2.0.0").And.Contain("2.17.0 or newer"));
+        }
+        finally
+        {
+            LibraryStandIns.SetNccl();
+        }
     }
 
     [Test]

@@ -17,8 +17,10 @@ public sealed class CudaImageTests
     /// </summary>
     private static readonly (string Kernel, int Registers)[] MostRegisters =
     [
-        ("pd_attention_merge", 80), ("pd_attention_d128", 240), ("pd_attention_", 180), ("pd_gemm_m16", 128),
-        ("pd_gemm_m64", 160), ("pd_gemm_m128", 200), ("pd_sample", 128), ("pd_", 80),
+        ("pd_attention_merge", 100), ("pd_attention_d128_m256", 255), ("pd_attention_d128", 240),
+        ("pd_attention_d64_m256", 255), ("pd_attention_", 180), ("pd_gemm_m16", 128),
+        ("pd_gemm_m32", 160), ("pd_gemm_m64_n128", 255), ("pd_gemm_m64", 160), ("pd_gemm_m128", 255),
+        ("pd_sample", 128), ("pd_", 80),
     ];
 
     private static string[] TargetNames => [.. ImageFolder.Targets.Select(target => target.Name)];
@@ -60,6 +62,9 @@ public sealed class CudaImageTests
             foreach (KernelRecord kernel in image.Kernels)
             {
                 string what = $"{image.Target}: {kernel}";
+                // It takes more shared memory than GPUs before sm_90 have.
+                if (kernel.Name == "pd_attention_d128_m256" && image.Target != "sm_90a")
+                    continue;
                 int most = MostRegisters.First(cap => kernel.Name.StartsWith(
                     cap.Kernel, StringComparison.Ordinal)).Registers;
                 Assert.That(kernel.Registers, Is.InRange(1, most), what);

@@ -37,6 +37,13 @@ internal sealed unsafe class KernelRig : IDisposable
         ((delegate* unmanaged<ulong, uint, void>)NativeLibrary.GetExport(
             NativeLibrary.Load(StandIn.Path), "pd_emulated_set_schedule"))(seed, threads);
 
+    /// <summary>
+    /// Rows of ldmatrix that another of their matrix kept waiting, in launches since it was last asked.
+    /// </summary>
+    public static ulong TakeBankConflicts() =>
+        ((delegate* unmanaged<ulong>)NativeLibrary.GetExport(
+            NativeLibrary.Load(StandIn.Path), "pd_emulated_take_bank_conflicts"))();
+
     /// <summary>Device memory with these values.</summary>
     public ulong Upload<T>(ReadOnlySpan<T> values)
         where T : unmanaged
@@ -139,7 +146,7 @@ internal sealed unsafe class KernelRig : IDisposable
             yield return (tile.Name, Unsafe.SizeOf<CudaGemmArgs>());
         yield return ("pd_add_partials", Unsafe.SizeOf<CudaAddPartialsArgs>());
         yield return ("pd_rotate_append", Unsafe.SizeOf<CudaRotateAppendArgs>());
-        foreach (int rows in (int[])[16, 64])
+        foreach (int rows in CudaAttentionPlan.TileHeights)
         {
             foreach (int width in (int[])[16, 32, 64, 128])
                 yield return ($"pd_attention_d{width}_m{rows}", attention);

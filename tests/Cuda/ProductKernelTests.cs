@@ -8,6 +8,8 @@ public sealed class ProductKernelTests
 {
     private static readonly int[] BatchSizes = [1, 2, 16, 17, 64, 65, 257, 1024];
 
+    private const int MostSharedBytes = 227 * 1024;
+
     // Rows x inputs x outputs x segments: ragged in every direction.
     private static readonly int[][] Shapes =
     [
@@ -22,10 +24,10 @@ public sealed class ProductKernelTests
         using KernelRig rig = new(seed);
         Product it = new(shape[0], shape[1], shape[2], shape[3]);
         double[] expected = it.Expected(biased);
-        foreach (CudaGemmTile tile in CudaGemmTile.All)
+        foreach (CudaGemmPlan plan in it.Plans)
         {
-            float[] actual = it.Store(rig, tile, biased);
-            TestTensors.AssertNear(actual, expected, 2e-6 * it.Columns, $"{tile.Name} {it}, seed {seed}");
+            float[] actual = it.Store(rig, plan, biased);
+            TestTensors.AssertNear(actual, expected, 2e-6 * it.Columns, $"{plan} {it}, seed {seed}");
         }
     }
 
@@ -34,17 +36,17 @@ public sealed class ProductKernelTests
     {
         using KernelRig rig = new();
         Product it = new(1024, 192, 224, segments);
-        float[] alone = it.Store(rig, CudaGemmTile.All[0], biased: true);
+        float[] alone = it.Store(rig, it.Plan(0), biased: true);
         long compared = 0;
         foreach (int rows in BatchSizes)
         {
-            foreach (CudaGemmTile tile in CudaGemmTile.All)
+            // The last rows, so that a row's place differs from batch to batch.
+            Product batch = it.Last(rows);
+            foreach (CudaGemmPlan plan in batch.Plans)
             {
-                // The last rows, so that a row's place differs from batch to batch.
-                Product batch = it.Last(rows);
-                float[] actual = batch.Store(rig, tile, biased: true);
+                float[] actual = batch.Store(rig, plan, biased: true);
                 TestTensors.AssertSameBits(
-                    actual, alone.AsSpan((1024 - rows) * it.Outputs), $"{tile.Name}, {rows} rows");
+                    actual, alone.AsSpan((1024 - rows) * it.Outputs), $"{plan}, {rows} rows");
                 compared += actual.Length;
                 rig.Clear();
             }
@@ -57,14 +59,14 @@ public sealed class ProductKernelTests
     {
         using KernelRig rig = new();
         Product it = new(20, 256, 96, 4);
-        float[] whole = it.Add(rig, CudaGemmTile.All[1], residual: 0.5f);
+        float[] whole = it.Add(rig, it.Plan(1), residual: 0.5f);
         ulong output = rig.Upload<float>(Filled(it.Rows * it.Outputs, 0.5f));
         ulong[] partials = new ulong[4];
         for (int rank = 0; rank < ranks; rank++)
-            partials[rank] = it.OfRank(rank, ranks).Partial(rig, CudaGemmTile.All[rank % 3]);
+            partials[rank] = it.OfRank(rank, ranks).Partial(rig, rank % 3);
         int count = ranks;
         if (ranks == 1)
-            (partials, count) = (it.Apart(rig, CudaGemmTile.All[2]), 4);
+            (partials, count) = (it.Apart(rig, 2), 4);
         rig.Launch("pd_add_partials", new(1, it.Rows), 128, 0, new CudaAddPartialsArgs
         {
             Partial0 = partials[0], Partial1 = partials[1], Partial2 = partials[2], Partial3 = partials[3],
@@ -79,17 +81,17 @@ public sealed class ProductKernelTests
     {
         using KernelRig rig = new();
         Product it = new(rows, 64, GatedRows.CountOf(48), 1);
-        float[] both = it.Store(rig, CudaGemmTile.All[0], biased: true);
-        foreach (CudaGemmTile tile in CudaGemmTile.All)
+        float[] both = it.Store(rig, it.Plan(0), biased: true);
+        foreach (CudaGemmPlan plan in it.Plans)
         {
-            float[] actual = it.Gated(rig, tile);
+            float[] actual = it.Gated(rig, plan);
             for (int i = 0; i < actual.Length; i++)
             {
                 int at = (i / 48 * it.Outputs) + GatedRows.IndexOf(i % 48);
                 double gate = both[at], up = both[at + GatedRows.RunRows];
                 double expected = gate / (1 + Math.Exp(-gate)) * up;
                 Assert.That(
-                    actual[i], Is.EqualTo(expected).Within(Math.Abs(expected) / 250), $"{tile.Name}, {i}");
+                    actual[i], Is.EqualTo(expected).Within(Math.Abs(expected) / 250), $"{plan}, {i}");
             }
         }
     }
@@ -157,50 +159,73 @@ public sealed class ProductKernelTests
             return expected;
         }
 
-        public float[] Store(KernelRig rig, CudaGemmTile tile, bool biased) =>
-            Run(rig, tile, CudaGemmEpilogue.Store, biased, rig.Allocate<float>(Rows * Outputs));
+        /// <summary>Every launch of the whole product that a GPU can take.</summary>
+        public IEnumerable<CudaGemmPlan> Plans
+        {
+            get
+            {
+                for (int tile = 0; tile < CudaGemmTile.All.Count; tile++)
+                {
+                    foreach (bool isSpread in (bool[])(Segments == 1 ? [false] : [false, true]))
+                    {
+                        CudaGemmPlan plan = CudaGemmPlan.Of(Shape, tile, isSpread);
+                        if (plan.Fits(Shape, MostSharedBytes))
+                            yield return plan;
+                    }
+                }
+            }
+        }
 
-        public float[] Add(KernelRig rig, CudaGemmTile tile, float residual) =>
-            Run(rig, tile, CudaGemmEpilogue.Add, true, rig.Upload<float>(Filled(Rows * Outputs, residual)));
+        private CudaGemmShape Shape => new(Rows, Outputs, Columns, Segments);
+
+        public CudaGemmPlan Plan(int tile) => CudaGemmPlan.Of(Shape, tile, isSpread: false);
+
+        public float[] Store(KernelRig rig, CudaGemmPlan plan, bool biased) =>
+            Run(rig, plan, CudaGemmEpilogue.Store, biased, rig.Allocate<float>(Rows * Outputs));
+
+        public float[] Add(KernelRig rig, CudaGemmPlan plan, float residual) =>
+            Run(rig, plan, CudaGemmEpilogue.Add, true, rig.Upload<float>(Filled(Rows * Outputs, residual)));
 
         /// <summary>What one rank makes of its columns.</summary>
-        public ulong Partial(KernelRig rig, CudaGemmTile tile)
+        public ulong Partial(KernelRig rig, int tile)
         {
             ulong output = rig.Allocate<float>(Rows * Outputs);
-            Run(rig, tile, CudaGemmEpilogue.Store, false, output);
+            Run(rig, Plan(tile), CudaGemmEpilogue.Store, false, output);
             return output;
         }
 
         /// <summary>Every segment by itself, in blocks of their own.</summary>
-        public ulong[] Apart(KernelRig rig, CudaGemmTile tile)
+        public ulong[] Apart(KernelRig rig, int tile)
         {
             ulong output = rig.Allocate<float>(Rows * Outputs * Segments);
-            Run(rig, tile, CudaGemmEpilogue.Partials, false, output);
+            Run(rig, Plan(tile), CudaGemmEpilogue.Partials, false, output);
             ulong bytes = (ulong)(Rows * Outputs * sizeof(float));
             return [output, output + bytes, output + (2 * bytes), output + (3 * bytes)];
         }
 
-        public float[] Gated(KernelRig rig, CudaGemmTile tile)
+        public float[] Gated(KernelRig rig, CudaGemmPlan plan)
         {
             ulong output = rig.Allocate<ushort>(Rows * Outputs / 2);
-            Launch(rig, tile, CudaGemmEpilogue.SwiGlu, true, output, Outputs / 2);
+            Launch(rig, plan, CudaGemmEpilogue.SwiGlu, true, output, Outputs / 2);
             return rig.ReadHalves(output, Rows * Outputs / 2);
         }
 
         public override string ToString() => $"[{Rows}, {Columns}] x [{Outputs}], {Segments} segments";
 
         private float[] Run(
-            KernelRig rig, CudaGemmTile tile, CudaGemmEpilogue epilogue, bool biased, ulong output)
+            KernelRig rig, CudaGemmPlan plan, CudaGemmEpilogue epilogue, bool biased, ulong output)
         {
-            Launch(rig, tile, epilogue, biased, output, Outputs);
+            Launch(rig, plan, epilogue, biased, output, Outputs);
             return rig.Read<float>(output, Rows * Outputs);
         }
 
         private void Launch(
-            KernelRig rig, CudaGemmTile tile, CudaGemmEpilogue epilogue, bool biased, ulong output,
+            KernelRig rig, CudaGemmPlan plan, CudaGemmEpilogue epilogue, bool biased, ulong output,
             int stride)
         {
             bool apart = epilogue == CudaGemmEpilogue.Partials;
+            int tiles = plan.Grid.X * plan.Grid.Y;
+            ulong arrivals = plan.IsSpread ? rig.Upload<int>(new int[tiles]) : 0;
             CudaGemmArgs args = new()
             {
                 Input = rig.Upload<ushort>(_input) + (ulong)(_firstColumn * 2),
@@ -208,13 +233,15 @@ public sealed class ProductKernelTests
                 Bias = biased ? rig.Upload<float>(Bias) : 0, Output = output,
                 InputStride = _stride, WeightStride = _stride, OutputStride = stride,
                 SegmentStride = Rows * Outputs, Rows = Rows, Outputs = Outputs, Columns = Columns,
-                Segments = Segments, Epilogue = epilogue,
+                Segments = Segments, Epilogue = epilogue, Arrivals = arrivals,
+                Scratch = plan.IsSpread ? rig.Allocate<byte>(plan.SpreadBytes) : 0,
             };
+            CudaExtent grid = apart ? new(plan.Grid.X, plan.Grid.Y, Segments) : plan.Grid;
             rig.Launch(
-                tile.Name,
-                new((Outputs + tile.Outputs - 1) / tile.Outputs, (Rows + tile.Rows - 1) / tile.Rows,
-                    apart ? Segments : 1),
-                tile.Threads, tile.SharedBytes(apart ? 1 : Segments), args);
+                plan.Tile.Name, grid, plan.Tile.Threads,
+                apart ? plan.Tile.SharedBytes(1) : plan.SharedBytes, args);
+            if (plan.IsSpread)
+                Assert.That(rig.Read<int>(arrivals, tiles), Is.All.Zero, "counts are there for the next");
         }
     }
 }

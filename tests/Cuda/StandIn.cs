@@ -52,6 +52,18 @@ internal static unsafe class StandIn
         ((delegate* unmanaged<int, int, void>)Find("pd_standin_drop_waits"))(
             ofStreams ? 1 : 0, ofThreads ? 1 : 0);
 
+    /// <summary>What goes from one GPU to another arrives with a bit wrong.</summary>
+    public static void SpoilPeers(bool copies = false, bool reads = false) =>
+        ((delegate* unmanaged<int, int, void>)Find("pd_standin_spoil_peers"))(copies ? 1 : 0, reads ? 1 : 0);
+
+    /// <summary>Whether streams can be held to some of a GPU's multiprocessors.</summary>
+    public static void SetPartitions(bool hasPartitions) =>
+        ((delegate* unmanaged<int, void>)Find("pd_standin_set_partitions"))(hasPartitions ? 1 : 0);
+
+    /// <summary>Streams that are held to so many multiprocessors; 0 is those that are not held.</summary>
+    public static long StreamsOf(int multiprocessors) =>
+        ((delegate* unmanaged<uint, long>)Find("pd_standin_streams_of"))((uint)multiprocessors);
+
     public static void LoseDevice(int device) =>
         ((delegate* unmanaged<int, void>)Find("pd_standin_lose_device"))(device);
 

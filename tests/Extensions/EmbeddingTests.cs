@@ -13,6 +13,10 @@ public sealed class EmbeddingTests
     private static readonly ChatMessage Sum = new(ChatRole.User, "12+7=");
     private static readonly ChatOptions Greedy = new() { Temperature = 0 };
 
+    private static readonly AIFunctionDeclaration Weather = AIFunctionFactory.CreateDeclaration(
+        "get_weather", "The weather of a city.",
+        PdEngineRun.Json("""{"type":"object","properties":{"city":{"type":"string"}}}"""));
+
     [Test]
     public async Task A_chat_is_answered_whole_and_streamed_alike()
     {
@@ -35,7 +39,9 @@ public sealed class EmbeddingTests
         ChatOptions[] refused =
         [
             new() { ResponseFormat = ChatResponseFormat.Json },
-            new() { Tools = [AIFunctionFactory.CreateDeclaration("look", "looks", default)] },
+            new() { Tools = [new HostedWebSearchTool()] },
+            new() { Tools = [Weather], ToolMode = ChatToolMode.RequireAny },
+            new() { Tools = [Weather], AllowMultipleToolCalls = false },
         ];
         foreach (ChatOptions options in refused)
         {
@@ -44,6 +50,38 @@ public sealed class EmbeddingTests
         }
         ChatMessage picture = new(ChatRole.User, [new UriContent("http://a/b.png", "image/png")]);
         Assert.That(async () => await chat.GetResponseAsync([picture]), Throws.TypeOf<RequestException>());
+    }
+
+    [Test]
+    public async Task A_tool_is_called_whole_and_streamed_and_its_result_goes_back()
+    {
+        string folder = ScriptedModel.Folder("Sure. ", "<tool_call>\n{\"name\": \"get_weather\", ",
+            "\"arguments\": {\"city\": \"Paris\"}}\n</tool_call>");
+        await using ServiceProvider services = Of(folder);
+        IChatClient chat = services.GetRequiredService<IChatClient>();
+        ChatMessage hi = new(ChatRole.User, "hi");
+        ChatOptions options = new() { Temperature = 0, Tools = [Weather] };
+        ChatResponse whole = await chat.GetResponseAsync([hi], options);
+        ChatResponse streamed = await chat.GetStreamingResponseAsync([hi], options).ToChatResponseAsync();
+        foreach (ChatResponse answer in (ChatResponse[])[whole, streamed])
+        {
+            Assert.That(answer.FinishReason, Is.EqualTo(ChatFinishReason.ToolCalls));
+            Assert.That(answer.Text, Is.EqualTo("Sure."));
+            FunctionCallContent call = answer.Messages.SelectMany(message => message.Contents)
+                .OfType<FunctionCallContent>().Single();
+            Assert.That(call.Name, Is.EqualTo("get_weather"));
+            Assert.That($"{call.Arguments!["city"]}", Is.EqualTo("Paris"));
+        }
+        Assert.That(((Generation)whole.RawRepresentation!).PromptIds.Length, Is.EqualTo("T1 u:hi;a:".Length));
+        FunctionCallContent made =
+            whole.Messages[0].Contents.OfType<FunctionCallContent>().Single();
+        ChatMessage result = new(ChatRole.Tool, [new FunctionResultContent(made.CallId, "sunny")]);
+        ChatResponse after = await chat.GetResponseAsync([hi, whole.Messages[0], result], options);
+        Assert.That(((Generation)after.RawRepresentation!).PromptIds.Length,
+            Is.EqualTo("T1 u:hi;a:Sure.;t:sunny;a:".Length));
+        ChatResponse plain = await chat.GetResponseAsync([hi], Greedy);
+        Assert.That(plain.Text, Does.Contain("<tool_call>"), "without tools it is text");
+        Assert.That(plain.FinishReason, Is.EqualTo(ChatFinishReason.Stop));
     }
 
     [Test]
@@ -99,8 +137,10 @@ public sealed class EmbeddingTests
         Assert.That(() => hosted.GetAsync(), Throws.TypeOf<ObjectDisposedException>());
     }
 
-    private static ServiceProvider Tiny() => new ServiceCollection().AddLogging()
-        .AddPdEngine(settings => (settings.ModelPath, settings.MaxTotalTokens) = (ModelPath(), 4096))
+    private static ServiceProvider Tiny() => Of(ModelPath());
+
+    private static ServiceProvider Of(string model) => new ServiceCollection().AddLogging()
+        .AddPdEngine(settings => (settings.ModelPath, settings.MaxTotalTokens) = (model, 4096))
         .BuildServiceProvider();
 
     private static string ModelPath() => Path.Combine(TestFiles.Root, "models", "pd-tiny");

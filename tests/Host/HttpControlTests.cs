@@ -133,6 +133,40 @@ public sealed class HttpControlTests
         await rig.RefusedAsync("/update_weight_version", """{"new_version":"8"}""");
     }
 
+    [Test]
+    public async Task Weights_that_were_given_back_may_come_in_several_bodies()
+    {
+        const string Ask = """{"input_ids":[5,6,7],"sampling_params":{"max_new_tokens":6,"temperature":0}}""";
+        await using HttpRig rig = await HttpRig.StartAsync();
+        string[] halves = Halves(UpdateRig.Folder(5));
+        string[] bodies = [.. halves.Select((half, index) =>
+            $$"""{"serialized_named_tensors":["{{half}}"],"weight_version":"{{index + 3}}"}""")];
+        await rig.PostAsync("/release_memory_occupation", "{}");
+        Task<JsonElement> waiting = rig.PostAsync("/generate", Ask);
+        await rig.PostAsync("/resume_memory_occupation", """{"tags":["weights"]}""");
+        JsonElement held = await rig.PostAsync("/update_weights_from_tensor", bodies[0]);
+        Assert.That(held.GetProperty("message").GetString(), Does.Contain("tensors have come"));
+        Assert.That(Version(held), Is.EqualTo("default"));
+        JsonElement refused = await rig.RefusedAsync("/resume_memory_occupation", "{}");
+        Assert.That(refused.GetProperty("message").GetString(),
+            Does.Contain("first of those missing").And.Contain("push the rest"));
+        await rig.RefusedAsync("/update_weights_from_tensor", bodies[0]);
+        Assert.That(Version(await rig.PostAsync("/update_weights_from_tensor", bodies[1])), Is.EqualTo("4"));
+        Assert.That(waiting.IsCompleted, Is.False);
+        await rig.PostAsync("/resume_memory_occupation", "{}");
+        string late = Ids(await waiting);
+        await using HttpRig other = await HttpRig.StartAsync(folder: UpdateRig.Folder(5));
+        Assert.That(late, Is.EqualTo(Ids(await other.PostAsync("/generate", Ask))));
+        // What was held is forgotten with the next loan.
+        await rig.PostAsync("/release_memory_occupation", "{}");
+        await rig.PostAsync("/update_weights_from_tensor", bodies[0].Replace("\"3\"", "\"5\""));
+        await rig.PostAsync("/release_memory_occupation", "{}");
+        await rig.PostAsync("/update_weights_from_tensor", bodies[1].Replace("\"4\"", "\"6\""));
+        JsonElement whole = await rig.PostAsync(
+            "/update_weights_from_tensor", bodies[0].Replace("\"3\"", "\"7\""));
+        Assert.That(Version(whole), Is.EqualTo("7"));
+    }
+
     [TestCase("""{"serialized_named_tensors":["gASVCgAAAAAAAAB9lC4="]}""", "pickled")]
     [TestCase("""{"serialized_named_tensors":["UEsDBAoAAAAAAA=="]}""", "pickled")]
     [TestCase("""{"serialized_named_tensors":["!"]}""", "base64")]
@@ -190,6 +224,25 @@ public sealed class HttpControlTests
         using HttpResponseMessage missing = await rig.Client.GetAsync("/v1/models/other");
         Assert.That((int)missing.StatusCode, Is.EqualTo(404));
         await rig.PostAsync("/default/generate", """{"text":"a","sampling_params":{"max_new_tokens":1}}""");
+    }
+
+    /// <summary>A checkpoint's tensors in two files of base64.</summary>
+    private static string[] Halves(string folder)
+    {
+        using ICheckpoint checkpoint = Checkpoint.Open(folder);
+        TensorShape[] all = [.. ModelTensors.Of(checkpoint.Config)];
+        return [.. all.Chunk((all.Length + 1) / 2).Select(half =>
+        {
+            SafetensorsWriter writer = new();
+            foreach (TensorShape tensor in half)
+            {
+                writer.Add(tensor.Name, SafetensorsDtype.F32, tensor.Shape,
+                    (first, values) => checkpoint.Read(tensor.Name, first, values));
+            }
+            using MemoryStream file = new();
+            writer.Write(file);
+            return Convert.ToBase64String(file.ToArray());
+        })];
     }
 
     private static async Task Differs(HttpRig rig, string part)

@@ -18,7 +18,7 @@ public sealed class HttpSecurityTests
     private static readonly string[] OrdinaryGets =
     [
         "/metrics", "/server_info", "/get_server_info", "/model_info", "/v1/models", "/get_load", "/v1/loads",
-        "/health_generate", "/get_weight_version", "/no_such_route",
+        "/health_generate", "/get_weight_version", "/page/state", "/no_such_route",
     ];
 
     private static ServeOptions Keyed(ServeOptions options) =>

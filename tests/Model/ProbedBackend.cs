@@ -34,6 +34,10 @@ internal sealed class ProbedBackend(IBackend inner) : IBackend
 
     public void End() => inner.End();
 
+    public void Await(SampleBatch samples) => inner.Await(samples);
+
+    public bool RunsAhead => inner.RunsAhead;
+
     public void Publish() => inner.Publish();
 
     public void Follow(IBackend other) => inner.Follow(other);

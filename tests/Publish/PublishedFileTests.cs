@@ -71,6 +71,31 @@ public sealed partial class PublishedFileTests
         Assert.That(bench.ExitCode, Is.Zero, bench.Error);
     }
 
+    [TestCase(false)]
+    [TestCase(true)]
+    public async Task It_sends_spans_and_metrics(bool speaksGrpc)
+    {
+        await using OtlpCollector collector = await OtlpCollector.StartAsync(speaksGrpc);
+        using Process server = _file.Start("serve", "--port", "0", "--max-total-tokens", "4096",
+            "--otlp-endpoint", $"{collector.Address}", "--otlp-protocol", speaksGrpc ? "grpc" : "http");
+        Task<string> error = server.StandardError.ReadToEndAsync();
+        string line = await server.StandardOutput.ReadLineAsync() ?? await error;
+        Match address = Address().Match(line);
+        Assert.That(address.Success, Is.True, line);
+        using HttpClient client = new() { BaseAddress = new(address.Value) };
+        using HttpResponseMessage answer = await client.PostAsync("/generate", HttpRig.Json(
+            """{"text":"12+7=","sampling_params":{"temperature":0,"max_new_tokens":4}}"""));
+        Assert.That(answer.IsSuccessStatusCode, Is.True);
+        using (Process kill = Process.Start("kill", ["-TERM", $"{server.Id}"]))
+            kill.WaitForExit();
+        await PdEngineRun.WaitAsync(server);
+        string[] names = [.. collector.Spans.Select(span => span.Name)];
+        Assert.That(names, Has.Some.StartsWith("text_completion "), await error);
+        Assert.That(names, Has.Member("prefill"));
+        Assert.That(collector.Metrics.Select(metric => metric.Name), Has.Member("pdengine.output_tokens"));
+        Assert.That(collector.Resources, Is.EqualTo(new[] { "pdengine" }));
+    }
+
     [Test]
     public async Task It_serves_and_ends_when_told()
     {
@@ -86,6 +111,12 @@ public sealed partial class PublishedFileTests
             System.Text.Encoding.UTF8, "application/json");
         HttpResponseMessage answer = await client.PostAsync("/generate", question);
         Assert.That(answer.IsSuccessStatusCode, await answer.Content.ReadAsStringAsync());
+        string page = await client.GetStringAsync("/");
+        MatchCollection parts = PagePart().Matches(page);
+        Assert.That(parts, Has.Count.AtLeast(3), page);
+        foreach (Match part in parts)
+            Assert.That((await client.GetAsync(part.Value)).IsSuccessStatusCode, part.Value);
+        Assert.That(await client.GetStringAsync("/page/state"), Does.Contain("\"ended_count\":1"));
         PublishedFile.Run("kill", "-TERM", $"{server.Id}");
         await PdEngineRun.WaitAsync(server);
         Assert.That(server.ExitCode, Is.Zero, await error);
@@ -108,6 +139,9 @@ public sealed partial class PublishedFileTests
 
     [GeneratedRegex(@"GLIBC_(\d+\.\d+(\.\d+)?)")]
     private static partial Regex Glibc();
+
+    [GeneratedRegex("/page/[0-9a-f]{16}/[a-z.]+")]
+    private static partial Regex PagePart();
 
     [GeneratedRegex(@"http://[\d.:]+")]
     private static partial Regex Address();

@@ -41,17 +41,15 @@ public sealed class RolloutKeepTests
         using RolloutSession session = new(engine.Models[0], game with
         {
             KeepsPartial = keepsPartial,
-            GroupReward = (_, _) =>
+            GroupReward = async (group, _) =>
             {
-                Interlocked.Increment(ref rewardCount);
-                return ValueTask.CompletedTask;
-            },
-            Environment = async (sample, cancellation) =>
-            {
-                if ((int)sample.Prompt.Label! < 5)
-                    return await game.Environment!(sample, cancellation);
+                if ((int)group.Prompt.Label! < 5)
+                {
+                    Interlocked.Increment(ref rewardCount);
+                    return;
+                }
                 await UntilAsync(() => Volatile.Read(ref rewardCount) >= 5);
-                throw new InvalidOperationException("the tool broke");
+                throw new InvalidOperationException("the judge broke");
             },
         });
         using IEnumerator<RolloutPrompt> prompts = RolloutTests.Prompts(6).ToList().GetEnumerator();

@@ -296,16 +296,44 @@ public sealed class RolloutTests
     }
 
     [Test]
-    public async Task An_environment_that_fails_fails_the_call_and_leaks_nothing()
+    public async Task An_environment_that_throws_fails_its_sample_and_no_other_and_leaks_nothing()
     {
         await using Engine engine = await StartAsync("1P+1D");
-        using RolloutSession session = new(engine.Models[0], Game() with
+        RolloutOptions game = Game();
+        using RolloutSession session = new(engine.Models[0], game with
         {
-            Environment = (_, _) => throw new InvalidOperationException("the tool broke"),
+            SamplesPerPrompt = 2,
+            Environment = (sample, cancellation) => (int)sample.Prompt.Label! == 1 && sample.Index == 1
+                ? throw new InvalidOperationException("the tool broke")
+                : game.Environment!(sample, cancellation),
         });
-        Assert.That(async () => await session.RunGroupAsync(Prompts(1)[0]),
-            Throws.InvalidOperationException.With.Message.EqualTo("the tool broke"));
+        using IEnumerator<RolloutPrompt> prompts = Prompts(3).ToList().GetEnumerator();
+        IReadOnlyList<RolloutGroup> groups = await session.GenerateAsync(prompts, 3);
+        Assert.That(groups, Has.Count.EqualTo(3).And.All.Property(nameof(RolloutGroup.IsPartial)).False);
+        foreach (RolloutSample sample in groups.SelectMany(group => group.Samples))
+        {
+            bool fails = (int)sample.Prompt.Label! == 1 && sample.Index == 1;
+            Assert.That(sample.Status, Is.EqualTo(fails ? RolloutStatus.Failed : RolloutStatus.Completed));
+            Assert.That(sample.Error, fails
+                ? Is.TypeOf<RolloutException>().With.InnerException.Message.EqualTo("the tool broke")
+                : Is.Null);
+            sample.Validate();
+        }
         Assert.That(engine.Models[0].LeakReport().LiveRequests, Is.Zero);
+    }
+
+    [Test]
+    public async Task Sessions_of_one_model_have_session_ids_of_their_own()
+    {
+        await using Engine engine = await StartAsync(null);
+        using RolloutSession first = new(engine.Models[0], Game()), second = new(engine.Models[0], Game());
+        RolloutGroup[] groups =
+        [
+            await first.RunGroupAsync(Prompts(1)[0]), await second.RunGroupAsync(Prompts(1)[0]),
+            await first.RunGroupAsync(Prompts(1)[0]),
+        ];
+        Assert.That(groups.SelectMany(group => group.Samples).Select(sample => sample.SessionId), Is.Unique);
+        Assert.That(groups[1].Samples[0].Tokens, Is.EqualTo(groups[0].Samples[0].Tokens));
     }
 
     private static void AssertWhole(RolloutSample sample)

@@ -5,11 +5,11 @@ internal sealed class WorkerRig : IDisposable
 {
     private long _requestCount;
 
-    public WorkerRig(int blockCount, int pageSize, SchedulerOptions options)
+    public WorkerRig(int blockCount, int pageSize, SchedulerOptions options, bool runsAhead = false)
     {
         Options = options;
         Domain = new(blockCount, pageSize);
-        Runner = new(new FakeKvMemory(Pool));
+        Runner = new(new FakeKvMemory(Pool), runsAhead);
         KvSpace space = new(Domain, options.QuotaBlocks, options.UsesPrefixCache);
         Worker = new("rig", options, space, Runner, TimeProvider.System);
     }

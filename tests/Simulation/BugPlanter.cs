@@ -5,6 +5,7 @@ internal sealed class BugPlanter(PlantedBug bug, SimulatedCluster cluster, List<
 {
     private readonly HandoffBugPlanter _between = new(bug, cluster, live);
     private readonly UpdateBugPlanter _updates = new(bug, cluster, live);
+    private readonly AheadBugPlanter _ahead = new(bug, cluster, live);
     private KvDomain _domain = cluster.Domains[0];
     private readonly HashSet<Sequence> _retracted = [];
     private bool _done;
@@ -21,6 +22,7 @@ internal sealed class BugPlanter(PlantedBug bug, SimulatedCluster cluster, List<
         _domain = cluster.Domains[_turn++ % cluster.Domains.Count];
         _between.BeforeStep();
         _updates.BeforeStep();
+        _ahead.BeforeStep();
         if (_done)
             return;
         switch (Bug)
@@ -95,8 +97,16 @@ internal sealed class BugPlanter(PlantedBug bug, SimulatedCluster cluster, List<
             (results[0], results[1]) = (results[1], results[0]);
     }
 
+    /// <summary>Workers have been asked to pause.</summary>
+    public void AfterPause()
+    {
+        _updates.AfterPause();
+        _ahead.AfterPause();
+    }
+
     public void OnToken(Sequence sequence)
     {
+        _ahead.OnToken(sequence);
         if (Bug == PlantedBug.TokenAppendedTwice && sequence.OutputCount == 3)
             sequence.Append(sequence.Tokens[^1]);
     }

@@ -6,14 +6,15 @@ namespace PdEngine.Tests;
 /// </summary>
 internal sealed class FakeKvMemory(KvBlockPool pool)
 {
-    /// <summary>Layers below this one are the lower ones: as many as one copy takes.</summary>
-    public const int UpperLayer = 8;
+    public const int LayerCount = 9;
 
-    public const int LayerCount = UpperLayer + 1;
+    /// <summary>Layers below this one are the lower ones: those of all copies but the last.</summary>
+    public const int UpperLayer = 6;
 
     private readonly int[] _lower = new int[pool.BlockCount * pool.PageSize];
     private readonly int[] _upper = new int[pool.BlockCount * pool.PageSize];
     private readonly int[] _copiedGenerations = NewGenerations(pool.BlockCount);
+    private readonly bool[] _started = new bool[pool.BlockCount];
 
     public KvBlockPool Pool { get; } = pool;
 
@@ -30,8 +31,18 @@ internal sealed class FakeKvMemory(KvBlockPool pool)
         return _lower[slot] == _upper[slot] ? _lower[slot] : -1 - _lower[slot];
     }
 
+    /// <summary>A started batch writes a block of a prompt, or is finished.</summary>
+    public void NoteStarted(int block, bool isStarted) => _started[block] = isStarted;
+
+    /// <summary>Copies of blocks before the results of the batch that writes them were there.</summary>
+    public long EarlyCopyCount { get; private set; }
+
     /// <summary>A copy of a block, in its use of now, has begun.</summary>
-    public void MarkCopied(int block) => _copiedGenerations[block] = Pool.Generation(block);
+    public void MarkCopied(int block)
+    {
+        _copiedGenerations[block] = Pool.Generation(block);
+        EarlyCopyCount += _started[block] ? 1 : 0;
+    }
 
     /// <summary>Whether one has.</summary>
     public bool IsCopied(int block) => _copiedGenerations[block] == Pool.Generation(block);
@@ -43,6 +54,13 @@ internal sealed class FakeKvMemory(KvBlockPool pool)
             Array.Copy(source._lower, sourceBlock * size, _lower, block * size, size);
         if (firstLayer + layerCount > UpperLayer)
             Array.Copy(source._upper, sourceBlock * size, _upper, block * size, size);
+    }
+
+    /// <summary>Nothing in it is what anyone has written.</summary>
+    public void Scramble()
+    {
+        Array.Fill(_lower, int.MinValue);
+        Array.Fill(_upper, int.MinValue);
     }
 
     private static int[] NewGenerations(int count)

@@ -2,12 +2,30 @@ namespace PdEngine.Tests;
 
 /// <summary>
 /// A runner whose K and V are the token ids themselves: it writes them into the slots that the block tables
-/// name and derives each row from what it reads back, so that a wrong block anywhere changes the text.
+/// name and derives each row from what it reads back, so that a wrong block anywhere changes the text. Where
+/// it runs ahead it does all that in <see cref="Finish"/>, as late as a device could.
 /// </summary>
-internal sealed class FakeModelRunner(FakeKvMemory memory) : IModelRunner
+internal sealed class FakeModelRunner(FakeKvMemory memory, bool runsAhead = false) : IModelRunner
 {
     private readonly KvBlockPool _pool = memory.Pool;
+    private readonly Queue<StartedWork> _started = [];
+    private int[]? _drawn;
+    private int[]? _before;
     private int _batchEpoch;
+
+    public bool RunsAhead => runsAhead;
+
+    /// <summary>As of a device: K and V of a prompt may be copied from the start of its batch on.</summary>
+    public bool OrdersCopies => runsAhead;
+
+    /// <summary>Batches that are started and not finished.</summary>
+    public int StartedCount => _started.Count;
+
+    /// <summary>Batches that were started while another was.</summary>
+    public long AheadCount { get; private set; }
+
+    /// <summary>Its worker is gone, and has given back what batches still use.</summary>
+    public Func<bool> IsLost { get; set; } = () => false;
 
     /// <summary>Throws in the next step: in Start before anything is written, or in Finish.</summary>
     public RunnerFault NextFault { get; set; }
@@ -31,7 +49,8 @@ internal sealed class FakeModelRunner(FakeKvMemory memory) : IModelRunner
     {
         try
         {
-            Compute(batch);
+            Begin(batch);
+            Write(batch, runsAhead ? Time.Early : Time.Any);
         }
         catch (Exception broken) when (Note(broken))
         {
@@ -43,7 +62,10 @@ internal sealed class FakeModelRunner(FakeKvMemory memory) : IModelRunner
     {
         try
         {
-            ReadRows(batch);
+            if (runsAhead)
+                ComputeLate(batch);
+            else
+                ReadRows(batch);
         }
         catch (Exception broken) when (Note(broken))
         {
@@ -53,6 +75,7 @@ internal sealed class FakeModelRunner(FakeKvMemory memory) : IModelRunner
 
     public void CopyBlock(int source, int target)
     {
+        Check.That(_started.Count == 0);
         Check.That(_pool.ReferenceCount(target) == 1);
         memory.CopyFrom(memory, source, target, 0, FakeKvMemory.LayerCount);
     }
@@ -60,7 +83,11 @@ internal sealed class FakeModelRunner(FakeKvMemory memory) : IModelRunner
     /// <summary>Number of the weights; a bug may give it others than its worker believes.</summary>
     public int Epoch { get; set; }
 
-    public void Use(WeightEpoch epoch) => Epoch = epoch.Number;
+    public void Use(WeightEpoch epoch)
+    {
+        Check.That(_started.Count == 0);
+        Epoch = epoch.Number;
+    }
 
     public void Rest()
     {
@@ -77,11 +104,16 @@ internal sealed class FakeModelRunner(FakeKvMemory memory) : IModelRunner
         return false;
     }
 
-    private void Compute(ForwardBatch batch)
+    private void Begin(ForwardBatch batch)
     {
         Check.That(batch.TokenCount > 0 && batch.Attention.SliceCount > 0);
+        Check.That(_started.Count < (runsAhead ? 2 : 1));
         for (int i = 0; i < batch.Attention.SliceCount; i++)
-            Check.That(batch.Attention.Slices[i].Start == batch.Sequences[i].ComputedCount);
+        {
+            int ahead = batch.TokenIds[batch.Attention.Slices[i].FirstToken] < 0 ? 1 : 0;
+            Check.That(batch.Attention.Slices[i].Start == batch.Sequences[i].ComputedCount + ahead);
+            Check.That(ahead == 0 || _started.Count == 1);
+        }
         StartCount++;
         _batchEpoch = Epoch;
         if (NextFault == RunnerFault.Start)
@@ -91,9 +123,52 @@ internal sealed class FakeModelRunner(FakeKvMemory memory) : IModelRunner
             NextFault = RunnerFault.None;
             OnHang();
         }
+        AheadCount += _started.Count;
+        if (runsAhead)
+            _started.Enqueue(new(batch, memory, Epoch));
         Meanwhile?.Invoke();
+    }
+
+    /// <summary>What a device would have done since the start, all at the last moment.</summary>
+    private void ComputeLate(ForwardBatch batch)
+    {
+        StartedWork work = _started.Dequeue();
+        Check.That(work.Batch == batch);
+        if (!IsLost())
+            work.CheckUntouched(Epoch);
+        _batchEpoch = work.Epoch;
+        int[]? before = _drawn;
+        _drawn = null;
+        if (before is null && batch.TokenIds.ContainsAnyInRange(int.MinValue, -1))
+            throw new BackendException("The fake device had fallen over before.");
+        _before = before;
+        Write(batch, Time.Late);
+        ReadRows(batch);
+        if (_started.Count > 0)
+            _drawn = [.. batch.Samples.Results.ToArray().Select(result => result.Token)];
+    }
+
+    /// <summary>
+    /// Prompts early: what copies them waits for them, on a device. All else as late as may be.
+    /// </summary>
+    private void Write(ForwardBatch batch, Time time)
+    {
         for (int i = 0; i < batch.Attention.SliceCount; i++)
-            Write(batch, batch.Attention.Slices[i]);
+        {
+            AttentionSlice slice = batch.Attention.Slices[i];
+            bool isEarly = batch.Sequences[i].Phase == SequencePhase.Prefilling
+                && batch.TokenIds[slice.FirstToken] >= 0;
+            if (time == Time.Any || isEarly == (time == Time.Early))
+                Write(batch, slice);
+            if (isEarly && time != Time.Any)
+                Note(batch, slice, time == Time.Early);
+        }
+    }
+
+    private void Note(ForwardBatch batch, AttentionSlice slice, bool isStarted)
+    {
+        for (int position = slice.Start; position < slice.Start + slice.QueryCount; position++)
+            memory.NoteStarted(Block(batch, slice, position), isStarted);
     }
 
     private void ReadRows(ForwardBatch batch)
@@ -125,6 +200,8 @@ internal sealed class FakeModelRunner(FakeKvMemory memory) : IModelRunner
             if (Planter?.SkipsWrite(slice, position) == true)
                 continue;
             int token = batch.TokenIds[slice.FirstToken + i];
+            if (token < 0)
+                token = _before![-1 - token];
             memory.Write(block, position % _pool.PageSize, FakeModel.Kv(token, _batchEpoch));
         }
     }
@@ -155,15 +232,30 @@ internal sealed class FakeModelRunner(FakeKvMemory memory) : IModelRunner
         bool draws = Planter?.Bug == PlantedBug.SuppressedDrawn;
         samples.Results[index] = FakeModel.Sample(
             FakeModel.Fold(context, Epoch), row,
-            forgets ? [] : samples.History.Slice(row.FirstHistory, row.HistoryCount),
+            forgets ? [] : Known(samples.History.Slice(row.FirstHistory, row.HistoryCount)),
             samples.BiasIds.Slice(row.FirstBias, row.BiasCount),
             samples.BiasValues.Slice(row.FirstBias, row.BiasCount),
             draws ? [] : samples.Suppressed.Slice(row.FirstSuppressed, row.SuppressedCount),
             samples.Tops.Slice(row.FirstTop, row.TopCount));
     }
 
+    /// <summary>The last token may be one that the batch before has drawn.</summary>
+    private ReadOnlySpan<int> Known(ReadOnlySpan<int> history)
+    {
+        if (history.Length == 0 || history[^1] >= 0)
+            return history;
+        return (int[])[.. history[..^1], _before![-1 - history[^1]]];
+    }
+
     private int Block(ForwardBatch batch, AttentionSlice slice, int position) =>
         batch.Attention.Blocks[slice.FirstBlock + (position / _pool.PageSize)];
+
+    private enum Time
+    {
+        Any,
+        Early,
+        Late,
+    }
 }
 
 /// <summary>Where a runner fails.</summary>

@@ -48,4 +48,13 @@ internal enum Happening
     ScoredAnew,
     SteppedMeanwhile,
     Slept,
+
+    /// <summary>All KV memory was given back while sequences waited.</summary>
+    Vacated,
+
+    /// <summary>A sequence stopped that a started batch had: what that one drew was dropped.</summary>
+    StoppedLate,
+
+    /// <summary>A sequence was to be aborted while a started batch had it.</summary>
+    AbortedLate,
 }

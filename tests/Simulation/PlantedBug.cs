@@ -49,4 +49,9 @@ public enum PlantedBug
     RequestLostAtPause,
     PauseIgnored,
     ScoresKeptAcrossVersions,
+    ReleasedWhileStarted,
+    ExtraTokenKept,
+    TokenOfAnotherRow,
+    WeightsSwappedUnderBatch,
+    BlockRewrittenUnderBatch,
 }

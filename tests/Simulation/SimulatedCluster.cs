@@ -12,6 +12,7 @@ internal sealed class SimulatedCluster : IDisposable
     private readonly TimeProvider _clock;
     private readonly List<FakeModelRunner> _runners = [];
     private readonly List<Worker> _made = [];
+    private readonly List<FakeModelRunner> _ran = [];
     private readonly HashSet<Worker> _stepping = [];
     private readonly HashSet<Worker> _asleep = [];
     private int _failedCopyCount;
@@ -129,9 +130,30 @@ internal sealed class SimulatedCluster : IDisposable
             tally.Count(worker.Snapshot());
         for (int i = 0; i < _failedCopyCount; i++)
             tally.Count(Happening.CopyFailed);
+        foreach (FakeModelRunner runner in _ran)
+            tally.CountAhead(runner.AheadCount);
+        foreach (FakeKvMemory memory in Memories)
+            tally.CountEarlyCopies(memory.EarlyCopyCount);
+    }
+
+    /// <summary>
+    /// The memory of every block is given back, and comes again with anything in it; no sequence holds any.
+    /// </summary>
+    public void Vacate()
+    {
+        foreach (KvDomain domain in Domains)
+        {
+            domain.Cache.Flush();
+            Check.That(domain.Pool.UsedCount == 0);
+        }
+        foreach (FakeKvMemory memory in Memories)
+            memory.Scramble();
     }
 
     public FakeModelRunner Runner(int number) => _runners[number];
+
+    /// <summary>Where a worker's K and V lie.</summary>
+    public FakeKvMemory Memory(int number) => Memories[_setup.Workers[number].Domain];
 
     /// <summary>
     /// Lets a worker's next step hang: it is given up while the step is being computed.
@@ -183,7 +205,7 @@ internal sealed class SimulatedCluster : IDisposable
     private (Worker, IDisposable) Make(WorkerSlot slot)
     {
         SimulatedWorker worker = _setup.Workers[slot.Number];
-        FakeModelRunner runner = new(Memories[worker.Domain])
+        FakeModelRunner runner = new(Memories[worker.Domain], _setup.RunsAhead)
         {
             Planter = Planter,
             Meanwhile = () => Meanwhile?.Invoke(),
@@ -195,6 +217,8 @@ internal sealed class SimulatedCluster : IDisposable
         KvSpace space = new(
             Domains[worker.Domain], worker.Options.QuotaBlocks, worker.Options.UsesPrefixCache);
         Worker made = new(slot.Name, worker.Options, space, runner, _clock, Router.Rescue, Swap.Current);
+        runner.IsLost = () => made.IsDead || made.IsAbandoned;
+        _ran.Add(runner);
         runner.Use(Swap.Current);
         if (Planter?.StartsWithOldWeights == true && runner.Epoch > 0)
             runner.Epoch--;

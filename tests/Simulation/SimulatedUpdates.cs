@@ -10,7 +10,7 @@ internal sealed class SimulatedUpdates(
     private Task _running = Task.CompletedTask;
     private bool _isHeld;
 
-    public UpdateBugPlanter? Planter { get; set; }
+    public BugPlanter? Planter { get; set; }
 
     /// <summary>Workers are paused, or about to be.</summary>
     public bool IsBusy => _isHeld || !_running.IsCompleted;
@@ -66,11 +66,11 @@ internal sealed class SimulatedUpdates(
         await PauseAsync(mode).ConfigureAwait(false);
         foreach (SimulatedCall call in live)
             call.NoteComputed(Swap.Current.Number);
-        Planter?.BeforeSwap();
+        Planter?.Updates.BeforeSwap();
         Task swapped = Swap.SwapAsync(Next());
-        Planter?.AfterSwap();
+        Planter?.Updates.AfterSwap();
         await swapped.ConfigureAwait(false);
-        Planter?.BeforeContinue();
+        Planter?.Updates.BeforeContinue();
         tally.Count(Happening.Updated);
         if (!_isHeld)
             await Swap.ContinueAsync().ConfigureAwait(false);
@@ -80,6 +80,10 @@ internal sealed class SimulatedUpdates(
     {
         _isHeld = true;
         await PauseAsync(mode).ConfigureAwait(false);
+        if (mode == PauseMode.InPlace || !setup.Chance(2))
+            return;
+        cluster.Vacate();
+        tally.Count(Happening.Vacated);
     }
 
     private async Task GoOnAsync()

@@ -28,9 +28,9 @@ internal sealed class Simulation
     private int _openedCount;
     private int _turnsLeft;
 
-    public Simulation(int seed, SimulationTally tally, PlantedBug bug = PlantedBug.None)
+    public Simulation(int seed, SimulationTally tally, bool runsAhead, PlantedBug bug = PlantedBug.None)
     {
-        _setup = new(seed);
+        _setup = new(seed, runsAhead);
         _tally = tally;
         _cluster = new(_setup, new StepClock(this)) { Meanwhile = Meanwhile };
         _watch = new(_setup, _cluster, tally);
@@ -38,7 +38,7 @@ internal sealed class Simulation
             _cluster.Plant(_planter = new(bug, _cluster, _live));
         _updates = new(_setup, _cluster, _live, tally, Abort)
         {
-            Planter = _planter?.Updates, OnPaused = BeginAgain,
+            Planter = _planter, OnPaused = BeginAgain,
         };
         _order = [.. Enumerable.Range(0, _cluster.Slots.Count)];
         _turnsLeft = _setup.CallCount;
@@ -105,7 +105,7 @@ internal sealed class Simulation
         {
             SimulatedCall call = _live[i];
             Check.That(call.IsFinished || !call.AbortPosted
-                || StepCount - call.AbortStep < (_setup.IsSingle ? 1 : AbortRounds * 4));
+                || StepCount - call.AbortStep < (_setup.IsSingle ? StepsLate : AbortRounds * 4));
             if (!call.IsFinished)
                 continue;
             _live.RemoveAt(i);
@@ -381,13 +381,16 @@ internal sealed class Simulation
         if (!_setup.IsSingle)
             return;
         foreach (SimulatedCall call in _live)
-            Check.That(call.StepsWithoutToken(StepCount - _pausedRounds) <= 2);
+            Check.That(call.StepsWithoutToken(StepCount - _pausedRounds) <= 1 + StepsLate);
         WorkerSnapshot snapshot = _cluster.Slots[0].Worker.Snapshot();
         if (snapshot.PrefillingCount == 0 || snapshot.PrefillTokenCount != _prefillTokenCount)
             _prefillStep = StepCount - _pausedRounds;
         _prefillTokenCount = snapshot.PrefillTokenCount;
         Check.That(StepCount - _pausedRounds - _prefillStep <= 2);
     }
+
+    /// <summary>Steps in which a result, or an abort, must have reached its sequence.</summary>
+    private int StepsLate => _setup.RunsAhead ? 2 : 1;
 
     /// <summary>Time is the count of steps.</summary>
     private sealed class StepClock(Simulation simulation) : TimeProvider

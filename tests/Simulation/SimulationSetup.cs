@@ -7,9 +7,12 @@ internal sealed class SimulationSetup
     private readonly int[] _sharedTokens;
     private long _requestCount;
 
-    public SimulationSetup(int seed)
+    /// <param name="seed">Of everything.</param>
+    /// <param name="runsAhead">Workers start a batch before they apply the one before.</param>
+    public SimulationSetup(int seed, bool runsAhead)
     {
         Seed = seed;
+        RunsAhead = runsAhead;
         _random = new(seed);
         PageSize = 1 << _random.Next(0, 5);
         IsCrowded = Chance(3);
@@ -44,6 +47,8 @@ internal sealed class SimulationSetup
     }
 
     public int Seed { get; }
+
+    public bool RunsAhead { get; }
 
     public int PageSize { get; }
 

@@ -76,6 +76,16 @@ internal sealed class SimulationTally
 
     public void CountPause(PauseMode mode, SequencePhase phase) => _pauses[((int)mode * 5) + (int)phase]++;
 
+    /// <summary>Batches that were started before the results of the one before were there.</summary>
+    public long AheadCount { get; private set; }
+
+    /// <summary>Blocks that were copied before the results of their batch were there.</summary>
+    public long EarlyCopyCount { get; private set; }
+
+    public void CountEarlyCopies(long count) => EarlyCopyCount += count;
+
+    public void CountAhead(long batchCount) => AheadCount += batchCount;
+
     public void CountAbort(SequencePhase phase) => _aborts[(int)phase]++;
 
     public void CountKill(SequencePhase phase) => _kills[(int)phase]++;
@@ -114,7 +124,7 @@ internal sealed class SimulationTally
         $"{SequenceCount} sequences in {StepCount} steps; {RetractionCount} retractions "
         + $"({RetractedPrefillCount} while prefilling, {RetractedScoreCount} with scores), "
         + $"{FailureCount} failed batches, {ForkCount} forks, "
-        + $"{CachedTokenCount} cached tokens, {RefusedCount} refused, "
+        + $"{CachedTokenCount} cached tokens, {AheadCount} batches ahead, {RefusedCount} refused, "
         + $"{QueueFullCount} times full, "
         + $"aborted queued {_aborts[0]}, prefilling {_aborts[1]}, handing off {_aborts[2]}, "
         + $"decoding {_aborts[3]}; local {_paths[0]}, handoff {_paths[1]}, copy {_paths[2]}; "

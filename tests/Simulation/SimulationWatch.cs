@@ -39,6 +39,7 @@ internal sealed class SimulationWatch(
                 || sequence.ComputedCount > seen.ComputedCount;
             CountRetraction(sequence, seen);
             CountCancellation(sequence, seen);
+            CountLate(sequence, seen);
             if (sequence.Phase == SequencePhase.Prefilling && seen.Phase == SequencePhase.Queued)
                 CountAdmission(sequence);
             if (sequence.Pd.Reason == PdReasons.DecodeWorkerFailed && seen.Reason != sequence.Pd.Reason)
@@ -249,6 +250,13 @@ internal sealed class SimulationWatch(
         });
     }
 
+    private void CountLate(Sequence sequence, Seen seen)
+    {
+        if (sequence.Ending is { } reason && !seen.EndsLate)
+            tally.Count(reason == FinishReason.Abort ? Happening.AbortedLate : Happening.StoppedLate);
+        seen.EndsLate = sequence.Ending is not null;
+    }
+
     private HandoffStage StageOf(Sequence sequence)
     {
         if (sequence.Phase == SequencePhase.HandingOff)
@@ -308,6 +316,9 @@ internal sealed class SimulationWatch(
 
         /// <summary>Steps of its worker in which nothing of it was computed.</summary>
         public int IdleSteps { get; set; }
+
+        /// <summary>A started batch has it, though it is to end.</summary>
+        public bool EndsLate { get; set; }
 
         public SequencePhase WaitPhase { get; set; } = SequencePhase.Finished;
 

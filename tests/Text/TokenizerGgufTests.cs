@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using PdEngine.Host;
 
 namespace PdEngine.Tests;
 
@@ -41,6 +42,25 @@ public sealed class TokenizerGgufTests
             Assert.That(scored.Decode(scored.Encode(text)), Is.EqualTo(text), $"round {round}");
         }
         Assert.That(scored.Encode("the", addSpecialTokens: true)[0], Is.EqualTo(1));
+    }
+
+    [TestCase("qwen2")]
+    [TestCase("llama-bpe")]
+    [TestCase("gpt-2")]
+    [TestCase("smollm")]
+    [TestCase("deepseek-v3")]
+    [TestCase("gpt-4o")]
+    [TestCase("SentencePiece")]
+    public void What_is_written_as_files_reads_the_same(string kind)
+    {
+        GgufVocabulary vocabulary = kind == "SentencePiece" ? SentencePiece(addBos: true) : ByteLevel(kind);
+        Tokenizer wanted = Tokenizer.FromGguf(vocabulary);
+        Tokenizer made = Tokenizer.Parse(TokenizerFileWriter.Tokenizer(vocabulary),
+            TokenizerFileWriter.Config(vocabulary), "written");
+        Assert.That(TokenizerProof.FirstDifference(wanted, made), Is.Null);
+        Assert.That((made.BosToken, made.EosToken), Is.EqualTo((wanted.BosToken, wanted.EosToken)));
+        GgufVocabulary other = vocabulary with { Tokens = [.. vocabulary.Tokens[..^1], "<other>"] };
+        Assert.That(TokenizerProof.FirstDifference(wanted, Tokenizer.FromGguf(other)), Is.Not.Null);
     }
 
     [Test]

@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using PdEngine.Host;
 
 namespace PdEngine.Tests;
 
@@ -45,6 +46,27 @@ public sealed class TokenizerGoldenTests
         });
     }
 
+    [TestCase("qwen3", "qwen2")]
+    [TestCase("llama3_1", "llama-bpe")]
+    [TestCase("deepseek_v3", "deepseek-v3")]
+    [TestCase("gptoss", "gpt-4o")]
+    [TestCase("gpt2", "gpt-2")]
+    [TestCase("llama2", null)]
+    [TestCase("smollm-like", null)]
+    public void Gguf_lists_say_a_real_tokenizer_or_are_left_out(string name, string? pre)
+    {
+        using JsonDocument golden = Open($"{name}.json");
+        (byte[] json, string path) = ContentOf(golden.RootElement);
+        Tokenizer tokenizer = Tokenizer.Parse(json, null, path);
+        GgufVocabulary? lists = GgufVocabularies.Make(path, json, tokenizer, tokenizer.VocabularySize + 3);
+        Assert.That(lists?.Pre, Is.EqualTo(pre));
+        if (lists is null)
+            return;
+        byte[] written = TokenizerFileWriter.Tokenizer(lists), config = TokenizerFileWriter.Config(lists);
+        Tokenizer back = Tokenizer.Parse(written, config, "written");
+        Assert.That(TokenizerProof.FirstDifference(tokenizer, back), Is.Null);
+    }
+
     private static void CheckVariants(JsonElement root, Tokenizer tokenizer, string[] texts)
     {
         foreach (JsonElement row in root.GetProperty("encode_with_special").EnumerateArray())
@@ -84,6 +106,13 @@ public sealed class TokenizerGoldenTests
     /// <summary>The tokenizer that a golden was made with, found through the package that it names.</summary>
     internal static Tokenizer Load(JsonElement golden)
     {
+        (byte[] json, string path) = ContentOf(golden);
+        // Parsed without the config beside it, as the reference was.
+        return Tokenizer.Parse(json, null, path);
+    }
+
+    private static (byte[] Json, string Path) ContentOf(JsonElement golden)
+    {
         string source = golden.GetProperty("source").GetString()!;
         int at = source.LastIndexOf('@');
         (string package, string version) = (source[..at], source[(at + 1)..]);
@@ -93,15 +122,14 @@ public sealed class TokenizerGoldenTests
         {
             byte[] json = File.ReadAllBytes(TestFiles.Npm(package, version, file));
             Assert.That(Sha256(json), Is.EqualTo(sha256), $"{source} is not what the golden was made with");
-            // Parsed without the config beside it, as the reference was.
-            return Tokenizer.Parse(json, null, file);
+            return (json, file);
         }
         string encoder = File.ReadAllText(TestFiles.Npm(package, version, "encoder.json"));
         string merges = File.ReadAllText(TestFiles.Npm(package, version, "vocab.bpe"));
         byte[][] built = [Gpt2Json(encoder, merges, smollm: false), Gpt2Json(encoder, merges, smollm: true)];
         byte[]? match = built.FirstOrDefault(json => Sha256(json) == sha256);
         Assert.That(match, Is.Not.Null, $"no tokenizer.json built from {source} has the golden's sha256");
-        return Tokenizer.Parse(match!, null, source);
+        return (match!, source);
     }
 
     private static string Sha256(byte[] content) => Convert.ToHexStringLower(SHA256.HashData(content));

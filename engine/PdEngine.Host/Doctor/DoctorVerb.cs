@@ -20,10 +20,13 @@ internal sealed class DoctorVerb
     public static Command Create()
     {
         DoctorVerb verb = new();
-        Command command = new(Name,
-            "Says what this machine can do: instruction sets and which of them is taken, cores, memory, "
-            + "limits as measured now, GPUs and their libraries, and what is missing with what to do. Exit "
-            + "code 0 where native kernels can compute, else 1.");
+        Verb command = new(Name, "Says what this machine can do, and what is missing with what to do.")
+        {
+            Details = "It looks at instruction sets and which of them is taken, cores, memory, limits as "
+                + "measured now, GPUs and their libraries. Exit code 0 where native kernels can compute, "
+                + "else 1.",
+            Examples = ["pdengine doctor", "pdengine doctor --quick --json"],
+        };
         command.Options.Add(verb._quick);
         command.Options.Add(verb._json);
         command.Options.Add(verb._driver);

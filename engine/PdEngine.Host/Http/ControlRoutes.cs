@@ -57,6 +57,7 @@ internal static class ControlRoutes
     public static async Task ContinueAsync(HttpCall call)
     {
         await call.ReadObjectAsync().ConfigureAwait(false);
+        call.Server.Spoilt.ThrowIfSpoilt(call.Model);
         await call.Model.ContinueAsync().ConfigureAwait(false);
         await WriteStatusAsync(call, "The service goes on.").ConfigureAwait(false);
     }

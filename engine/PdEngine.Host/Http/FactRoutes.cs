@@ -107,7 +107,7 @@ internal static class FactRoutes
         json.WriteEndObject();
     }
 
-    private static string Version => typeof(FactRoutes).Assembly.GetName().Version?.ToString(3) ?? "0";
+    public static string Version => typeof(FactRoutes).Assembly.GetName().Version?.ToString(3) ?? "0";
 
     private static ServedModel? ServiceOf(HttpCall call) =>
         call.Server.Plan?.Models.FirstOrDefault(service => service.Name == call.Model.Name);

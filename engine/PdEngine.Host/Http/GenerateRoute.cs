@@ -60,13 +60,16 @@ internal static class GenerateRoute
         AnswerWriter writer = new(call.Model.Tokenizer);
         await StreamEach.RunAsync(samples, async sample =>
         {
+            using PaceTurn turn = call.Server.Pace.Join(sample.Stream.Completion);
             StreamedAnswer answer = new(sample, writer, sendsDeltas);
             await foreach (TokenChunk chunk in sample.Stream.ConfigureAwait(false))
             {
                 answer.Add(chunk);
                 // What is left goes with the reason for the end.
-                if (!sample.Stream.Completion.IsCompleted)
-                    await events.SendAsync(answer.Write).ConfigureAwait(false);
+                if (sample.Stream.Completion.IsCompleted)
+                    continue;
+                await events.SendAsync(answer.Write).ConfigureAwait(false);
+                await turn.NextAsync().ConfigureAwait(false);
             }
             Generation generation = await sample.Stream.Completion.ConfigureAwait(false);
             await events.SendAsync(json =>

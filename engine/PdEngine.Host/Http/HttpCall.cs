@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Diagnostics;
 using System.Text.Json;
 using Microsoft.AspNetCore.Http;
 
@@ -22,6 +23,9 @@ internal sealed class HttpCall(HttpContext context, HttpServer server, Access ac
 
     /// <summary>What the caller may do.</summary>
     public Access Access => access;
+
+    /// <summary>The caller's span, where it names one.</summary>
+    public ActivityContext? TraceParent { get; } = Host.TraceParent.Of(context.Request);
 
     /// <summary>The client has gone.</summary>
     public CancellationToken Gone => context.RequestAborted;
@@ -82,7 +86,8 @@ internal sealed class HttpCall(HttpContext context, HttpServer server, Access ac
         },
         success ? 200 : 400);
 
-    private async Task WriteBytesAsync(ReadOnlyMemory<byte> bytes, string type, int status)
+    /// <summary>Answers with bytes, which stay as they are.</summary>
+    public async Task WriteBytesAsync(ReadOnlyMemory<byte> bytes, string type, int status)
     {
         HttpResponse response = context.Response;
         response.StatusCode = status;

@@ -37,7 +37,9 @@ internal sealed class HttpServer : IAsyncDisposable
         _rules = new(options, Sessions);
         Log = new(options, Clock);
         Totals = new(engine.Models.Select(model => model.Name));
-        Loans = new(engine.Models);
+        Loans = new(engine.Models, Buckets);
+        Pace = new(Clock, Environment.ProcessorCount);
+        Page = new(this, Clock);
         DefaultModel = engine.Models.FirstOrDefault(model => model.TakesUpdates) ?? engine.Models[0];
         _routes = new(engine.Models.Select(model => model.Name));
         _app = Build(options);
@@ -63,11 +65,22 @@ internal sealed class HttpServer : IAsyncDisposable
 
     public MemoryLoans Loans { get; }
 
+    /// <summary>Parts of weights that are not whole yet.</summary>
+    public WeightBuckets Buckets { get; } = new();
+
+    public EventPace Pace { get; }
+
+    /// <summary>What the page at / shows.</summary>
+    public PageState Page { get; }
+
     /// <summary>Weights in a body take much memory: one at a time.</summary>
     public SemaphoreSlim WeightsTurn { get; } = new(1, 1);
 
     /// <summary>Checksums that were taken to be compared with, by service.</summary>
     public WeightSnapshots Snapshots { get; } = new();
+
+    /// <summary>Services whose weights were spoilt on purpose.</summary>
+    public SpoiltWeights Spoilt { get; } = new();
 
     public IReadOnlyList<EngineModel> Models => _engine.Models;
 
@@ -145,13 +158,17 @@ internal sealed class HttpServer : IAsyncDisposable
         if (Directory.Exists(path))
             return path;
         return File.Exists(path) ? Path.GetDirectoryName(path)! : throw new OptionsException(
-            "--weights-root", $"model '{PathOf(model)}' lies in no folder; start the server with a folder");
+            "--weights-root", $"model '{PathOf(model)}' lies in no folder, so that there is none to read "
+            + "weights from; start the server with --weights-root FOLDER, or send them to "
+            + "/update_weights_from_tensor");
     }
 
     public async ValueTask DisposeAsync()
     {
         await _app.DisposeAsync().ConfigureAwait(false);
+        Page.Dispose();
         Totals.Dispose();
+        Pace.Dispose();
         _empty.Dispose();
         WeightsTurn.Dispose();
     }

@@ -4,7 +4,7 @@ namespace PdEngine.Host;
 /// Which memory each service has on loan. Callers take it back part by part; a service goes on once all of
 /// it is back.
 /// </summary>
-internal sealed class MemoryLoans(IEnumerable<EngineModel> models)
+internal sealed class MemoryLoans(IEnumerable<EngineModel> models, WeightBuckets buckets)
 {
     private readonly Dictionary<EngineModel, Loan> _loans =
         models.ToDictionary(model => model, _ => new Loan());
@@ -20,6 +20,8 @@ internal sealed class MemoryLoans(IEnumerable<EngineModel> models)
             if (what != LoanedMemory.None)
                 await model.ReleaseMemoryAsync(what).ConfigureAwait(false);
             loan.Away.UnionWith(tags);
+            if (what.HasFlag(LoanedMemory.Weights))
+                buckets.Drop(model);
         }
         finally
         {
@@ -37,7 +39,15 @@ internal sealed class MemoryLoans(IEnumerable<EngineModel> models)
             // Graphs are none of the memory that the service waits for.
             bool wasAway = loan.Away.Any(MemoryTags.IsMemory);
             if (wasAway && !left.Any(MemoryTags.IsMemory))
+            {
+                if (buckets.StateOf(model) is { } state)
+                {
+                    throw new WeightUpdateException(
+                        $"{state}: push the rest before the service resumes, or release the weights again to "
+                        + "begin anew");
+                }
                 await model.ResumeMemoryAsync().ConfigureAwait(false);
+            }
             loan.Away.Clear();
             loan.Away.UnionWith(left);
         }

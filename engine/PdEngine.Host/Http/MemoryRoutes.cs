@@ -16,6 +16,7 @@ internal static class MemoryRoutes
     {
         JsonElement body = await call.ReadObjectAsync().ConfigureAwait(false);
         await call.Server.Loans.ResumeAsync(call.Model, MemoryTags.Read(body)).ConfigureAwait(false);
+        await call.Server.Spoilt.HoldAsync(call.Model).ConfigureAwait(false);
         await call.WriteOutcomeAsync("The memory is back.").ConfigureAwait(false);
     }
 }

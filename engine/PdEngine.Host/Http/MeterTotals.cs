@@ -10,8 +10,7 @@ namespace PdEngine.Host;
 internal sealed class MeterTotals : IDisposable
 {
     /// <summary>Upper bounds in seconds; one more counts all.</summary>
-    public static readonly double[] BoundsSeconds =
-        [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 500];
+    public static readonly double[] BoundsSeconds = [.. EngineInstruments.BoundsSeconds];
 
     private readonly MeterListener _listener = new();
     private readonly ConcurrentDictionary<(string Name, string Labels), Series> _series = new();

@@ -48,8 +48,6 @@ internal sealed class RouteTable(IEnumerable<string> services)
     {
         Dictionary<string, Route> routes = new(StringComparer.Ordinal)
         {
-            ["/"] = Route.Get(PageRoutes.PageAsync, Access.Open),
-            ["/login"] = Route.Post(PageRoutes.LogInAsync, Access.Open),
             ["/health"] = Route.Get(HealthRoutes.HealthAsync, Access.Open),
             ["/health_generate"] = Route.Get(HealthRoutes.GenerateAsync),
             ["/generate"] = Route.Work(GenerateRoute.AnswerAsync),
@@ -79,6 +77,7 @@ internal sealed class RouteTable(IEnumerable<string> services)
             ["/metrics"] = Route.Get(MetricsRoute.AnswerAsync),
             ["/v1/completions"] = Route.Work(CompletionRoute.AnswerAsync),
         };
+        PageRoutes.AddTo(routes);
         routes["/get_server_info"] = routes["/server_info"];
         routes["/get_model_info"] = routes["/model_info"];
         routes["/weight_version"] = routes["/get_weight_version"];

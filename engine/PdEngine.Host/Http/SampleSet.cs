@@ -50,6 +50,7 @@ internal sealed class SampleSet : IDisposable
         _deadline.Dispose();
         foreach (Sample sample in _samples)
             _call.Server.Live.Remove(sample);
+        _call.Server.Log.Made(_call.Context, _samples);
     }
 
     private static List<Sample> Submit(HttpCall call, IReadOnlyList<GenerateBody> bodies, bool isList)
@@ -84,7 +85,10 @@ internal sealed class SampleSet : IDisposable
                 ? unchecked(given + (ulong)i)
                 : SeedHash.Of(call.Server.Options.Seed, ordinal, (ulong)i);
             TokenStream stream = call.Model.Stream(
-                body.Request with { Sampling = sampling with { SamplingSeed = seed } });
+                body.Request with
+                {
+                    Sampling = sampling with { SamplingSeed = seed }, TraceParent = call.TraceParent,
+                });
             string name = body.SampleCount > 1 ? $"{requestName}-{i}" : requestName;
             Sample sample = new(requestName, name, body, stream, isList ? samples.Count : null);
             call.Server.Live.Add(sample);

@@ -44,11 +44,17 @@ internal sealed record ServeOptions
     /// <summary>What <c>/health_generate</c> waits for its token.</summary>
     public TimeSpan HealthTimeout { get; init; } = TimeSpan.FromSeconds(20);
 
-    /// <summary>A line of JSON for each request.</summary>
+    /// <summary>A line for each request.</summary>
     public bool LogsRequests { get; init; }
 
     /// <summary>These lines have the request's body too.</summary>
     public bool LogsPrompts { get; init; }
+
+    /// <summary>What these lines look like.</summary>
+    public LogFormat LogFormat { get; init; }
+
+    /// <summary>Spans and metrics for a collector; null exports nothing.</summary>
+    public OtlpOptions? Otlp { get; init; }
 
     /// <summary>Where log lines go.</summary>
     public TextWriter Log { get; init; } = TextWriter.Null;

@@ -16,9 +16,13 @@ internal static class WeightRoutes
         string folder = WeightFolders.Resolve(given, call.Server.WeightsRootOf(call.Model));
         using WeightUpdate update = WeightUpdate.FromFolder(folder, VersionOf(body));
         await ApplyAsync(call, body, update).ConfigureAwait(false);
+        call.Server.Buckets.Drop(call.Model);
     }
 
-    /// <summary>Tensors that are not among those given stay as they are.</summary>
+    /// <summary>
+    /// Tensors that are not among those given stay as they are; where the weights have been given back,
+    /// bodies are held until they have all.
+    /// </summary>
     public static async Task FromTensorAsync(HttpCall call)
     {
         await call.Server.WeightsTurn.WaitAsync(call.Gone).ConfigureAwait(false);
@@ -26,9 +30,20 @@ internal static class WeightRoutes
         {
             JsonElement body = await call.ReadObjectAsync().ConfigureAwait(false);
             CheckLoadFormat(body);
-            using WeightUpdate update = WeightUpdate.FromSafetensors(
-                TensorFiles(body), VersionOf(body), isPartial: true);
+            WeightBuckets buckets = call.Server.Buckets;
+            ReadOnlyMemory<byte>[] files = buckets.With(call.Model, TensorFiles(body));
+            using WeightUpdate update =
+                WeightUpdate.FromSafetensors(files, VersionOf(body), isPartial: true);
+            IReadOnlyList<string> missing =
+                await call.Model.MissingTensorsAsync(update).ConfigureAwait(false);
+            if (missing.Count > 0)
+            {
+                buckets.Hold(call.Model, files, update.Names.Count, missing);
+                await WriteHeldAsync(call, buckets.StateOf(call.Model)!).ConfigureAwait(false);
+                return;
+            }
             await ApplyAsync(call, body, update).ConfigureAwait(false);
+            buckets.Drop(call.Model);
         }
         finally
         {
@@ -56,10 +71,17 @@ internal static class WeightRoutes
     {
         JsonElement body = await call.ReadObjectAsync().ConfigureAwait(false);
         string action = Fields.String(body, "action") ?? "checksum";
+        if (action == "reset_tensors")
+        {
+            await call.Server.Spoilt.SpoilAsync(call.Model).ConfigureAwait(false);
+            await call.WriteOutcomeAsync("Every tensor has other values, and the service is paused until new "
+                + "weights come.").ConfigureAwait(false);
+            return;
+        }
         if (action is not ("snapshot" or "compare" or "checksum"))
         {
             throw HttpRefusal.Bad("action", $"'{Fields.Short(action)}' is none of snapshot, compare, "
-                + "checksum; present weights are never spoilt on purpose");
+                + "checksum, reset_tensors");
         }
         IReadOnlyDictionary<string, string> sums =
             await call.Model.WeightChecksumsAsync().ConfigureAwait(false);
@@ -84,6 +106,7 @@ internal static class WeightRoutes
         bool aborts = Fields.Boolean(body, "abort_all_requests") ?? false;
         WeightUpdateReport report = await call.Model.UpdateWeightsAsync(
             update, new WeightUpdateOptions { Mode = aborts ? PauseMode.Abort : null }).ConfigureAwait(false);
+        await call.Server.Spoilt.MendAsync(call.Model, isWhole: !update.IsPartial).ConfigureAwait(false);
         await call.WriteAsync(json =>
         {
             json.WriteStartObject();
@@ -96,6 +119,16 @@ internal static class WeightRoutes
             json.WriteEndObject();
         }).ConfigureAwait(false);
     }
+
+    private static Task WriteHeldAsync(HttpCall call, string state) => call.WriteAsync(json =>
+    {
+        json.WriteStartObject();
+        json.WriteBoolean("success", true);
+        json.WriteString("message", $"{state}: they are held until all are here.");
+        json.WriteString("weight_version", call.Model.WeightVersion);
+        json.WriteNumber("num_paused_requests", 0);
+        json.WriteEndObject();
+    });
 
     private static ReadOnlyMemory<byte>[] TensorFiles(JsonElement body)
     {

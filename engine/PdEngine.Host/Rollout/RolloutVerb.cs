@@ -39,11 +39,17 @@ internal sealed class RolloutVerb
     public static Command Create()
     {
         RolloutVerb verb = new();
-        Command command = new("rollout",
-            "Lets a model play against an environment over several turns, as an RL trainer would: shows "
-            + "which worker computed and which decoded what, then rewards, speeds, and that scoring anew "
-            + "gives the very log-probs. Without flags: pd-tiny on one prefill and one decode worker, and "
-            + "every turn is handed over (--disaggregate always).");
+        Verb command = new("rollout", "Lets a model play against an environment, as an RL trainer would.")
+        {
+            Details = "Shows which worker computed and which decoded what, then rewards, speeds, and that "
+                + "scoring anew gives the very log-probs. Without flags: pd-tiny on one prefill and one "
+                + "decode worker, and every turn is handed over (--disaggregate always).",
+            Examples =
+            [
+                "pdengine rollout",
+                "pdengine rollout --env arithmetic --samples 16 --json samples.jsonl",
+            ],
+        };
         command.Options.Add(verb._environment);
         command.Options.Add(verb._samples);
         verb._output.AddTo(command);

@@ -56,6 +56,10 @@ internal sealed class BenchFlags(int defaultRepeats, bool hasPeer = true)
     /// <inheritdoc cref="BenchOutput.CheckJson"/>
     public void CheckJson(ParseResult parsed) => _output.CheckJson(parsed);
 
+    /// <inheritdoc cref="BenchOutput.Report"/>
+    public int Report(ParseResult parsed, Action<IAnsiConsole> print, Action<Stream> write) =>
+        _output.Report(parsed, print, write);
+
     /// <inheritdoc cref="BenchOutput.WriteJson"/>
     public void WriteJson(ParseResult parsed, Action<Stream> write) => _output.WriteJson(parsed, write);
 

@@ -8,13 +8,6 @@ namespace PdEngine.Host;
 /// </summary>
 internal sealed class BenchForeignVerb
 {
-    private readonly Option<string?> _shape = new("--shape")
-    {
-        Description = $"Random weights of a real shape: {string.Join(", ", RandomModel.Shapes)}; absent: "
-            + "smollm2-135m.",
-        HelpName = "NAME",
-    };
-
     private readonly Option<string> _rows = new("--rows")
     {
         Description = "As bench model takes them.",
@@ -29,20 +22,20 @@ internal sealed class BenchForeignVerb
         HelpName = "N",
     };
 
-    private readonly Option<bool> _quick = new("--quick")
-    {
-        Description = "A small row of the tiny shape: says that it runs, not how fast.",
-    };
-
+    private readonly BenchShape _shape = new("smollm2-135m", "A small row of the tiny shape");
     private readonly BenchFlags _flags = new(defaultRepeats: 3);
 
     public static Command Create()
     {
         BenchForeignVerb verb = new();
-        Command foreign = new(
-            "foreign", "Prefill and decode beside a foreign process that keeps one core busy.");
-        foreach (Option option in new Option[] { verb._shape, verb._rows, verb._core, verb._quick })
+        Verb foreign = new(
+            "foreign", "Prefill and decode beside a foreign process that keeps one core busy.")
+        {
+            Examples = ["pdengine bench foreign --core 0"],
+        };
+        foreach (Option option in new Option[] { verb._rows, verb._core })
             foreign.Options.Add(option);
+        verb._shape.AddTo(foreign);
         verb._flags.AddTo(foreign);
         foreign.SetAction(parsed => CommandLine.GuardAsync(() => Task.FromResult(verb.Run(parsed))));
         return foreign;
@@ -50,7 +43,7 @@ internal sealed class BenchForeignVerb
 
     private int Run(ParseResult parsed)
     {
-        bool isQuick = parsed.GetValue(_quick);
+        bool isQuick = _shape.IsQuick(parsed);
         int core = parsed.GetValue(_core);
         if (HostCores.Allowed() is { } cores && !cores.Contains(core))
             throw new OptionsException(_core.Name, $"this process may not use core {core}");
@@ -62,16 +55,15 @@ internal sealed class BenchForeignVerb
             Repeats = isQuick ? 1 : _flags.Repeats(parsed),
             ProbeMilliseconds = isQuick ? 5 : 150,
         };
-        string shape = parsed.GetValue(_shape) ?? (isQuick ? "tiny" : "smollm2-135m");
+        string shape = _shape.Name(parsed);
         string path = RandomModel.OfShape(shape);
         _flags.CheckJson(parsed);
         IReadOnlyList<ForeignRow> rows =
             new ForeignSweep(settings, core, Console.Error.WriteLine).Run(path);
-        ForeignReport.Print(
-            _flags.Console(parsed),
-            $"{shape}, {rows[0].Alone.Isa}, {settings.Threads} threads, a foreign process on core {core}",
-            rows);
-        _flags.WriteJson(parsed, target => ForeignReport.WriteJson(target, rows));
-        return CommandLine.Done;
+        string title =
+            $"{shape}, {rows[0].Alone.Isa}, {settings.Threads} threads, a foreign process on core {core}";
+        return _flags.Report(
+            parsed, console => ForeignReport.Print(console, title, rows),
+            target => ForeignReport.WriteJson(target, rows));
     }
 }

@@ -55,8 +55,15 @@ internal sealed class BenchKernelsVerb
     public static Command Create()
     {
         BenchKernelsVerb verb = new();
-        Command kernels = new(
-            "kernels", "Prefill and decode kernels one by one, each against the machine's limits.");
+        Verb kernels = new(
+            "kernels", "Prefill and decode kernels one by one, each against the machine's limits.")
+        {
+            Examples =
+            [
+                "pdengine bench kernels --op matmul --rows 1,512",
+                "pdengine bench kernels --quick --json -",
+            ],
+        };
         foreach (Option option in new Option[]
         {
             verb._op, verb._shape, verb._heads, verb._rows, verb._batches, verb._contexts, verb._isa,

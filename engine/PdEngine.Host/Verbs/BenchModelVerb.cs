@@ -11,14 +11,7 @@ internal sealed class BenchModelVerb
 {
     private readonly Option<string?> _model = new("--model", "-m")
     {
-        Description = "Checkpoint: a Hugging Face folder or a GGUF file.", HelpName = "PATH",
-    };
-
-    private readonly Option<string?> _shape = new("--shape")
-    {
-        Description = $"Random weights of a real shape: {string.Join(", ", RandomModel.Shapes)}; "
-            + "absent, and without --model: qwen3-0.6b.",
-        HelpName = "NAME",
+        Description = "Checkpoint, a Hugging Face folder or a GGUF file; absent: --shape.", HelpName = "PATH",
     };
 
     private readonly Option<string> _dtype = new("--dtype")
@@ -40,22 +33,27 @@ internal sealed class BenchModelVerb
         Description = "Shows what each op of each row costs.",
     };
 
-    private readonly Option<bool> _quick = new("--quick")
-    {
-        Description = "Small rows of the tiny shape: says that it runs, not how fast.",
-    };
-
+    private readonly BenchShape _shape = new("qwen3-0.6b", "Small rows of the tiny shape",
+        "absent, and without --model");
     private readonly BenchFlags _flags = new(defaultRepeats: 5);
 
     public static Command Create()
     {
         BenchModelVerb verb = new();
-        Command model = new("model", "Whole-model prefill and decode on random or real weights.");
+        Verb model = new("model", "Whole-model prefill and decode on random or real weights.")
+        {
+            Examples =
+            [
+                "pdengine bench model --shape qwen3-0.6b",
+                "pdengine bench model --model Qwen3-0.6B/ --rows prefill-512,decode-8 --ops",
+            ],
+        };
         foreach (Option option in new Option[]
-            { verb._model, verb._shape, verb._dtype, verb._rows, verb._ops, verb._quick })
+            { verb._model, verb._dtype, verb._rows, verb._ops })
         {
             model.Options.Add(option);
         }
+        verb._shape.AddTo(model);
         verb._flags.AddTo(model);
         model.SetAction(parsed => CommandLine.GuardAsync(() => Task.FromResult(verb.Run(parsed))));
         return model;
@@ -63,7 +61,7 @@ internal sealed class BenchModelVerb
 
     private int Run(ParseResult parsed)
     {
-        bool isQuick = parsed.GetValue(_quick);
+        bool isQuick = _shape.IsQuick(parsed);
         string? names = parsed.GetValue(_rows);
         ModelSettings settings = new()
         {
@@ -78,7 +76,7 @@ internal sealed class BenchModelVerb
             ProbeMilliseconds = isQuick ? 5 : 150,
             Attempts = isQuick ? 1 : 3,
         };
-        (string name, string path) = Model(parsed, isQuick);
+        (string name, string path) = Model(parsed);
         _flags.CheckJson(parsed);
         ModelResult result;
         try
@@ -101,14 +99,14 @@ internal sealed class BenchModelVerb
         return CommandLine.Done;
     }
 
-    private (string Name, string Path) Model(ParseResult parsed, bool isQuick)
+    private (string Name, string Path) Model(ParseResult parsed)
     {
-        string? model = parsed.GetValue(_model), shape = parsed.GetValue(_shape);
-        if (model is not null && shape is not null)
+        string? model = parsed.GetValue(_model);
+        if (model is not null && _shape.IsGiven(parsed))
             throw new OptionsException("--shape", "with --model it has nothing to say; leave one out");
         if (model is not null)
             return (model, RandomModel.Resolve(model, 0));
-        shape ??= isQuick ? "tiny" : "qwen3-0.6b";
+        string shape = _shape.Name(parsed);
         return ($"{shape} shape", RandomModel.OfShape(shape));
     }
 }

@@ -38,6 +38,15 @@ internal sealed class BenchOutput(
     /// <summary>Refuses the file before a long run, not after it.</summary>
     public void CheckJson(ParseResult parsed) => BenchFlags.CheckFile("--json", parsed.GetValue(_json));
 
+    /// <summary>The end of a run: tables for people, and JSON where it is wanted.</summary>
+    /// <returns>The exit code.</returns>
+    public int Report(ParseResult parsed, Action<IAnsiConsole> print, Action<Stream> write)
+    {
+        print(Console(parsed));
+        WriteJson(parsed, write);
+        return CommandLine.Done;
+    }
+
     /// <summary>Hands over where JSON is wanted, or does nothing.</summary>
     public void WriteJson(ParseResult parsed, Action<Stream> write)
     {

@@ -59,9 +59,16 @@ internal sealed class BenchPdVerb
     public static Command Create()
     {
         BenchPdVerb verb = new();
-        Command command = new("pd",
-            "Serving with prefill and decode on separate workers against colocated ones and llama.cpp, each "
-            + "arm from a cold start.");
+        Verb command = new("pd",
+            "Prefill and decode on separate workers against colocated ones and llama.cpp.")
+        {
+            Details = "Each arm is measured from a cold start.",
+            Examples =
+            [
+                "pdengine bench pd --load injection",
+                "pdengine bench pd --load agentic --sessions 6 --turns 6 --svg chart.svg",
+            ],
+        };
         foreach (Option option in new Option[]
             { verb._model, verb._arms, verb._stall, verb._temperature, verb._seed, verb._domain, verb._svg })
         {

@@ -37,7 +37,10 @@ internal sealed class BenchPriceVerb
     public static Command Create()
     {
         BenchPriceVerb verb = new();
-        Command command = new("price", "What int8 costs: log-probs, perplexity and greedy answers.");
+        Verb command = new("price", "What int8 costs: log-probs, perplexity and greedy answers.")
+        {
+            Examples = ["pdengine bench price --model SmolLM2.Q4_1.gguf --goldens golden.json"],
+        };
         foreach (Option option in new Option[] { verb._model, verb._goldens, verb._isa, verb._threads })
             command.Options.Add(option);
         verb._output.AddTo(command);
@@ -54,9 +57,9 @@ internal sealed class BenchPriceVerb
             model, GoldenCase.Read(parsed.GetValue(_goldens)!), BenchFlags.IsaOf(parsed.GetValue(_isa)!),
             BenchFlags.Within(parsed, _threads, 1, 1024));
         IReadOnlyList<Int8PriceRow> rows = await price.RunAsync(cancellation).ConfigureAwait(false);
-        Int8PriceReport.Print(
-            _output.Console(parsed), $"{Path.GetFileName(model)}: int8 beside bf16", rows);
-        _output.WriteJson(parsed, target => Int8PriceReport.WriteJson(target, rows));
-        return CommandLine.Done;
+        return _output.Report(
+            parsed,
+            console => Int8PriceReport.Print(console, $"{Path.GetFileName(model)}: int8 beside bf16", rows),
+            target => Int8PriceReport.WriteJson(target, rows));
     }
 }

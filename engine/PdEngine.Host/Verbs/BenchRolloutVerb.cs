@@ -10,13 +10,6 @@ internal sealed class BenchRolloutVerb
     private const int QuickPromptTokens = 96;
     private const int QuickTokens = 8;
 
-    private readonly Option<string?> _shape = new("--shape")
-    {
-        Description = $"Random weights of a real shape: {string.Join(", ", RandomModel.Shapes)}; absent: "
-            + "smollm2-135m.",
-        HelpName = "NAME",
-    };
-
     private readonly Option<int> _samples = new("--samples")
     {
         Description = "Samples of each arm.", DefaultValueFactory = _ => 64, HelpName = "N",
@@ -39,25 +32,25 @@ internal sealed class BenchRolloutVerb
         Description = "Tokens of a sample.", DefaultValueFactory = _ => 64, HelpName = "N",
     };
 
-    private readonly Option<bool> _quick = new("--quick")
-    {
-        Description = "Few samples of the tiny shape where flags do not say otherwise: says that it runs, "
-            + "not how fast.",
-    };
-
+    private readonly BenchShape _shape = new(
+        "smollm2-135m", "Few samples of the tiny shape where flags do not say otherwise");
     private readonly BenchFlags _flags = new(defaultRepeats: 1, hasPeer: false);
 
     public static Command Create()
     {
         BenchRolloutVerb verb = new();
-        Command command = new(
+        Verb command = new(
             "rollout",
-            "As many samples, of one a prompt against several, each from a cold start.");
+            "As many samples, of one a prompt against several, each from a cold start.")
+        {
+            Examples = ["pdengine bench rollout --samples-per-prompt 1,8"],
+        };
         foreach (Option option in new Option[]
-            { verb._shape, verb._samples, verb._each, verb._prompt, verb._tokens, verb._quick })
+            { verb._samples, verb._each, verb._prompt, verb._tokens })
         {
             command.Options.Add(option);
         }
+        verb._shape.AddTo(command);
         verb._flags.AddTo(command);
         command.SetAction((parsed, cancellation) =>
             CommandLine.GuardAsync(() => verb.RunAsync(parsed, cancellation)));
@@ -66,7 +59,7 @@ internal sealed class BenchRolloutVerb
 
     private async Task<int> RunAsync(ParseResult parsed, CancellationToken cancellation)
     {
-        bool isQuick = parsed.GetValue(_quick);
+        bool isQuick = _shape.IsQuick(parsed);
         RolloutBenchSettings settings = new()
         {
             Isa = _flags.Isa(parsed), Threads = _flags.Threads(parsed),
@@ -81,17 +74,16 @@ internal sealed class BenchRolloutVerb
             throw new OptionsException(
                 _each.Name, $"{odd} samples a prompt do not divide {settings.Samples} samples");
         }
-        string shape = parsed.GetValue(_shape) ?? (isQuick ? "tiny" : "smollm2-135m");
+        string shape = _shape.Name(parsed);
         string path = RandomModel.OfShape(shape);
         _flags.CheckJson(parsed);
         RolloutBench bench = new(settings, Console.Error.WriteLine);
         IReadOnlyList<RolloutRow> rows = await bench.RunAsync(path, cancellation).ConfigureAwait(false);
-        RolloutReport.Print(
-            _flags.Console(parsed),
-            $"{shape}, {rows[0].Isa}, {settings.Threads} threads, {settings.Samples} samples of "
-            + $"{settings.SampleTokens} tokens", rows);
-        _flags.WriteJson(parsed, target => RolloutReport.WriteJson(target, rows));
-        return CommandLine.Done;
+        string title = $"{shape}, {rows[0].Isa}, {settings.Threads} threads, {settings.Samples} samples of "
+            + $"{settings.SampleTokens} tokens";
+        return _flags.Report(
+            parsed, console => RolloutReport.Print(console, title, rows),
+            target => RolloutReport.WriteJson(target, rows));
     }
 
     /// <summary>What is given counts; --quick only changes what is not.</summary>

@@ -25,9 +25,12 @@ internal sealed class BenchStepVerb
     public static Command Create()
     {
         BenchStepVerb verb = new();
-        Command step = new(
+        Verb step = new(
             "step",
-            "The C# work of a decode step alone: schedule, batch, apply, with a model that takes no time.");
+            "The C# work of a decode step alone, with a model that takes no time.")
+        {
+            Examples = ["pdengine bench step --batches 1,32"],
+        };
         step.Options.Add(verb._batches);
         step.Options.Add(verb._quick);
         verb._output.AddTo(step);
@@ -48,8 +51,8 @@ internal sealed class BenchStepVerb
             foreach (int batch in batches)
                 rows.Add(bench.Run(batch, variant));
         }
-        StepReport.Print(_output.Console(parsed), rows);
-        _output.WriteJson(parsed, target => StepReport.WriteJson(target, rows));
-        return CommandLine.Done;
+        return _output.Report(
+            parsed, console => StepReport.Print(console, rows),
+            target => StepReport.WriteJson(target, rows));
     }
 }

@@ -8,13 +8,6 @@ namespace PdEngine.Host;
 /// </summary>
 internal sealed class BenchUpdateVerb
 {
-    private readonly Option<string?> _shape = new("--shape")
-    {
-        Description = $"Random weights of a real shape: {string.Join(", ", RandomModel.Shapes)}; absent: "
-            + "qwen3-0.6b.",
-        HelpName = "NAME",
-    };
-
     private readonly Option<string?> _arms = new("--arms")
     {
         Description = $"Of {string.Join(",", UpdateArm.All.Select(arm => arm.Name))}; absent: all.",
@@ -31,23 +24,23 @@ internal sealed class BenchUpdateVerb
         Description = "Prompt tokens of each.", DefaultValueFactory = _ => 128, HelpName = "N",
     };
 
-    private readonly Option<bool> _quick = new("--quick")
-    {
-        Description = "Few streams of the tiny shape: says that it runs, not how fast.",
-    };
-
+    private readonly BenchShape _shape = new("qwen3-0.6b", "Few streams of the tiny shape");
     private readonly BenchFlags _flags = new(defaultRepeats: 3, hasPeer: false);
 
     public static Command Create()
     {
         BenchUpdateVerb verb = new();
-        Command command = new(
-            "update", "Weight updates from memory beside streams that decode, in every pause mode.");
+        Verb command = new(
+            "update", "Weight updates from memory beside streams that decode, in every pause mode.")
+        {
+            Examples = ["pdengine bench update --shape qwen3-0.6b"],
+        };
         foreach (Option option in new Option[]
-            { verb._shape, verb._arms, verb._streams, verb._context, verb._quick })
+            { verb._arms, verb._streams, verb._context })
         {
             command.Options.Add(option);
         }
+        verb._shape.AddTo(command);
         verb._flags.AddTo(command);
         command.SetAction((parsed, cancellation) =>
             CommandLine.GuardAsync(() => verb.RunAsync(parsed, cancellation)));
@@ -56,7 +49,7 @@ internal sealed class BenchUpdateVerb
 
     private async Task<int> RunAsync(ParseResult parsed, CancellationToken cancellation)
     {
-        bool isQuick = parsed.GetValue(_quick);
+        bool isQuick = _shape.IsQuick(parsed);
         int streams = BenchFlags.Within(parsed, _streams, 1, 256);
         int context = BenchFlags.Within(parsed, _context, 1, 4096);
         UpdateSettings settings = new()
@@ -66,16 +59,15 @@ internal sealed class BenchUpdateVerb
             ContextTokens = isQuick ? 24 : context, Repeats = isQuick ? 2 : _flags.Repeats(parsed),
             SettleTokens = isQuick ? 4 : 16, ProbeMilliseconds = isQuick ? 5 : 150,
         };
-        string shape = parsed.GetValue(_shape) ?? (isQuick ? "tiny" : "qwen3-0.6b");
+        string shape = _shape.Name(parsed);
         string path = RandomModel.OfShape(shape);
         _flags.CheckJson(parsed);
         UpdateSweep sweep = new(settings, Console.Error.WriteLine);
         IReadOnlyList<UpdateRow> rows = await sweep.RunAsync(path, cancellation).ConfigureAwait(false);
-        UpdateReport.Print(
-            _flags.Console(parsed),
-            $"{shape}, {rows[0].Isa}, {settings.Threads} threads, {settings.Streams} streams at "
-            + $"{settings.ContextTokens}; medians of {settings.Repeats} updates", rows);
-        _flags.WriteJson(parsed, target => UpdateReport.WriteJson(target, rows));
-        return CommandLine.Done;
+        string title = $"{shape}, {rows[0].Isa}, {settings.Threads} threads, {settings.Streams} streams at "
+            + $"{settings.ContextTokens}; medians of {settings.Repeats} updates";
+        return _flags.Report(
+            parsed, console => UpdateReport.Print(console, title, rows),
+            target => UpdateReport.WriteJson(target, rows));
     }
 }

@@ -10,6 +10,6 @@ internal static class BenchVerb
         {
             BenchKernelsVerb.Create(), BenchModelVerb.Create(), BenchStepVerb.Create(),
             BenchForeignVerb.Create(), BenchPdVerb.Create(), BenchPriceVerb.Create(),
-            BenchRolloutVerb.Create(), BenchUpdateVerb.Create(),
+            BenchRolloutVerb.Create(), BenchUpdateVerb.Create(), BenchHttpVerb.Create(),
         };
 }

@@ -9,6 +9,7 @@ namespace PdEngine.Host;
 internal sealed class EngineFlags(bool splitsByDefault = false, int pageSize = 64)
 {
     private readonly PlanFlags _plan = new(splitsByDefault);
+    private readonly GpuFlags _gpus = new();
 
     private readonly Option<string?> _model = new("--model", "-m", "--hf-checkpoint")
     {
@@ -22,20 +23,6 @@ internal sealed class EngineFlags(bool splitsByDefault = false, int pageSize = 6
     {
         Description = "auto, cuda, cpu or reference.", DefaultValueFactory = _ => "auto", HelpName = "NAME",
     };
-
-    private readonly Option<string?> _devices = new("--devices")
-    {
-        Description = "GPU of each device of the plan, for example cuda:0,cuda:0; one named twice is shared.",
-        HelpName = "LIST",
-    };
-
-    private readonly Option<string?> _cudaDriver = new("--cuda-driver")
-    {
-        Description = "File of the CUDA driver; absent: the system's own.", HelpName = "PATH",
-    };
-
-    private readonly Option<bool> _noGraph =
-        new("--disable-cuda-graph") { Description = "Launches decode steps kernel by kernel." };
 
     private readonly Option<string> _isa = new("--isa")
     {
@@ -104,14 +91,18 @@ internal sealed class EngineFlags(bool splitsByDefault = false, int pageSize = 6
 
     public void AddTo(Command verb)
     {
+        _backend.CompletionSources.Add("auto", "cuda", "cpu", "reference");
+        _isa.CompletionSources.Add("auto", "amx", "amx-emulated", "avx512-bf16", "avx512", "avx2");
+        _quantization.CompletionSources.Add("none", "w8a8_int8");
         foreach (Option option in new Option[]
         {
-            _model, _backend, _devices, _cudaDriver, _noGraph, _isa, _quantization, _threads,
-            _pageSize, _maxTotalTokens, _memFraction, _maxRunning, _chunk, _context, _noRadix, _seed,
+            _model, _backend, _isa, _quantization, _threads, _pageSize, _maxTotalTokens,
+            _memFraction, _maxRunning, _chunk, _context, _noRadix, _seed,
         })
         {
             verb.Options.Add(option);
         }
+        _gpus.AddTo(verb);
         _plan.AddTo(verb);
     }
 
@@ -157,6 +148,8 @@ internal sealed class EngineFlags(bool splitsByDefault = false, int pageSize = 6
             Console.Error.WriteLine($"no --model: {DefaultModel.Name}, the small model inside this command");
         options = adjust?.Invoke(options) ?? options;
         Engine engine = await Engine.StartAsync(options, cancellation).ConfigureAwait(false);
+        if (engine.BackendName.StartsWith("cuda", StringComparison.Ordinal))
+            Console.Error.WriteLine(string.Join(Environment.NewLine, engine.Notices));
         EngineMetrics metrics = engine.Metrics;
         Console.Error.WriteLine(
             $"{engine.BackendName}, context of {engine.ContextTokens} tokens, KV cache of "
@@ -186,15 +179,12 @@ internal sealed class EngineFlags(bool splitsByDefault = false, int pageSize = 6
     private EngineOptions Read(ParseResult parsed, int? threads, ServedPlan? plan)
     {
         string model = plan?.Service.ModelPath ?? parsed.GetValue(_model) ?? DefaultModel.Name;
-        return new EngineOptions
+        return _gpus.Join(parsed, new EngineOptions
         {
             ModelPath = RandomModel.Resolve(model, Seed(parsed)),
             MemoryFolders = [DefaultModel.Open()],
             Backend = Choice("--backend", parsed.GetValue(_backend)!, ("auto", BackendKind.Auto),
                 ("cuda", BackendKind.Cuda), ("cpu", BackendKind.Cpu), ("reference", BackendKind.Reference)),
-            Devices = parsed.GetValue(_devices),
-            CudaDriver = parsed.GetValue(_cudaDriver),
-            DisableCudaGraph = parsed.GetValue(_noGraph),
             Isa = Choice("--isa", parsed.GetValue(_isa)!, ("auto", CpuIsa.Auto), ("amx", CpuIsa.Amx),
                 ("amx-emulated", CpuIsa.AmxEmulated), ("avx512-bf16", CpuIsa.Avx512Bf16),
                 ("avx512", CpuIsa.Avx512), ("avx2", CpuIsa.Avx2)),
@@ -211,7 +201,7 @@ internal sealed class EngineFlags(bool splitsByDefault = false, int pageSize = 6
             DisableRadixCache = parsed.GetValue(_noRadix),
             Seed = Seed(parsed),
             Progress = new LoadingLine(),
-        };
+        });
     }
 
     /// <summary>The value that a flag's word names; another word is refused with the choices.</summary>

@@ -44,8 +44,17 @@ internal sealed class GenerateVerb
     public static Command Create()
     {
         GenerateVerb verb = new();
-        Command command =
-            new("generate", "Generates text for one prompt, or answers for a file of requests.");
+        Verb command = new("generate", "Generates text for one prompt, or answers for a file of requests.")
+        {
+            Details = "A batch takes one request a line, in the shape of SGLang's /generate body, and gives "
+                + "one answer a line, in input order.",
+            Examples =
+            [
+                "pdengine generate \"What can you do?\"",
+                "pdengine generate --model Qwen3-0.6B/ --temperature 0 --json \"The capital of France is\"",
+                "pdengine generate --model Qwen3-0.6B/ --input requests.jsonl --output answers.jsonl",
+            ],
+        };
         verb._prompt.AddTo(command);
         foreach (Option option in new Option[]
             { verb._noChat, verb._system, verb._input, verb._output, verb._json, verb._logProbs })

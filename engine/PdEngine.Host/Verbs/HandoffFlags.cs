@@ -30,6 +30,8 @@ internal sealed class HandoffFlags
 
     public void AddTo(Command verb)
     {
+        _disaggregate.CompletionSources.Add("auto", "always", "never");
+        _kvDomain.CompletionSources.Add("host", "device");
         verb.Options.Add(_disaggregate);
         verb.Options.Add(_kvDomain);
         verb.Options.Add(_noLending);

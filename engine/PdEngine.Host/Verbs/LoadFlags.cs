@@ -102,5 +102,5 @@ internal sealed class LoadFlags
         : throw new OptionsException(option.Name, $"{value} is not in 1 to {most}");
 
     private static Option<int?> Scale(string name, string description) =>
-        new(name) { Description = description, HelpName = "N" };
+        new(name) { Description = $"{description[..^1]}; absent: the load's own.", HelpName = "N" };
 }

@@ -7,11 +7,14 @@ namespace PdEngine.Host;
 /// <summary>Where a single prompt comes from: an argument, a file, standard input, or token ids.</summary>
 internal sealed class PromptFlags
 {
+    /// <summary>The argument's.</summary>
+    public const string Name = "prompt";
+
     private const int MaxFileBytes = 64 << 20;
 
     private static readonly UTF8Encoding StrictUtf8 = new(false, throwOnInvalidBytes: true);
 
-    private readonly Argument<string?> _prompt = new("prompt")
+    private readonly Argument<string?> _prompt = new(Name)
     {
         Description = "The prompt; - reads it from standard input.", Arity = ArgumentArity.ZeroOrOne,
     };

@@ -23,9 +23,15 @@ internal sealed class ScoreVerb
     public static Command Create()
     {
         ScoreVerb verb = new();
-        Command command = new(
-            "score",
-            "Prints the log-prob of every token of a text or of given ids; of a reward model its reward.");
+        Verb command = new("score", "Prints the log-prob of every token of a text, or a text's reward.")
+        {
+            Details = "The text is taken as it is, not as a chat. A reward model gives its reward instead.",
+            Examples =
+            [
+                "pdengine score --model Qwen3-0.6B/ \"The capital of France is Paris.\"",
+                "pdengine score --input-ids 1,2,3 --json",
+            ],
+        };
         verb._prompt.AddTo(command);
         command.Options.Add(verb._json);
         command.Options.Add(verb._temperature);

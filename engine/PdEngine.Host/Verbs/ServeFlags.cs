@@ -27,14 +27,15 @@ internal sealed class ServeFlags
 
     private readonly Option<string?> _adminKey = new("--admin-api-key")
     {
-        Description = "A key of its own for weights, memory, pauses, flushes and aborts of everything. "
-            + "Others on this machine can read flags: --admin-api-key-file keeps it from them.",
+        Description = "A key of its own for weights, memory, pauses, flushes and aborts of everything; "
+            + "absent: the other key. Others on this machine can read flags: --admin-api-key-file keeps it "
+            + "from them.",
         HelpName = "KEY",
     };
 
     private readonly Option<string?> _adminKeyFile = new("--admin-api-key-file")
     {
-        Description = "The same from the first line of a file.", HelpName = "FILE",
+        Description = "The same from the first line of a file; absent: --admin-api-key.", HelpName = "FILE",
     };
 
     private readonly Option<bool> _insecure = new("--insecure")
@@ -50,7 +51,8 @@ internal sealed class ServeFlags
 
     private readonly Option<string?> _weightsRoot = new("--weights-root")
     {
-        Description = "Clients may have weights read from inside this folder; absent: the model's.",
+        Description = "Clients may have weights read from inside this folder; absent: the model's, of "
+            + $"{DefaultModel.Name} none.",
         HelpName = "FOLDER",
     };
 
@@ -81,7 +83,12 @@ internal sealed class ServeFlags
 
     private readonly Option<bool> _logRequests = new("--log-requests")
     {
-        Description = "A line of JSON on standard error for each request, without its body.",
+        Description = "A line on standard error for each request, without its body.",
+    };
+
+    private readonly Option<string?> _logFormat = new("--log-format")
+    {
+        Description = "The same, as text or as json; absent: json.", HelpName = "FORMAT",
     };
 
     private readonly Option<bool> _logPrompts = new("--log-prompts")
@@ -89,12 +96,25 @@ internal sealed class ServeFlags
         Description = "The same with bodies, and so with prompts.",
     };
 
+    private readonly Option<string?> _otlpEndpoint = new("--otlp-endpoint")
+    {
+        Description = "Sends spans and metrics to OpenTelemetry's collector there, for example "
+            + "http://localhost:4318; absent: OTEL_EXPORTER_OTLP_ENDPOINT, or nothing.",
+        HelpName = "URL",
+    };
+
+    private readonly Option<string?> _otlpProtocol = new("--otlp-protocol")
+    {
+        Description = "http or grpc; absent: OTEL_EXPORTER_OTLP_PROTOCOL, or http.", HelpName = "NAME",
+    };
+
     public void AddTo(Command verb)
     {
         foreach (Option option in new Option[]
         {
             _host, _port, _keyFile, _adminKey, _adminKeyFile, _insecure, _allowedHosts, _weightsRoot,
-            _maxBody, _maxWeightsBody, _maxQueued, _drainSeconds, _logRequests, _logPrompts,
+            _maxBody, _maxWeightsBody, _maxQueued, _drainSeconds, _logRequests, _logFormat, _logPrompts,
+            _otlpEndpoint, _otlpProtocol,
         })
         {
             verb.Options.Add(option);
@@ -126,13 +146,23 @@ internal sealed class ServeFlags
             MaxBodyBytes = (long)InRange(parsed, _maxBody, 1, 1024) << 20,
             MaxWeightsBodyBytes = (long)InRange(parsed, _maxWeightsBody, 1, 1536) << 20,
             DrainTimeout = DrainTimeout(parsed),
-            LogsRequests = parsed.GetValue(_logRequests),
+            LogsRequests = parsed.GetValue(_logRequests) || parsed.GetValue(_logFormat) is not null,
+            LogFormat = FormatOf(parsed.GetValue(_logFormat)),
             LogsPrompts = parsed.GetValue(_logPrompts),
             Log = Console.Error,
+            Otlp = OtlpOptions.Read(
+                parsed.GetValue(_otlpEndpoint), parsed.GetValue(_otlpProtocol), environment),
         };
         ListenAddress.ThrowIfOpen(options);
         return options;
     }
+
+    private static LogFormat FormatOf(string? given) => given switch
+    {
+        null or "json" => LogFormat.Json,
+        "text" => LogFormat.Text,
+        _ => throw new OptionsException("--log-format", $"it must be text or json, not '{given}'"),
+    };
 
     private static AccessKey? Key(string? file, string fileFlag, string? value, string valueSource)
     {

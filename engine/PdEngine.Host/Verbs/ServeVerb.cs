@@ -12,10 +12,26 @@ internal sealed class ServeVerb
     private readonly EngineFlags _engine = new();
     private readonly ServeFlags _serve = new();
 
+    private readonly Option<bool> _json = new("--json")
+    {
+        Description = "Prints the line that says where it listens as JSON.",
+    };
+
     public static Command Create()
     {
         ServeVerb verb = new();
-        Command command = new(Name, "Serves OpenAI's and SGLang's HTTP interfaces.");
+        Verb command = new(Name, "Serves OpenAI's and SGLang's HTTP interfaces.")
+        {
+            Details = "Prints one line with its address once it listens; SIGTERM lets requests finish.",
+            Examples =
+            [
+                "pdengine serve --model Qwen3-0.6B/ --port 8000",
+                "pdengine serve --model Qwen3-0.6B/ --host 0.0.0.0 --api-key-file key",
+                "pdengine serve --model Qwen3-0.6B/ --sglang-config plan.yaml",
+                "pdengine serve --otlp-endpoint http://localhost:4318 --log-format text",
+            ],
+        };
+        command.Options.Add(verb._json);
         verb._serve.AddTo(command);
         verb._engine.AddTo(command);
         command.SetAction((parsed, cancellation) =>
@@ -30,6 +46,9 @@ internal sealed class ServeVerb
     {
         ServeOptions options = _serve.Read(parsed, Environment.GetEnvironmentVariable);
         int maxQueued = _serve.MaxQueuedRequests(parsed);
+        // Before the engine, and so behind it: its last spans are written as it ends.
+        RequestLog log = new(options, TimeProvider.System);
+        using OtlpExport? export = options.Otlp is { } otlp ? new(otlp, log.Exported) : null;
         string model = "";
         (Engine engine, ServedPlan? plan) = await _engine.StartAsync(
             parsed, cancellation, everyService: true, asked =>
@@ -47,13 +66,32 @@ internal sealed class ServeVerb
                 : TimeSpan.FromSeconds(plan.Topology.RequestTimeoutSecs),
         }).ConfigureAwait(false);
         await using ConfiguredAsyncDisposable stop = server.ConfigureAwait(false);
-        Console.Out.WriteLine($"listening on {server.Address.ToString().TrimEnd('/')}");
-        Console.Out.Flush();
+        SayWhere(server.Address.ToString().TrimEnd('/'), parsed.GetValue(_json));
         TaskCompletionSource ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
         using CancellationTokenRegistration onEnd = cancellation.Register(ended.SetResult);
         await ended.Task.ConfigureAwait(false);
         Console.Error.WriteLine($"ending: requests may go on for {options.DrainTimeout.TotalSeconds:F0} s");
         await server.DrainAsync().ConfigureAwait(false);
+        export?.SendMetrics();
         return CommandLine.Done;
+    }
+
+    private static void SayWhere(string address, bool asJson)
+    {
+        if (!asJson)
+        {
+            Console.Out.WriteLine($"listening on {address}");
+        }
+        else
+        {
+            AnswerWriter.Print(json =>
+            {
+                json.WriteStartObject();
+                json.WriteString("address", address);
+                json.WriteNumber("process_id", Environment.ProcessId);
+                json.WriteEndObject();
+            });
+        }
+        Console.Out.Flush();
     }
 }

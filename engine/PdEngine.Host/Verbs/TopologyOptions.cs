@@ -7,14 +7,15 @@ internal sealed class TopologyOptions
 {
     private readonly Option<string?> _config = new("--sglang-config")
     {
-        Description = "Topology file of slime or Miles: services, server groups and their overrides. For all "
-            + "groups --sglang-NAME VALUE sets any server argument of SGLang.",
+        Description = "Topology file of slime or Miles: services, server groups and their overrides; absent: "
+            + "one service. For all groups --sglang-NAME VALUE sets any server argument of SGLang.",
         HelpName = "FILE",
     };
 
     private readonly Option<int?> _prefillServers = new("--prefill-num-servers")
     {
-        Description = "Prefill workers of a plan without a file; the other devices decode.", HelpName = "N",
+        Description = "Prefill workers of a plan without a file; the other devices decode; absent: "
+            + "none, workers do both.", HelpName = "N",
     };
 
     private readonly Option<int?> _devices = new("--rollout-num-gpus")

@@ -21,7 +21,8 @@ internal sealed class TopologyVerb
 
     private readonly Option<string?> _checkpoint = new("--hf-checkpoint", "--model", "-m")
     {
-        Description = "Checkpoint of services that name none; it is not opened.", HelpName = "PATH",
+        Description = "Checkpoint of services that name none, which is not opened; absent: none.",
+        HelpName = "PATH",
     };
 
     private readonly Option<bool> _json = new("--json") { Description = "Prints the plan as JSON." };
@@ -29,11 +30,17 @@ internal sealed class TopologyVerb
     public static Command Create()
     {
         TopologyVerb verb = new();
-        Command command = new(Name,
-            "Checks a topology file of slime or Miles and prints the plan that it and the flags stand for: "
-            + "services, server groups, devices, settings, and what is not there yet. No weights are opened. "
-            + "Every SGLang server argument may be given for all groups as --sglang-NAME VALUE; a group's "
-            + "own overrides go before it.");
+        Verb command = new(Name, "Checks a topology file of slime or Miles and prints its plan.")
+        {
+            Details = "The plan has services, server groups, devices, settings, and what is not there yet. "
+                + "No weights are opened. Every SGLang server argument may be given for all groups as "
+                + "--sglang-NAME VALUE; a group's own overrides go before it.",
+            Examples =
+            [
+                "pdengine topology plan.yaml --model Qwen3-0.6B/",
+                "pdengine topology --prefill-num-servers 1 --rollout-num-gpus 4 --json",
+            ],
+        };
         command.Arguments.Add(verb._words);
         command.Options.Add(verb._checkpoint);
         command.Options.Add(verb._json);

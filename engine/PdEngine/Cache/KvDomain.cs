@@ -59,6 +59,25 @@ internal sealed class KvDomain
             || (Pool.UsedCount == Cache.BlockCount && Cache.LockedBlockCount == 0));
     }
 
+    /// <summary>Who holds how many blocks.</summary>
+    /// <param name="passedBlocks">Of sequences on their way to another worker of this domain.</param>
+    public PoolView View(int passedBlocks)
+    {
+        lock (Gate)
+        {
+            int lent = passedBlocks;
+            foreach (KvHold hold in _holds)
+                lent += hold.Loan?.Count ?? 0;
+            int cached = Cache.EvictableBlockCount;
+            int held = Pool.BlockCount - Pool.FreeCount - cached;
+            return new()
+            {
+                TotalBlocks = Pool.BlockCount, FreeBlocks = Pool.FreeCount, CachedBlocks = cached,
+                InFlightBlocks = Math.Min(lent, held), PageSize = Pool.PageSize,
+            };
+        }
+    }
+
     /// <summary>Checks every count of the pool and the cache against who holds what.</summary>
     public void CheckConservation()
     {

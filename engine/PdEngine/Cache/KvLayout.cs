@@ -22,6 +22,15 @@ internal sealed class KvLayout
 
     public int LayerCount { get; }
 
+    /// <summary>
+    /// Layers that are handed over at once while later ones are still being computed: enough for a copy to be
+    /// fast, and a quarter of the model at most.
+    /// </summary>
+    public int GroupLayers => GroupLayersOf(LayerCount);
+
+    /// <summary>Groups of so many layers, the last of which may be smaller.</summary>
+    public int GroupCount => (LayerCount + GroupLayers - 1) / GroupLayers;
+
     /// <summary>Positions per block.</summary>
     public int PageSize { get; }
 
@@ -52,6 +61,9 @@ internal sealed class KvLayout
             planes[plane] = Planes[plane] with { Heads = heads };
         return new(LayerCount, PageSize, planes);
     }
+
+    /// <inheritdoc cref="GroupLayers"/>
+    public static int GroupLayersOf(int layerCount) => Math.Clamp((layerCount + 3) / 4, 1, 8);
 
     /// <summary>Whether a head of one has the same bytes as a head of the other.</summary>
     public bool HasHeadsOf(KvLayout other)

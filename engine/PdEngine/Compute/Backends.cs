@@ -11,21 +11,36 @@ internal static class Backends
         OpenDevices(kind, isa, threadCount, deviceCount: 1, lendsCores: false).Devices[0];
 
     /// <summary>The devices that an engine's options ask for.</summary>
+    /// <param name="options">Of the engine.</param>
+    /// <param name="deviceCount">Of the plan.</param>
+    /// <param name="roles">What each of them computes.</param>
     /// <exception cref="BackendException">
     /// This machine cannot run it; the message says what is missing.
     /// </exception>
-    public static DeviceSet OpenFor(EngineOptions options, int deviceCount)
+    public static DeviceSet OpenFor(
+        EngineOptions options, int deviceCount, IReadOnlyList<WorkerType> roles)
     {
         CudaOptions cuda = new()
         {
             DriverPath = options.CudaDriver,
             Gpus = CudaOptions.ParseGpus(options.Devices, deviceCount),
+            NcclPath = options.NcclLibrary,
+            PrefillFraction = options.PrefillSmFraction,
+            Roles = roles,
+            Gemm = options.Gemm,
+            CublasPath = options.CublasLibrary,
             UsesGraphs = !options.DisableCudaGraph,
+            RunsAhead = !options.DisableOverlapSchedule,
         };
         if (cuda.Gpus is not null && options.Backend is not (BackendKind.Cuda or BackendKind.Auto))
         {
             throw new OptionsException(
                 "devices", $"'{options.Devices}' names GPUs, which the backend asked for does not use");
+        }
+        if (cuda.Gemm != GemmKind.Own && options.Backend is not (BackendKind.Cuda or BackendKind.Auto))
+        {
+            throw new OptionsException(
+                "gemm", "cublaslt computes on GPUs, which the backend asked for does not use");
         }
         if (options.Backend == BackendKind.Cuda || cuda.Gpus is not null)
             return Of(CudaDevices.Open(cuda, deviceCount), "");

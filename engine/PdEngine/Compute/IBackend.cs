@@ -13,6 +13,12 @@ internal interface IBackend : IDisposable
     /// <summary>How this backend stores K and V.</summary>
     KvElement KvElement { get; }
 
+    /// <summary>
+    /// A batch may begin before the results of the one before are awaited; its ids below 0 are draws of that
+    /// one: see <see cref="ForwardBatch.TokenIds"/>.
+    /// </summary>
+    bool RunsAhead => false;
+
     /// <summary>Where its tensors and weights lie.</summary>
     MemoryDomain Memory => MemoryDomain.Host;
 
@@ -30,6 +36,15 @@ internal interface IBackend : IDisposable
     /// <exception cref="BackendException">One of them cannot reach it.</exception>
     Tensor CreateShared(int rowCapacity, int columns, IReadOnlyList<IBackend> users) =>
         CreateTensor(rowCapacity, columns);
+
+    /// <summary>
+    /// What gathers the tensors of a worker's ranks where these do not reach each other's memory; null where
+    /// they do.
+    /// </summary>
+    /// <param name="ranks">All of the worker, this one first.</param>
+    /// <param name="elementCount">Most elements that a rank gives at once.</param>
+    /// <exception cref="BackendException">They cannot be brought together.</exception>
+    CudaRankGather? CreateGather(IReadOnlyList<IBackend> ranks, long elementCount) => null;
 
     KvStore CreateKvStore(KvLayout layout, int blockCount);
 
@@ -57,10 +72,18 @@ internal interface IBackend : IDisposable
     }
 
     /// <summary>
-    /// All ops of the batch have been called: waits until the results of its samples are there. What else
-    /// the ops write is in order for other ops, on whatever device, but may not have been written yet.
+    /// All ops of the batch have been called. What they write is in order for other ops, on whatever device,
+    /// but may not have been written yet; what it sampled is there after <see cref="Await"/>.
     /// </summary>
     void End()
+    {
+    }
+
+    /// <summary>
+    /// Waits until the results of a batch that has ended are in its samples, where there are any. (Nothing to
+    /// do where ops compute when they are called.)
+    /// </summary>
+    void Await(SampleBatch samples)
     {
     }
 
@@ -77,7 +100,14 @@ internal interface IBackend : IDisposable
     {
     }
 
-    /// <summary>output[i] = row tokenIds[i] of the table.</summary>
+    /// <summary>
+    /// Says that this is one of the ranks of a worker: what the first of them draws, all may name.
+    /// </summary>
+    void ShareDraws(IReadOnlyList<IBackend> ranks)
+    {
+    }
+
+    /// <summary>output[i] = row tokenIds[i] of the table; of a draw, where that is below 0.</summary>
     void Embed(Matrix table, ReadOnlySpan<int> tokenIds, Tensor output);
 
     /// <summary>output = input / rms(input) * weight, row by row.</summary>

@@ -9,4 +9,12 @@ public sealed class RolloutException : PdEngineException
         : base(message)
     {
     }
+
+    /// <summary>Makes the exception with what caused it.</summary>
+    /// <param name="message">What failed.</param>
+    /// <param name="cause">Why.</param>
+    public RolloutException(string message, Exception cause)
+        : base(message, cause)
+    {
+    }
 }

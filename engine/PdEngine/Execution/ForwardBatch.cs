@@ -23,7 +23,10 @@ internal sealed class ForwardBatch
 
     public int TokenCount { get; private set; }
 
-    /// <summary>Token ids [TokenCount], slice after slice.</summary>
+    /// <summary>
+    /// Token ids [TokenCount], slice after slice. One below 0 is that which the batch started before draws in
+    /// its sample row -1 - id; the same goes for the history of its samples.
+    /// </summary>
     public ReadOnlySpan<int> TokenIds => _tokenIds.AsSpan(0, TokenCount);
 
     /// <summary>Sequence of each slice [Attention.SliceCount].</summary>
@@ -42,6 +45,9 @@ internal sealed class ForwardBatch
 
     public int LogitsRowCount { get; private set; }
 
+    /// <summary>Some slice is of a sequence whose tokens are still being computed.</summary>
+    public bool HasChunks { get; private set; }
+
     /// <summary>Of a reward model: what its head made of the wanted rows [LogitsRowCount].</summary>
     public Span<float> Rewards => _rewards.AsSpan(0, LogitsRowCount);
 
@@ -53,15 +59,35 @@ internal sealed class ForwardBatch
         _forks.Clear();
         TokenCount = 0;
         LogitsRowCount = 0;
+        HasChunks = false;
+    }
+
+    /// <summary>The batch is started: its sequences know their rows of it.</summary>
+    public void Mark()
+    {
+        for (int i = 0; i < Attention.SliceCount; i++)
+            _sequences[i].StartedRow = _sliceRows[i].FirstRow + _sliceRows[i].ScoreCount;
+        foreach (BatchFork fork in Forks)
+            fork.Sequence.StartedRow = fork.Row;
+    }
+
+    /// <summary>Its results are there, or a later batch is started.</summary>
+    public void Unmark()
+    {
+        foreach (Sequence sequence in Sequences)
+            sequence.StartedRow = -1;
+        foreach (BatchFork fork in Forks)
+            fork.Sequence.StartedRow = -1;
     }
 
     /// <summary>
-    /// Adds positions [start, start + count) of a sequence; its table must hold blocks for them.
+    /// Adds positions [start, start + count) of a sequence; its table must hold blocks for them. The last one
+    /// may be that of a token which a started batch draws.
     /// </summary>
     /// <returns>Index in the batch of the slice's first token.</returns>
     public int AddSlice(Sequence sequence, int start, int count, int pageSize)
     {
-        Check.That(count > 0 && start + count <= sequence.TokenCount);
+        Check.That(count > 0 && start + count <= sequence.StartedTokenCount);
         int slice = Attention.SliceCount;
         if (slice == _sequences.Length)
         {
@@ -74,7 +100,11 @@ internal sealed class ForwardBatch
         Attention.Add(TokenCount, start, count, sequence.Blocks.Blocks[..blockCount]);
         if (TokenCount + count > _tokenIds.Length)
             Array.Resize(ref _tokenIds, Math.Max(_tokenIds.Length * 2, TokenCount + count));
-        sequence.Tokens.Slice(start, count).CopyTo(_tokenIds.AsSpan(TokenCount));
+        int knownCount = Math.Min(count, sequence.TokenCount - start);
+        sequence.Tokens.Slice(start, knownCount).CopyTo(_tokenIds.AsSpan(TokenCount));
+        if (knownCount < count)
+            _tokenIds[TokenCount + knownCount] = -1 - sequence.StartedRow;
+        HasChunks |= sequence.Phase == SequencePhase.Prefilling;
         TokenCount += count;
         return TokenCount - count;
     }

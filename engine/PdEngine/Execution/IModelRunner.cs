@@ -7,6 +7,18 @@ namespace PdEngine;
 /// </summary>
 internal interface IModelRunner : IDisposable
 {
+    /// <summary>
+    /// A batch may be started before the one before it is finished, and name tokens that that one draws: see
+    /// <see cref="ForwardBatch.TokenIds"/>. Two are started at most, and finished in the same order.
+    /// </summary>
+    bool RunsAhead => false;
+
+    /// <summary>
+    /// What a started batch writes may be copied from at once: a copy of some layers waits for these by
+    /// itself.
+    /// </summary>
+    bool OrdersCopies => false;
+
     /// <summary>Starts computing a batch; the batch must stay as it is until it is finished.</summary>
     void Start(ForwardBatch batch);
 

@@ -42,6 +42,15 @@ internal sealed class GgufCheckpoint : ICheckpoint
 
     public string Path => _file.Path;
 
+    /// <summary>What it is read from; not to be disposed of.</summary>
+    public GgufFile File => _file;
+
+    /// <summary>
+    /// Hugging Face's tokenizer files where the file carries them whole, which says more than its lists.
+    /// </summary>
+    /// <exception cref="CheckpointException">They are too long.</exception>
+    public MemoryFolder? CarriedText => GgufCarriedText.Read(_file);
+
     public ModelConfig Config { get; }
 
     public static GgufCheckpoint Open(string path) => new(GgufFile.Open(path));

@@ -80,17 +80,20 @@ internal sealed class GgufMetadata
     }
 
     /// <summary>A string; bytes that are not UTF-8 become U+FFFD.</summary>
-    public string? Text(string key)
+    public string? Text(string key) => Bytes(key) is { } bytes ? Encoding.UTF8.GetString(bytes) : null;
+
+    /// <summary>A string's bytes as they are.</summary>
+    public byte[]? Bytes(string key, int maxBytes = MaxTextBytes)
     {
         if (!_values.TryGetValue(key, out GgufValue value))
             return null;
         if (value.Type != GgufValueType.Text)
             throw Fault(key, "is not a string");
-        if (value.Count > MaxTextBytes)
-            throw Fault(key, $"has {value.Count} bytes; at most {MaxTextBytes} are read");
+        if (value.Count > maxBytes)
+            throw Fault(key, $"has {value.Count} bytes; at most {maxBytes} are read");
         byte[] bytes = new byte[value.Count];
         _source.Read(value.OffsetBytes, bytes);
-        return Encoding.UTF8.GetString(bytes);
+        return bytes;
     }
 
     /// <summary>How many elements an array has; null where there is no such key.</summary>

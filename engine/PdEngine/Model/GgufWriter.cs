@@ -22,6 +22,14 @@ internal sealed class GgufWriter
         WriteText(_pairs, value);
     }
 
+    /// <summary>A string that is UTF-8 already.</summary>
+    public void AddText(string key, ReadOnlySpan<byte> utf8)
+    {
+        StartPair(key, GgufValueType.Text);
+        WriteU64(_pairs, (ulong)utf8.Length);
+        _pairs.Write(utf8);
+    }
+
     public void AddInteger(string key, uint value)
     {
         StartPair(key, GgufValueType.U32);

@@ -26,9 +26,12 @@ internal sealed class ModelRank : IDisposable
         _transformer = new(backend, weights, heads, tokenCapacity, group);
     }
 
-    /// <summary>Computes a batch; the results are in its samples when every rank has returned.</summary>
+    /// <summary>
+    /// Computes a batch; what it sampled is there when every rank has returned and rank 0 has awaited it.
+    /// </summary>
     public void Run(ForwardBatch batch)
     {
+        _group?.Begin(_rank);
         _transformer.Run(batch.TokenIds, batch.Attention);
         int firstSample = 0;
         for (int firstRow = 0; firstRow < batch.LogitsRowCount; firstRow += Transformer.LogitsRowCapacity)
@@ -44,6 +47,7 @@ internal sealed class ModelRank : IDisposable
                 firstSample = Sample(logits, firstRow, batch.Samples, firstSample);
         }
         _backend.End();
+        _group?.End(_rank);
         Check.That(!_samples || firstSample == batch.Samples.RowCount);
     }
 

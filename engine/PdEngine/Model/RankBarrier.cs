@@ -11,6 +11,9 @@ internal sealed class RankBarrier(int rankCount)
     private volatile bool _isBroken;
     private int _arrived;
 
+    /// <summary>A rank has failed, and not all have left.</summary>
+    public bool IsBroken => _isBroken;
+
     /// <summary>Waits for all ranks.</summary>
     /// <exception cref="BackendException">One of them has failed.</exception>
     public void Meet()

@@ -3,8 +3,9 @@ using System.Runtime.ExceptionServices;
 namespace PdEngine;
 
 /// <summary>
-/// Runs batches on one rank or several, where they are called: all work is done in <see cref="Start"/>.
-/// Rank 0 is the caller's thread, every other rank a thread of its own; they leave a step together.
+/// Runs batches on one rank or several, where they are called: all that the host has to do is done in
+/// <see cref="Start"/>. Rank 0 is the caller's thread, every other rank a thread of its own; they leave a
+/// step together.
 /// </summary>
 internal sealed class TensorParallelRunner : IModelRunner
 {
@@ -48,14 +49,16 @@ internal sealed class TensorParallelRunner : IModelRunner
         }
     }
 
+    public bool OrdersCopies => _backends[0].Memory != MemoryDomain.Host;
+
+    public bool RunsAhead => _backends[0].RunsAhead && (_group is null || _group.DrawsAreShared);
+
     /// <exception cref="Exception">
     /// What the first rank to fail threw; every rank has left the step, and another may be started.
     /// </exception>
     public void Start(ForwardBatch batch) => RunAll(batch);
 
-    public void Finish(ForwardBatch batch)
-    {
-    }
+    public void Finish(ForwardBatch batch) => _backends[0].Await(batch.Samples);
 
     public void CopyBlock(int source, int target) =>
         _copy.Copy([source], [target], 0, _copy.LayerCount);

@@ -5,9 +5,9 @@ namespace PdEngine;
 /// <summary>Finds a checkpoint's tokenizer and chat template; either may be absent.</summary>
 internal static class TextFiles
 {
-    private const string TokenizerFile = "tokenizer.json";
-    private const string ConfigFile = "tokenizer_config.json";
-    private const string TemplateFile = "chat_template.jinja";
+    public const string TokenizerFile = "tokenizer.json";
+    public const string ConfigFile = "tokenizer_config.json";
+    public const string TemplateFile = "chat_template.jinja";
 
     /// <param name="checkpoint">What is open.</param>
     /// <param name="inMemory">The folder that it is, where it is none on disk.</param>
@@ -17,7 +17,7 @@ internal static class TextFiles
         if (inMemory is not null)
             return FromMemory(inMemory);
         if (checkpoint is GgufCheckpoint gguf)
-            return FromGguf(gguf.Vocabulary);
+            return gguf.CarriedText is { } carried ? FromMemory(carried) : FromGguf(gguf.Vocabulary);
         string folder = checkpoint.Path;
         if (!File.Exists(Path.Combine(folder, TokenizerFile)))
             return (null, null);

@@ -62,7 +62,8 @@ internal sealed class Transformer : IDisposable
         _wantedResidual = backend.CreateTensor(LogitsRowCapacity, config.HiddenSize);
         _wantedNormed = backend.CreateTensor(LogitsRowCapacity, config.HiddenSize);
         _logits = group?.ViewLogits() ?? backend.CreateTensor(LogitsRowCapacity, config.HeadRows);
-        _ownLogits = _logits.View(weights.FirstHeadRow, weights.Head?.Rows ?? 0);
+        _ownLogits = group?.ViewLogits(weights.Shard.Rank) ?? _logits.View(0, weights.Head?.Rows ?? 0);
+        Check.That(_ownLogits.Columns == (weights.Head?.Rows ?? 0));
     }
 
     /// <summary>Most tokens of a batch.</summary>
@@ -109,7 +110,7 @@ internal sealed class Transformer : IDisposable
             _wantedResidual, _weights.FinalNorm, _weights.Config.RmsNormEpsilon, _wantedNormed);
         if (_weights.Head is not null)
             _backend.MatMul(_wantedNormed, _weights.Head, null, _ownLogits);
-        _group?.Meet(_weights.Shard.Rank);
+        _group?.JoinLogits(_weights.Shard.Rank, tokens.Length);
         return _logits;
     }
 

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text.Json;
 
 namespace PdEngine;
@@ -70,4 +71,10 @@ public sealed record GenerateRequest
 
     /// <summary>Session of several turns: it stays with the workers that hold its cache.</summary>
     public string? SessionId { get; init; }
+
+    /// <summary>
+    /// The span that the request's belongs under, where it came from another process; absent: <see
+    /// cref="Activity.Current"/>.
+    /// </summary>
+    public ActivityContext? TraceParent { get; init; }
 }

@@ -1,3 +1,5 @@
+using System.Diagnostics;
+
 namespace PdEngine;
 
 /// <summary>What was asked, validated and immutable. Progress lives in <see cref="Sequence"/>.</summary>
@@ -53,4 +55,10 @@ internal sealed record Request
 
     /// <summary>Session of several turns that it belongs to.</summary>
     public string? SessionId { get; init; }
+
+    /// <summary>What is done, as OpenTelemetry calls it; scoring has no name there.</summary>
+    public string Operation { get; init; } = "score";
+
+    /// <summary>The span that its own belongs under; null: the caller's, where there is one.</summary>
+    public ActivityContext? TraceParent { get; init; }
 }

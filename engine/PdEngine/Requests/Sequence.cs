@@ -51,6 +51,23 @@ internal sealed class Sequence
         set => Kv.Prefix = value;
     }
 
+    /// <summary>
+    /// Its sample row in the batch that was started last, until its results are applied; else -1.
+    /// </summary>
+    public int StartedRow { get; set; } = -1;
+
+    /// <summary>A started batch has it: nothing of it is given back before the results are there.</summary>
+    public bool IsStarted => StartedRow >= 0;
+
+    /// <summary>
+    /// Tokens that it has, and the one that a started batch draws. (Asked only where that batch is a decode
+    /// step.)
+    /// </summary>
+    public int StartedTokenCount => TokenCount + (IsStarted ? 1 : 0);
+
+    /// <summary>How it ends once no started batch has it; what is drawn until then is dropped.</summary>
+    public FinishReason? Ending { get; set; }
+
     /// <summary>Prompt tokens that the prefix cache supplied on first admission.</summary>
     public int CachedCount { get; set; }
 

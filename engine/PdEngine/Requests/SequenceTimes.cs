@@ -9,6 +9,7 @@ internal sealed class SequenceTimes
     private readonly long[] _stageTicks = new long[(int)SequenceStage.DecodeForward + 1];
     private SequenceStage _stage;
     private long _stageStart;
+    private List<StageStart>? _trail;
 
     public SequenceTimes(long submittedTicks)
     {
@@ -29,13 +30,42 @@ internal sealed class SequenceTimes
     /// <summary>When the present stage began.</summary>
     public long StageStartTicks => _stageStart;
 
-    /// <summary>Ticks spent in a stage so far.</summary>
-    public long TicksIn(SequenceStage stage) => _stageTicks[(int)stage];
+    /// <summary>
+    /// Where the time went up to now, of which the present stage has what passed since it began. Read by
+    /// another thread than the owner's it may be off by a stage that has just ended.
+    /// </summary>
+    public PhaseTimings Phases(TimeProvider clock, long handoffTicks, long nowTicks)
+    {
+        double ticksToNs = 1e9 / clock.TimestampFrequency;
+        SequenceStage present = _stage;
+        long sinceTicks = Math.Max(0, nowTicks - _stageStart);
+        return new PhaseTimings
+        {
+            HandoffNs = (long)(handoffTicks * ticksToNs),
+            PrefillQueueNs = Ns(SequenceStage.PrefillQueue),
+            PrefillForwardNs = Ns(SequenceStage.PrefillForward),
+            TransferQueueNs = Ns(SequenceStage.TransferQueue),
+            DecodeAllocWaitNs = Ns(SequenceStage.DecodeAllocWait),
+            DecodeTransferNs = Ns(SequenceStage.DecodeTransfer),
+            DecodeForwardNs = Ns(SequenceStage.DecodeForward),
+        };
+
+        long Ns(SequenceStage stage) =>
+            (long)((_stageTicks[(int)stage] + (stage == present ? sinceTicks : 0)) * ticksToNs);
+    }
+
+    /// <summary>Every stage as it was come into, in order; empty where nobody asked for it.</summary>
+    public IReadOnlyList<StageStart> Trail => _trail ?? [];
+
+    /// <summary>Notes stages from the first on; before any other is entered.</summary>
+    public void KeepTrail() => _trail = new(8) { new(_stage, _stageStart) };
 
     /// <summary>From now on time counts for this stage.</summary>
     public void Enter(SequenceStage stage, long nowTicks)
     {
         _stageTicks[(int)_stage] += nowTicks - _stageStart;
+        if (stage != _stage)
+            _trail?.Add(new(stage, nowTicks));
         _stageStart = nowTicks;
         _stage = stage;
     }

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Threading.Channels;
 
 namespace PdEngine;
@@ -40,6 +41,9 @@ public sealed class TokenStream : IAsyncEnumerable<TokenChunk>
     /// with <see cref="Generation.Error"/> and the output made before it.
     /// </summary>
     public Task<Generation> Completion => _completion.Task;
+
+    /// <summary>The request's span; null where nobody wants it.</summary>
+    internal ActivityContext? Trace { get; set; }
 
     /// <summary>What is known of the prompt from the first token on; null before it.</summary>
     internal StreamedPrompt? Prompt => _prompt;

@@ -18,17 +18,18 @@ public sealed class RolloutSession : IDisposable
     /// <param name="options">How.</param>
     /// <exception cref="OptionsException">An option has a value that no rollout can have.</exception>
     public RolloutSession(EngineModel model, RolloutOptions options)
-        : this(model, options, "rollout")
+        : this(model, options, name: null)
     {
     }
 
-    private RolloutSession(EngineModel model, RolloutOptions options, string name)
+    private RolloutSession(EngineModel model, RolloutOptions options, string? name)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(options);
         options.Validate();
         _model = model;
-        _name = name;
+        // Two sessions' samples of one id would count as turns of one.
+        _name = name ?? $"rollout-{model.NextRolloutNumber()}";
         Options = options;
         _places = new(options.MaxConcurrentSamples);
         _groupCount = options.FirstRolloutId;

@@ -141,6 +141,12 @@ internal sealed class SampleRun(EngineModel model, RolloutOptions options, Rollo
             sample.Status = RolloutStatus.Aborted;
             return true;
         }
+        catch (Exception cause)
+        {
+            // A tool that breaks takes its sample, and nothing of the others.
+            sample.Fail(new RolloutException($"the environment failed: {cause.Message}", cause));
+            return true;
+        }
         sample.Reward = answer.Reward ?? sample.Reward;
         if (answer.Observation is not { } observation || isCut)
             return true;

@@ -14,13 +14,8 @@ internal sealed class UpdatedWeights : ICheckpoint
     /// <param name="weights">Of now; they must outlive this.</param>
     /// <exception cref="WeightUpdateException">A tensor does not fit the model.</exception>
     public UpdatedWeights(WeightUpdate update, WeightSet weights)
+        : this(update, weights.Config)
     {
-        _update = update;
-        Config = weights.Config;
-        _shapes = ModelTensors.Of(Config).ToDictionary(
-            tensor => tensor.Name, tensor => tensor.Shape, StringComparer.Ordinal);
-        foreach ((string name, GivenTensor tensor) in update.Tensors)
-            CheckGiven(name, tensor);
         bool isWhole = _shapes.Keys.All(update.Tensors.ContainsKey);
         if (!isWhole)
         {
@@ -30,6 +25,23 @@ internal sealed class UpdatedWeights : ICheckpoint
         foreach ((string name, TensorDelta delta) in update.Deltas)
             CheckDelta(name, delta);
     }
+
+    private UpdatedWeights(WeightUpdate update, ModelConfig config)
+    {
+        _update = update;
+        Config = config;
+        _shapes = ModelTensors.Of(Config).ToDictionary(
+            tensor => tensor.Name, tensor => tensor.Shape, StringComparer.Ordinal);
+        foreach ((string name, GivenTensor tensor) in update.Tensors)
+            CheckGiven(name, tensor);
+    }
+
+    /// <summary>Tensors of the model that an update does not give; those that it gives fit.</summary>
+    /// <exception cref="WeightUpdateException">One does not.</exception>
+    public static IReadOnlyList<string> Missing(WeightUpdate update, ModelConfig config) =>
+    [
+        .. new UpdatedWeights(update, config)._shapes.Keys.Where(name => !update.Tensors.ContainsKey(name)),
+    ];
 
     public string Path => "a weight update";
 

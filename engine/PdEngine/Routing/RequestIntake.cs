@@ -53,6 +53,8 @@ internal sealed class RequestIntake(
             SessionId = asked.SessionId,
             MinWeightVersion = asked.MinWeightVersion,
             ExactWeightVersion = asked.ExactWeightVersion,
+            Operation = asked.Messages is null ? "text_completion" : "chat",
+            TraceParent = asked.TraceParent,
         };
     }
 

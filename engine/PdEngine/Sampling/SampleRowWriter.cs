@@ -27,7 +27,7 @@ internal static class SampleRowWriter
         int scoreEnd = Math.Min(end, sequence.ScoreEnd);
         Check.That(scoreStart >= start || scoreStart >= scoreEnd);
         int scoreCount = Math.Max(0, scoreEnd - scoreStart);
-        bool draws = end == sequence.TokenCount && sequence.Request.Sampling.MaxNewTokens > 0;
+        bool draws = end == sequence.StartedTokenCount && sequence.Request.Sampling.MaxNewTokens > 0;
         if (scoreCount == 0 && !draws)
             return;
 
@@ -36,7 +36,7 @@ internal static class SampleRowWriter
         row.FirstBias = batch.Samples.AppendBias(template.BiasIds, template.BiasValues);
         int lastPosition = draws ? end : scoreEnd;
         if (template.HasPenalty)
-            row.FirstHistory = batch.Samples.AppendHistory(sequence.Tokens[..lastPosition]);
+            row.FirstHistory = AppendHistory(batch.Samples, sequence, lastPosition);
         int firstPosition = scoreCount > 0 ? scoreStart + 1 : end;
         bool suppresses = firstPosition < template.SuppressedEnd
             && lastPosition >= sequence.Request.PenaltyPromptCount;
@@ -73,6 +73,16 @@ internal static class SampleRowWriter
         row.Target = -1;
         row.LogitsRow = batch.LogitsRowCount - 1;
         Complete(batch, sequence, row, position);
+    }
+
+    /// <returns>Index of the first.</returns>
+    private static int AppendHistory(SampleBatch samples, Sequence sequence, int count)
+    {
+        int knownCount = Math.Min(count, sequence.TokenCount);
+        int first = samples.AppendHistory(sequence.Tokens[..knownCount]);
+        if (knownCount < count)
+            samples.AppendHistory([-1 - sequence.StartedRow]);
+        return first;
     }
 
     private static void AddRow(ForwardBatch batch, Sequence sequence, SampleRow row, int token, int position)

@@ -20,8 +20,11 @@ internal static class StopRule
             sequence.MatchedStopText = stopText;
             return FinishReason.Stop;
         }
-        bool full = sequence.OutputCount >= sequence.Request.Sampling.MaxNewTokens
-            || sequence.TokenCount >= contextTokens;
-        return full ? FinishReason.Length : null;
+        return IsFull(sequence, sequence.TokenCount, contextTokens) ? FinishReason.Length : null;
     }
+
+    /// <summary>With so many tokens it is as long as it may become.</summary>
+    public static bool IsFull(Sequence sequence, int tokenCount, int contextTokens) =>
+        tokenCount - sequence.PromptCount >= sequence.Request.Sampling.MaxNewTokens
+        || tokenCount >= contextTokens;
 }

@@ -61,7 +61,32 @@ internal sealed class DecodeScheduler(SchedulerOptions options, KvSpace space, P
             _arrived.RemoveRange(0, count);
     }
 
-    /// <summary>Reserves the blocks of the next step.</summary>
+    /// <summary>
+    /// Whether a sequence has a row in the next step. One that ends, or will have ended with the token that a
+    /// started batch draws, has none.
+    /// </summary>
+    public bool GoesOn(Sequence sequence) =>
+        sequence.Ending is null
+        && !(sequence.IsStarted
+            && StopRule.IsFull(sequence, sequence.StartedTokenCount, options.ContextTokens));
+
+    /// <summary>
+    /// Reserves the blocks of the next step before the results of a started one are known; false where blocks
+    /// run out.
+    /// </summary>
+    public bool TryReserveAhead(NewTokenRatio ratio)
+    {
+        IsStalled = false;
+        foreach (Sequence sequence in _running)
+        {
+            if (GoesOn(sequence) && !space.TryReserve(sequence.Kv, sequence.StartedTokenCount))
+                return false;
+        }
+        ratio.Decay();
+        return true;
+    }
+
+    /// <summary>Reserves the blocks of the next step; nothing is started.</summary>
     /// <returns>How many sequences had to be retracted for it.</returns>
     public int Reserve(NewTokenRatio ratio)
     {

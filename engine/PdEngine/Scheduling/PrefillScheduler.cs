@@ -104,6 +104,7 @@ internal sealed class PrefillScheduler(SchedulerOptions options, KvSpace space, 
     /// <summary>Takes a sequence's blocks; what it has computed may be found again.</summary>
     public void Retract(Sequence sequence)
     {
+        Check.That(!sequence.IsStarted);
         if (sequence.Phase == SequencePhase.Prefilling)
             Remove(sequence);
         space.Keep(sequence.Kv, sequence.Tokens[..sequence.ComputedCount]);

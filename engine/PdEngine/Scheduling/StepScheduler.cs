@@ -72,17 +72,31 @@ internal sealed class StepScheduler
     /// <summary>Takes over a sequence that holds its blocks here already.</summary>
     public void AddArrived(Sequence sequence) => _decode.AddArrived(sequence);
 
+    /// <summary>
+    /// Whether the next batch can be chosen before the results of a started one are known: that one is a
+    /// decode step, and the next has blocks for all who go on.
+    /// </summary>
+    public bool TryReserveAhead(ForwardBatch started)
+    {
+        if (started.HasChunks)
+            return false;
+        if (ArrivedCount > 0)
+            _decode.Promote(_clock.GetTimestamp());
+        return _decode.TryReserveAhead(_ratio);
+    }
+
     /// <summary>Fills a batch with the next step's work.</summary>
     /// <remarks>
     /// Decoding sequences get their blocks before anything is admitted, and a step that had to retract admits
     /// nothing. Where decode rows do not mix with prefill the two take turns, so that neither starves.
     /// </remarks>
     /// <param name="batch">Empty.</param>
+    /// <param name="isAhead"><see cref="TryReserveAhead"/> was true.</param>
     /// <param name="admitsBefore">
     /// Nothing from after this arrival is admitted: it would take what something older waits for.
     /// </param>
     /// <returns>False when there is no sequence, or none that can go on now.</returns>
-    public bool TrySchedule(ForwardBatch batch, long admitsBefore = long.MaxValue)
+    public bool TrySchedule(ForwardBatch batch, bool isAhead, long admitsBefore)
     {
         _prefill.ClearStep();
         if (ArrivedCount > 0)
@@ -97,14 +111,17 @@ internal sealed class StepScheduler
             if (batch.TokenCount > 0)
                 return true;
         }
-        int retractedCount = DecodingCount > 0 ? _decode.Reserve(_ratio) : 0;
+        int retractedCount = DecodingCount > 0 && !isAhead ? _decode.Reserve(_ratio) : 0;
         RetractionCount += retractedCount;
         if (_options.MixesDecode && _prefill.HasWork)
             AddChunks(batch, MixedBudget(), admits && retractedCount == 0);
         if (!_decode.IsStalled)
         {
             foreach (Sequence sequence in _decode.Running)
-                BatchBuilder.Add(batch, sequence, 1, _space.PageSize);
+            {
+                if (!isAhead || _decode.GoesOn(sequence))
+                    BatchBuilder.Add(batch, sequence, 1, _space.PageSize);
+            }
         }
         _prefillHadTurn = false;
         return batch.TokenCount > 0;
@@ -167,6 +184,7 @@ internal sealed class StepScheduler
     /// <summary>Takes the blocks of a sequence that neither scheduler has.</summary>
     public void Release(Sequence sequence, bool keeps)
     {
+        Check.That(!sequence.IsStarted);
         if (keeps)
             _space.Keep(sequence.Kv, sequence.Tokens[..sequence.ComputedCount]);
         _space.Release(sequence.Kv);

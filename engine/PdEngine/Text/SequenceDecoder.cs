@@ -120,31 +120,13 @@ internal sealed class SequenceDecoder : ISequenceObserver
             DecodeWorker = sequence.Pd.DecodeWorker,
             HandoffBlocks = sequence.Pd.HandoffBlocks,
             TransferBytes = sequence.Pd.TransferBytes,
-            Timings = Timings(sequence),
+            Timings = times.Phases(_clock, sequence.Pd.HandoffTicks, times.FinishedTicks),
             QueueTime = _clock.GetElapsedTime(times.SubmittedTicks, admitted),
             TimeToFirstToken = times.FirstTokenTicks == 0
                 ? null
                 : _clock.GetElapsedTime(times.SubmittedTicks, times.FirstTokenTicks),
             EndToEndTime = _clock.GetElapsedTime(times.SubmittedTicks, times.FinishedTicks),
         };
-    }
-
-    private PhaseTimings Timings(Sequence sequence)
-    {
-        SequenceTimes times = sequence.Times;
-        return new PhaseTimings
-        {
-            HandoffNs = (long)(sequence.Pd.HandoffTicks * (1e9 / _clock.TimestampFrequency)),
-            PrefillQueueNs = Ns(SequenceStage.PrefillQueue),
-            PrefillForwardNs = Ns(SequenceStage.PrefillForward),
-            TransferQueueNs = Ns(SequenceStage.TransferQueue),
-            DecodeAllocWaitNs = Ns(SequenceStage.DecodeAllocWait),
-            DecodeTransferNs = Ns(SequenceStage.DecodeTransfer),
-            DecodeForwardNs = Ns(SequenceStage.DecodeForward),
-        };
-
-        long Ns(SequenceStage stage) =>
-            (long)(times.TicksIn(stage) * (1e9 / _clock.TimestampFrequency));
     }
 
     private static TokenLogProb[] OutputLogProbs(Sequence sequence)

@@ -5,13 +5,13 @@ namespace PdEngine;
 /// the worker's thread.
 /// </summary>
 internal sealed class BatchResults(
-    Worker worker, ForwardBatch batch, IModelRunner runner, StepScheduler scheduler, LiveSequences live,
+    Worker worker, IModelRunner runner, StepScheduler scheduler, LiveSequences live,
     HandoffSender sender, SequenceEnding ending, WorkerCounters counters, TimeProvider clock,
     int contextTokens)
 {
     private readonly List<Sequence> _leaving = [];
 
-    public void Apply()
+    public void Apply(ForwardBatch batch)
     {
         int forkCount = 0;
         for (int i = 0; i < batch.Sequences.Length; i++)
@@ -24,12 +24,15 @@ internal sealed class BatchResults(
             if (sequence.Phase == SequencePhase.Prefilling)
                 ApplyChunk(sequence, rows.DrawCount > 0);
             if (sequence.ComputedCount < sequence.TokenCount)
+            {
+                EndIfLate(sequence);
                 continue;
-            forkCount += ApplyForks(i, forkCount, sequence);
+            }
+            forkCount += ApplyForks(batch, i, forkCount, sequence);
             if (rows.RewardRow >= 0)
                 sequence.Reward = batch.Rewards[rows.RewardRow];
             if (rows.DrawCount > 0)
-                Append(sequence, rows.FirstRow + rows.ScoreCount);
+                Append(sequence, batch.Samples, rows.FirstRow + rows.ScoreCount);
             else
                 ending.End(sequence, FinishReason.Length);
             NoteIfLeaving(sequence);
@@ -42,7 +45,7 @@ internal sealed class BatchResults(
 
     /// <summary>Sequences with the same prompt go on from it; it still holds its blocks.</summary>
     /// <returns>How many.</returns>
-    private int ApplyForks(int slice, int first, Sequence prompt)
+    private int ApplyForks(ForwardBatch batch, int slice, int first, Sequence prompt)
     {
         int count = 0;
         ReadOnlySpan<BatchFork> forks = batch.Forks;
@@ -54,7 +57,7 @@ internal sealed class BatchResults(
                 runner.CopyBlock(prompt.Blocks.Blocks[^1], sequence.Blocks.Blocks[^1]);
             sequence.ComputedCount = sequence.TokenCount;
             ApplyChunk(sequence, draws: true);
-            Append(sequence, row);
+            Append(sequence, batch.Samples, row);
             NoteIfLeaving(sequence);
         }
         return count;
@@ -87,12 +90,23 @@ internal sealed class BatchResults(
             scheduler.StartDecoding(sequence);
     }
 
-    private void Append(Sequence sequence, int row)
+    /// <summary>It was to end while its batch was computed: nothing that is drawn counts any more.</summary>
+    private bool EndIfLate(Sequence sequence)
     {
-        sequence.Append(batch.Samples.Results[row].Token);
+        if (sequence.Ending is not { } reason)
+            return false;
+        ending.End(sequence, reason);
+        return true;
+    }
+
+    private void Append(Sequence sequence, SampleBatch samples, int row)
+    {
+        if (EndIfLate(sequence))
+            return;
+        sequence.Append(samples.Results[row].Token);
         sequence.Versions.Count(worker.Epoch);
         sequence.HasMixedKv |= sequence.Kv.Epoch != worker.Epoch.Number;
-        LogProbs.StoreOutput(sequence, batch.Samples, row);
+        LogProbs.StoreOutput(sequence, samples, row);
         counters.CountGenerated(1);
         if (sequence.OutputCount == 1)
             sequence.Times.FirstTokenTicks = clock.GetTimestamp();

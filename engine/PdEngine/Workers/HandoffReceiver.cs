@@ -7,10 +7,8 @@ namespace PdEngine;
 /// </summary>
 internal sealed class HandoffReceiver(KvSpace space, TimeProvider clock)
 {
-    /// <summary>Blocks and layers of one copy: small enough to stop between two, big enough to be
-    /// fast.</summary>
+    /// <summary>Blocks of one copy: small enough to stop between two, big enough to be fast.</summary>
     private const int RunBlocks = 8;
-    private const int LayersPerCopy = 8;
 
     private readonly List<Incoming> _incoming = [];
     private readonly BlockWrites _writes = new(space.Domain);
@@ -182,7 +180,8 @@ internal sealed class HandoffReceiver(KvSpace space, TimeProvider clock)
                 break;
             incoming.RunBlocks = count;
             ReadOnlySpan<int> target = incoming.Hold.Blocks.Blocks.Slice(incoming.PulledBlocks, count);
-            int layers = Math.Min(LayersPerCopy, transfer.LayerCount - incoming.PulledLayers);
+            int layers = Math.Min(
+                KvLayout.GroupLayersOf(transfer.LayerCount), transfer.LayerCount - incoming.PulledLayers);
             _writes.Begin(target);
             try
             {

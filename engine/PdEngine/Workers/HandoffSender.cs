@@ -30,6 +30,26 @@ internal sealed class HandoffSender(KvSpace space, LiveSequences live)
     }
 
     /// <summary>
+    /// Lends what a started batch will have computed: the target's copies wait for it layer by layer, while
+    /// the later ones are computed.
+    /// </summary>
+    public void LendStarted(ForwardBatch batch)
+    {
+        for (int i = 0; i < batch.Sequences.Length; i++)
+        {
+            Sequence sequence = batch.Sequences[i];
+            if (sequence.Phase != SequencePhase.Prefilling
+                || !live.TryGetTransfer(sequence, out Handoff? handoff))
+            {
+                continue;
+            }
+            AttentionSlice slice = batch.Attention.Slices[i];
+            space.Lend(sequence.Kv, (slice.Start + slice.QueryCount) / space.PageSize);
+            handoff.Target.TryPost(WorkerCommand.Wake.Instance);
+        }
+    }
+
+    /// <summary>
     /// Passes a sequence on whose prompt is computed; false where the target takes no more, and it stays.
     /// </summary>
     public bool TryPass(Sequence sequence)

@@ -8,9 +8,18 @@ internal sealed class SequenceEnding(
     Worker worker, StepScheduler scheduler, HandoffReceiver receiver, LiveSequences live,
     WorkerCounters counters, TimeProvider clock, Worker.Rescue? rescue)
 {
-    /// <summary>Ends a sequence with what it has; its blocks stay findable.</summary>
+    /// <summary>
+    /// Ends a sequence with what it has; its blocks stay findable. One that a started batch has ends when
+    /// that batch's results are applied.
+    /// </summary>
     public void End(Sequence sequence, FinishReason reason)
     {
+        if (sequence.IsStarted)
+        {
+            sequence.Ending ??= reason;
+            return;
+        }
+        reason = sequence.Ending ?? reason;
         Handoff? handoff = live.HandoffOf(sequence);
         bool isLeaving = sequence.Phase == SequencePhase.HandingOff && handoff!.Source == worker;
         if (isLeaving)
@@ -29,14 +38,13 @@ internal sealed class SequenceEnding(
         Complete(sequence, reason, error: null);
     }
 
-    /// <summary>Takes a whole batch away that failed.</summary>
+    /// <summary>Takes the sequences of a batch away that failed, or that another failed beside.</summary>
     public void Lose(ForwardBatch batch, WorkerException error)
     {
         foreach (Sequence sequence in batch.Sequences)
             LoseScheduled(sequence, error);
         foreach (BatchFork fork in batch.Forks)
             LoseScheduled(fork.Sequence, error);
-        counters.CountFailure();
     }
 
     /// <summary>
@@ -45,13 +53,14 @@ internal sealed class SequenceEnding(
     /// </summary>
     public void Lose(Sequence sequence, WorkerException error)
     {
+        sequence.StartedRow = -1;
         ReleaseAnyhow(sequence);
         if (live.HandoffOf(sequence) is { } handoff && handoff.Source == worker)
             HandoffSender.Cancel(handoff);
         live.Remove(sequence);
-        if (sequence.AbortRequested)
+        if (sequence.Ending is not null || sequence.AbortRequested)
         {
-            Complete(sequence, FinishReason.Abort, error: null);
+            Complete(sequence, sequence.Ending ?? FinishReason.Abort, error: null);
             return;
         }
         sequence.FailureCount++;
@@ -64,6 +73,9 @@ internal sealed class SequenceEnding(
 
     private void LoseScheduled(Sequence sequence, WorkerException error)
     {
+        // It may be in both of two batches.
+        if (!live.Contains(sequence))
+            return;
         scheduler.Remove(sequence, keeps: false);
         Lose(sequence, error);
     }

@@ -28,7 +28,6 @@ internal sealed class Worker : IDisposable
     private readonly WorkerCounters _counters = new();
     private readonly LiveSequences _live = new();
     private readonly List<Sequence> _arrived = [];
-    private readonly ForwardBatch _batch = new();
 
     /// <summary>A watchdog's thread may fail the worker while another wants to dispose of it.</summary>
     private readonly Lock _endGate = new();
@@ -58,7 +57,7 @@ internal sealed class Worker : IDisposable
         _step = new(runner, space.Domain, clock);
         _ending = new(this, _scheduler, _receiver, _live, _counters, clock, rescue);
         _results = new(
-            this, _batch, runner, _scheduler, _live, _sender, _ending, _counters, clock,
+            this, runner, _scheduler, _live, _sender, _ending, _counters, clock,
             options.ContextTokens);
         _retraction = new(this, _scheduler, _receiver, _live);
         _inbox = new(this, _mailbox, _scheduler, _receiver, _live, _ending, _step, clock);
@@ -94,6 +93,12 @@ internal sealed class Worker : IDisposable
 
     /// <summary>The last step ran nothing, though there are sequences: they wait for blocks.</summary>
     public bool IsBlocked { get; private set; }
+
+    /// <summary>Most sequences that run here at once.</summary>
+    public int MaxRunningSequences => _options.MaxRunningSequences;
+
+    /// <inheritdoc cref="StepRun.BusySinceTicks"/>
+    public long BusySinceTicks => _step.BusySinceTicks;
 
     /// <inheritdoc cref="LiveSequences.RequestCount"/>
     public int RequestCount => _live.RequestCount;
@@ -160,24 +165,22 @@ internal sealed class Worker : IDisposable
     /// <summary>Counts hand-offs that are on their way here.</summary>
     public void CountExpected(int count) => _live.CountExpected(count);
 
-    /// <summary>Runs one batch, if there is anything to run.</summary>
+    /// <summary>
+    /// Starts one batch, if there is anything to run, and applies the results of what is started: all of it,
+    /// or, where the runner runs ahead, up to the batch before.
+    /// </summary>
     /// <returns>False when nothing is left to do until a command comes.</returns>
     public bool Step()
     {
-        _inbox.Drain();
-        if (IsDead)
+        if (!TryDrain() || IsDead)
             return false;
+        bool hadStarted = _step.StartedCount > 0;
         bool hasBatch = !IsPaused && TrySchedule();
-        if (hasBatch)
-        {
-            _live.CountWaiting(-_scheduler.FirstAdmissionCount);
-            foreach (Sequence sequence in _scheduler.Admitted)
-                _sender.Announce(sequence);
-            if (!TryRun())
-                return false;
-            _batch.Clear();
-        }
-        IsBlocked = !hasBatch && (IsPaused || !_receiver.HasMore);
+        if (_step.IsAbandoned || (hasBatch && !TryStart()))
+            return false;
+        if (!TryApply(leaving: hasBatch && _runner.RunsAhead ? 1 : 0))
+            return false;
+        IsBlocked = !hasBatch && !hadStarted && (IsPaused || !_receiver.HasMore);
         // Others must wait neither for what has ended in this step nor for a turn that is not used.
         Space.PublishExpected(_scheduler.ExpectedBlocks);
         if (IsPaused || (!_scheduler.AwaitsBlocks && !_receiver.AwaitsBlocks))
@@ -235,7 +238,9 @@ internal sealed class Worker : IDisposable
                 return;
             _disposed = true;
             Close();
-            _inbox.Drain();
+            if (!IsDead)
+                _step.TryDrop();
+            _inbox.TryDrain(hasStarted: false);
             // The latest first: that end is the near one of every list that they are taken off.
             foreach (Sequence sequence in _live.ToArray().OrderByDescending(sequence => sequence.Arrival))
                 _ending.End(sequence, FinishReason.Abort);
@@ -255,7 +260,7 @@ internal sealed class Worker : IDisposable
     {
         if (!_step.TryAbandon())
             return false;
-        Fail(cause);
+        LoseAll(cause);
         return true;
     }
 
@@ -265,20 +270,9 @@ internal sealed class Worker : IDisposable
     /// </summary>
     public void Fail(Exception cause)
     {
-        lock (_endGate)
-        {
-            if (_disposed)
-                return;
-            WorkerException error = new(Name, cause);
-            _failure = error;
-            Close();
-            _inbox.ForgetAborts();
-            _receiver.DropAll();
-            foreach (Sequence sequence in _live.ToArray())
-                _ending.Lose(sequence, error);
-            _inbox.Drain();
-            Space.Leave();
-        }
+        // Of one that is dead already the sequences may be started elsewhere.
+        if (!IsDead && _step.TryDrop())
+            LoseAll(cause);
     }
 
     private bool TryEnqueue(Sequence sequence, Handoff? handoff)
@@ -292,12 +286,25 @@ internal sealed class Worker : IDisposable
         return false;
     }
 
+    /// <summary>Acts on commands: some of them between two batches, when nothing is started.</summary>
+    /// <returns>False when the worker was abandoned meanwhile: nothing may be touched then.</returns>
+    private bool TryDrain() =>
+        _inbox.TryDrain(_step.StartedCount > 0)
+        || (TryApply(leaving: 0) && _inbox.TryDrain(hasStarted: false));
+
+    /// <summary>
+    /// Chooses the next batch: before the results of a started one are applied where that can be done, and
+    /// else after.
+    /// </summary>
     private bool TrySchedule()
     {
         Check.That(Epoch.Number == Space.Epoch);
         if (_receiver.Count > 0)
             ReceiveBlocks();
-        bool hasBatch = _scheduler.TrySchedule(_batch, admitsBefore: _receiver.WaitingArrival);
+        bool isAhead = _step.StartedCount > 0 && _scheduler.TryReserveAhead(_step.Oldest);
+        if (!isAhead && !TryApply(leaving: 0))
+            return false;
+        bool hasBatch = _scheduler.TrySchedule(_step.Next, isAhead, _receiver.WaitingArrival);
         _retraction.Place();
         return hasBatch;
     }
@@ -312,19 +319,72 @@ internal sealed class Worker : IDisposable
     }
 
     /// <returns>False when the worker was abandoned meanwhile: nothing may be touched then.</returns>
-    private bool TryRun()
+    private bool TryStart()
     {
-        switch (_step.Run(_batch, out Exception? fault))
+        _live.CountWaiting(-_scheduler.FirstAdmissionCount);
+        foreach (Sequence sequence in _scheduler.Admitted)
+            _sender.Announce(sequence);
+        switch (_step.Start(out Exception? fault))
         {
             case StepRun.Outcome.Abandoned:
                 return false;
             case StepRun.Outcome.Failed:
-                _ending.Lose(_batch, new WorkerException(Name, fault!));
-                return true;
+                return TryLose(fault!);
             default:
-                _counters.CountStep();
-                _results.Apply();
+                if (_runner.OrdersCopies)
+                    _sender.LendStarted(_step.Latest);
                 return true;
+        }
+    }
+
+    /// <summary>Applies the results of what is started, until so many batches are left.</summary>
+    /// <returns>False when the worker was abandoned meanwhile: nothing may be touched then.</returns>
+    private bool TryApply(int leaving)
+    {
+        while (_step.StartedCount > leaving)
+        {
+            StepRun.Outcome outcome = _step.Finish(out ForwardBatch batch, out Exception? fault);
+            if (outcome == StepRun.Outcome.Abandoned)
+                return false;
+            if (outcome == StepRun.Outcome.Failed)
+                return TryLose(fault!);
+            _counters.CountStep(_step.LastTicks);
+            _results.Apply(batch);
+            batch.Clear();
+        }
+        return true;
+    }
+
+    /// <summary>A batch failed: its sequences are lost, and those of one started beside it.</summary>
+    private bool TryLose(Exception fault)
+    {
+        if (!_step.TryDrop())
+            return false;
+        WorkerException error = new(Name, fault);
+        foreach (ForwardBatch batch in _step.Dropped())
+        {
+            _ending.Lose(batch, error);
+            batch.Clear();
+        }
+        _counters.CountFailure();
+        return true;
+    }
+
+    private void LoseAll(Exception cause)
+    {
+        lock (_endGate)
+        {
+            if (_disposed)
+                return;
+            WorkerException error = new(Name, cause);
+            _failure = error;
+            Close();
+            _inbox.ForgetAborts();
+            _receiver.DropAll();
+            foreach (Sequence sequence in _live.ToArray())
+                _ending.Lose(sequence, error);
+            _inbox.TryDrain(hasStarted: false);
+            Space.Leave();
         }
     }
 

@@ -4,6 +4,7 @@ namespace PdEngine;
 internal sealed class WorkerCounters
 {
     private long _stepCount;
+    private long _busyTicks;
     private long _finishedCount;
     private long _failureCount;
     private long _cachedTokenCount;
@@ -20,7 +21,11 @@ internal sealed class WorkerCounters
     private int _cachedBlockCount;
     private int _evictableBlockCount;
 
-    public void CountStep() => Volatile.Write(ref _stepCount, _stepCount + 1);
+    public void CountStep(long ticks)
+    {
+        Volatile.Write(ref _stepCount, _stepCount + 1);
+        Volatile.Write(ref _busyTicks, _busyTicks + ticks);
+    }
 
     public void CountFinished() => Volatile.Write(ref _finishedCount, _finishedCount + 1);
 
@@ -54,6 +59,7 @@ internal sealed class WorkerCounters
     public WorkerSnapshot Read() => new()
     {
         StepCount = Volatile.Read(ref _stepCount),
+        BusyTicks = Volatile.Read(ref _busyTicks),
         QueuedCount = Volatile.Read(ref _queuedCount),
         PrefillingCount = Volatile.Read(ref _prefillingCount),
         ArrivedCount = Volatile.Read(ref _arrivedCount),

@@ -10,10 +10,16 @@ internal sealed class WorkerInbox(
 {
     private readonly List<Sequence> _aborting = [];
 
-    public void Drain()
+    /// <summary>Acts on every command, and then ends what was to be aborted.</summary>
+    /// <param name="hasStarted">A batch is started whose results are not applied.</param>
+    /// <returns>False at a command that is not to find one so: it is still to be acted on.</returns>
+    public bool TryDrain(bool hasStarted)
     {
-        while (mailbox.TryTake(out WorkerCommand? command))
+        while (mailbox.TryPeek(out WorkerCommand? command))
         {
+            if (hasStarted && command is WorkerCommand.Do or WorkerCommand.Die)
+                return false;
+            mailbox.Take();
             switch (command)
             {
                 case WorkerCommand.Submit submit:
@@ -39,10 +45,11 @@ internal sealed class WorkerInbox(
                     break;
                 case WorkerCommand.Die die when !worker.IsDead:
                     worker.Fail(die.Cause);
-                    return;
+                    return true;
             }
         }
         EndAborted();
+        return true;
     }
 
     /// <summary>The sequences are being lost.</summary>

@@ -24,8 +24,12 @@ internal sealed class WorkerMailbox : IDisposable
         }
     }
 
-    public bool TryTake([MaybeNullWhen(false)] out WorkerCommand command) =>
-        _commands.TryDequeue(out command);
+    /// <summary>The next command, which stays; for the worker's thread.</summary>
+    public bool TryPeek([MaybeNullWhen(false)] out WorkerCommand command) =>
+        _commands.TryPeek(out command);
+
+    /// <summary>Takes the command that <see cref="TryPeek"/> showed.</summary>
+    public void Take() => Check.That(_commands.TryDequeue(out _));
 
     /// <summary>Waits until something is posted or the mailbox is closed.</summary>
     public void Wait() => _arrived.WaitOne();

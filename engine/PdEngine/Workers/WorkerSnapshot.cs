@@ -8,6 +8,9 @@ internal readonly record struct WorkerSnapshot
     /// <summary>Steps that ran a batch.</summary>
     public long StepCount { get; init; }
 
+    /// <summary>Clock ticks that those batches took.</summary>
+    public long BusyTicks { get; init; }
+
     /// <summary>Sequences that wait for blocks.</summary>
     public int QueuedCount { get; init; }
 

@@ -3,12 +3,15 @@
 //
 //   thread_x() block_x() block_y() block_z() grid_x()    indices
 //   sync_block() sync_warp()                             all threads that have not left; all lanes
+//   await_kernel()                                       the kernel before has ended; what it wrote is there
+//   release_kernel()                                     the next may start, up to where it awaits this one
 //   shared_memory<T>()                                   the block's dynamic shared memory
 //   copy16(shared, global, valid) commit_copies() wait_copies<N>()
 //                                                        asynchronous; zeros where not valid
 //   warp_sum warp_max warp_... quad_sum quad_max         butterflies; every lane gets the same bits
 //   load_fragments warp_product                          tiles of mma.m16n8k16, bf16 into float32
-//   load4 store4 load16 store16                          one access of 16 bytes
+//   load2 store2 load4 store4 load16 store16             one access of 8 or 16 bytes
+//   fetch_add_device fence_device load4_written          what one block leaves for another of the launch
 //   fused(a, b, c)                                       a * b + c, rounded once; nothing else is ever fused
 #pragma once
 #include "../args.h"

@@ -2,11 +2,21 @@
 #pragma once
 
 #define DEVICE __device__ __forceinline__
-#define PD_KERNEL(name, Args, threads, blocks_per_sm) \
+// A kernel that says itself when it has waited for the one before it.
+#define PD_KERNEL_AHEAD(name, Args, threads, blocks_per_sm) \
   extern "C" __global__ void __launch_bounds__(threads, blocks_per_sm) name(const __grid_constant__ Args args)
+#define PD_KERNEL(name, Args, threads, blocks_per_sm)   \
+  DEVICE void name##_body(const Args& args);            \
+  PD_KERNEL_AHEAD(name, Args, threads, blocks_per_sm) { \
+    await_kernel();                                     \
+    release_kernel();                                   \
+    name##_body(args);                                  \
+  }                                                     \
+  DEVICE void name##_body(const Args& args)
 
 namespace pd::cuda {
 
+typedef float2 Float2;
 typedef float4 Float4;
 typedef uint4 Bits16;
 
@@ -17,6 +27,16 @@ DEVICE i32 block_z() { return i32(blockIdx.z); }
 DEVICE i32 grid_x() { return i32(gridDim.x); }
 DEVICE void sync_block() { __syncthreads(); }
 DEVICE void sync_warp() { __syncwarp(); }
+DEVICE void await_kernel() {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.wait;" ::: "memory");
+#endif
+}
+DEVICE void release_kernel() {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.launch_dependents;");
+#endif
+}
 
 extern __shared__ __align__(1024) unsigned char dynamic_shared[];
 template <class T>
@@ -60,6 +80,9 @@ DEVICE i32 log2_of(i32 power) { return __ffs(power) - 1; }
 
 DEVICE Float4 load4(const float* from) { return *reinterpret_cast<const Float4*>(from); }
 DEVICE void store4(float* to, Float4 value) { *reinterpret_cast<Float4*>(to) = value; }
+DEVICE Float2 load2(const float* from) { return *reinterpret_cast<const Float2*>(from); }
+DEVICE void store2(float* to, Float2 value) { *reinterpret_cast<Float2*>(to) = value; }
+DEVICE Float4 load4_written(const float* from) { return __ldcg(reinterpret_cast<const Float4*>(from)); }
 DEVICE Bits16 load16(const void* from) { return *reinterpret_cast<const Bits16*>(from); }
 DEVICE void store16(void* to, Bits16 value) { *reinterpret_cast<Bits16*>(to) = value; }
 
@@ -156,6 +179,9 @@ DEVICE void warp_product(float (&sums)[MT][NT][4], const A& a, const B& b) {
   }
 }
 
+// On memory of the whole device, where blocks meet.
+DEVICE void fence_device() { __threadfence(); }
+DEVICE i32 fetch_add_device(i32* to, i32 value) { return atomicAdd(to, value); }
 // On memory of one block.
 DEVICE void add_shared(u32* to, u32 value) { atomicAdd(to, value); }
 DEVICE void add_shared(u64* to, u64 value) { atomicAdd(to, value); }

@@ -59,6 +59,7 @@ void Block::start_fiber(uint32_t i) {
   fiber.waits_at = "";
   fiber.copy_group = 0;
   fiber.done = false;
+  fiber.has_waited = false;
   fiber.copies.clear();
   // Staggered, so that the hot ends of stacks do not all fall into the same sets of the caches.
   uint8_t* top = stacks_ + (i + 1) * kStackBytes - 64 - (i % 16) * 576;
@@ -209,6 +210,7 @@ void Block::meet(const char* what, void* payload, Collective compute) {
 
 void Block::leave() {
   Fiber* fiber = self;
+  if (!fiber->has_waited) fault("thread %u leaves without waiting for the kernel before", fiber->index);
   if (!fiber->copies.empty())
     fault("thread %u leaves with %zu asynchronous copies never waited for", fiber->index,
           fiber->copies.size());

@@ -25,6 +25,7 @@ struct Fiber {
   const char* waits_at;
   uint32_t copy_group;
   bool done;
+  bool has_waited;  // for the kernel before
   std::vector<AsyncCopy> copies;
 };
 
@@ -62,6 +63,7 @@ class Block {
   Dim3 grid, shape, index;
   Fiber* self = nullptr;
   uint8_t* shared = nullptr;
+  uint64_t bank_conflicts = 0;  // of all runs
 
  private:
   static void trampoline();

@@ -9,15 +9,21 @@
 #include "block.h"
 
 #define DEVICE inline
+#define PD_KERNEL_AHEAD(name, Args, threads, blocks_per_sm) PD_EMULATED_KERNEL_OF(name, Args, threads, false)
 #define PD_KERNEL(name, Args, threads, blocks_per_sm) PD_EMULATED_KERNEL(name, Args, threads)
-#define PD_EMULATED_KERNEL(name, Args, threads) PD_EMULATED_KERNEL_OF(name, Args, threads)
-#define PD_EMULATED_KERNEL_OF(name, Args, threads)                                                      \
+#define PD_EMULATED_KERNEL(name, Args, threads) PD_EMULATED_KERNEL_OF(name, Args, threads, true)
+#define PD_EMULATED_KERNEL_OF(name, Args, threads, awaits) PD_EMULATED_KERNEL_AS(name, Args, threads, awaits)
+#define PD_EMULATED_KERNEL_AS(name, Args, threads, awaits)                                              \
   static void name##_body(const Args& args);                                                            \
   static const char* name##_run(pd::emulated::Dim3 grid, pd::emulated::Dim3 block, size_t shared_bytes, \
                                 const void* parameters) {                                               \
     return pd::emulated::launch(                                                                        \
         #name, threads, grid, block, shared_bytes,                                                      \
-        [](const void* given) { name##_body(*static_cast<const Args*>(given)); }, parameters);          \
+        [](const void* given) {                                                                         \
+          if (awaits) pd::cuda::await_kernel();                                                         \
+          name##_body(*static_cast<const Args*>(given));                                                \
+        },                                                                                              \
+        parameters);                                                                                    \
   }                                                                                                     \
   extern const pd::emulated::Kernel kernel_##name;                                                      \
   const pd::emulated::Kernel kernel_##name = {#name, sizeof(Args), name##_run};                         \
@@ -27,6 +33,9 @@ namespace pd::cuda {
 
 using emulated::running;
 
+struct alignas(8) Float2 {
+  float x, y;
+};
 struct alignas(16) Float4 {
   float x, y, z, w;
 };
@@ -39,6 +48,8 @@ DEVICE i32 block_x() { return i32(running->index.x); }
 DEVICE i32 block_y() { return i32(running->index.y); }
 DEVICE i32 block_z() { return i32(running->index.z); }
 DEVICE i32 grid_x() { return i32(running->grid.x); }
+DEVICE void await_kernel() { running->self->has_waited = true; }
+DEVICE void release_kernel() {}
 DEVICE void sync_block() { running->barrier(); }
 DEVICE void sync_warp() {
   running->meet("a barrier of a warp", nullptr, [](void* const*) {});
@@ -86,6 +97,9 @@ DEVICE T* aligned(T* pointer) {
 }
 DEVICE Float4 load4(const float* from) { return *reinterpret_cast<const Float4*>(aligned(from)); }
 DEVICE void store4(float* to, Float4 value) { *reinterpret_cast<Float4*>(aligned(to)) = value; }
+DEVICE Float2 load2(const float* from) { return *reinterpret_cast<const Float2*>(from); }
+DEVICE void store2(float* to, Float2 value) { *reinterpret_cast<Float2*>(to) = value; }
+DEVICE Float4 load4_written(const float* from) { return load4(from); }
 DEVICE Bits16 load16(const void* from) { return *static_cast<const Bits16*>(aligned(from)); }
 DEVICE void store16(void* to, Bits16 value) { *static_cast<Bits16*>(aligned(to)) = value; }
 
@@ -154,6 +168,9 @@ DEVICE u32 warp_ballot(bool value) {
   return own.all;
 }
 
+// Blocks of a launch run on several OS threads.
+DEVICE void fence_device() { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
+DEVICE i32 fetch_add_device(i32* to, i32 value) { return __atomic_fetch_add(to, value, __ATOMIC_SEQ_CST); }
 // A block's threads take turns on one OS thread.
 DEVICE void add_shared(u32* to, u32 value) { *to += value; }
 DEVICE void add_shared(u64* to, u64 value) { *to += value; }

@@ -7,6 +7,7 @@
 #include <memory>
 #include <mutex>
 #include <thread>
+#include <utility>
 
 #include "block.h"
 
@@ -19,6 +20,7 @@ constexpr size_t kMessageBytes = 512;
 
 std::atomic<uint64_t> chosen_seed{0};
 std::atomic<uint32_t> chosen_threads{0};
+std::atomic<uint64_t> bank_conflicts{0};
 
 struct Launch {
   const char* kernel;
@@ -41,6 +43,7 @@ void take_blocks(Launch* launch) {
     const uint64_t x = launch->grid.x, y = launch->grid.y;
     const Dim3 index{uint32_t(i % x), uint32_t(i / x % y), uint32_t(i / (x * y))};
     const char* fault = own->run(index, launch->seed, launch->kernel);
+    bank_conflicts += std::exchange(own->bank_conflicts, 0);
     if (fault == nullptr) continue;
     std::lock_guard lock(launch->guard);
     // The lowest faulty block speaks, so that a run says the same whatever the threads did.
@@ -149,6 +152,8 @@ void set_schedule(Schedule schedule) {
   chosen_seed = schedule.seed;
   chosen_threads = schedule.threads;
 }
+
+uint64_t take_bank_conflicts() { return bank_conflicts.exchange(0); }
 
 Schedule schedule() { return {chosen_seed.load(), chosen_threads.load()}; }
 

@@ -32,11 +32,22 @@ inline Lanes8 matrix_row(const bf16* row) {
   return reinterpret_cast<Lanes8>(__builtin_convertvector(halves, Bits8) << 16);
 }
 
+// Rows of a matrix that begin in the same 16 bytes of the 128 that a cycle reads wait for one another.
+template <class RowOf>
+inline void count_conflicts(const RowOf& row_of) {
+  for (int m = 0; m < 4; m++) {
+    u32 places = 0;
+    for (int r = 0; r < 8; r++) places |= 1u << (reinterpret_cast<uintptr_t>(row_of(m * 8 + r)) >> 4 & 7);
+    running->bank_conflicts += 8 - __builtin_popcount(places);
+  }
+}
+
 inline void put_row(float* to, Lanes8 row) { std::memcpy(to, &row, sizeof row); }
 
 // Four matrices, as the left operand has them: rows 0-7 and 8-15 of columns 0-7, then of columns 8-15.
 template <class RowOf>
 inline void left_from_shared(TileA* a, const RowOf& row_of) {
+  count_conflicts(row_of);
   for (int m = 0; m < 4; m++)
     for (int r = 0; r < 8; r++) put_row(&a->at[(m & 1) * 8 + r][m / 2 * 8], matrix_row(row_of(m * 8 + r)));
 }
@@ -56,6 +67,7 @@ inline void left_from_registers(TileA* a, const RegistersOf& registers_of) {
 // Matrices 0 and 1 are columns 0-7 and 8-15 of the sum's tile j, 2 and 3 of tile j + 1.
 template <bool TRANSPOSED, class RowOf>
 inline void right_from_shared(TileB* b, const RowOf& row_of) {
+  count_conflicts(row_of);
   for (int m = 0; m < 4; m++) {
     Lanes8* to = &b[m / 2].at[(m & 1) * 8];
     for (int r = 0; r < 8; r++) {
@@ -134,6 +146,7 @@ inline void load_fragments(u32 (&fragments)[STEPS][4], const Rows& rows) {
         row[lane] = lane_of_warp(lane)->rows->row(s);
         matrix_row(row[lane]);
       }
+      count_conflicts([&](int lane) { return row[lane]; });
       for (int lane = 0; lane < 32; lane++)
         for (int m = 0; m < 4; m++)
           std::memcpy(&lane_of_warp(lane)->fragments[s][m], row[m * 8 + lane / 4] + lane % 4 * 2, 4);

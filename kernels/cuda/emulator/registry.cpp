@@ -3,25 +3,32 @@
 #include <cstring>
 
 // Every kernel; one that is missing here can be launched by nobody.
-#define PD_ALL_KERNELS(X)  \
-  X(pd_embed)              \
-  X(pd_rms_norm)           \
-  X(pd_gather_rows)        \
-  X(pd_gemm_m16)           \
-  X(pd_gemm_m64)           \
-  X(pd_gemm_m128)          \
-  X(pd_add_partials)       \
-  X(pd_rotate_append)      \
-  X(pd_attention_d16_m16)  \
-  X(pd_attention_d16_m64)  \
-  X(pd_attention_d32_m16)  \
-  X(pd_attention_d32_m64)  \
-  X(pd_attention_d64_m16)  \
-  X(pd_attention_d64_m64)  \
-  X(pd_attention_d128_m16) \
-  X(pd_attention_d128_m64) \
-  X(pd_attention_merge)    \
-  X(pd_sample)             \
+#define PD_ALL_KERNELS(X)   \
+  X(pd_embed)               \
+  X(pd_rms_norm)            \
+  X(pd_gather_rows)         \
+  X(pd_gemm_m16)            \
+  X(pd_gemm_m32)            \
+  X(pd_gemm_m64)            \
+  X(pd_gemm_m64_n128)       \
+  X(pd_gemm_m128)           \
+  X(pd_gemm_m128_n256)      \
+  X(pd_add_partials)        \
+  X(pd_rotate_append)       \
+  X(pd_attention_d16_m16)   \
+  X(pd_attention_d16_m64)   \
+  X(pd_attention_d16_m256)  \
+  X(pd_attention_d32_m16)   \
+  X(pd_attention_d32_m64)   \
+  X(pd_attention_d32_m256)  \
+  X(pd_attention_d64_m16)   \
+  X(pd_attention_d64_m64)   \
+  X(pd_attention_d64_m256)  \
+  X(pd_attention_d128_m16)  \
+  X(pd_attention_d128_m64)  \
+  X(pd_attention_d128_m256) \
+  X(pd_attention_merge)     \
+  X(pd_sample)              \
   X(pd_copy_blocks)
 
 // Those with a bug in them.
@@ -29,10 +36,13 @@
   X(pd_planted_fault)                            \
   X(pd_planted_no_wait_attention_d16_m16)        \
   X(pd_planted_no_wait_attention_d16_m64)        \
+  X(pd_planted_no_wait_attention_d16_m256)       \
   X(pd_planted_no_barrier_attention_d16_m16)     \
   X(pd_planted_no_barrier_attention_d16_m64)     \
+  X(pd_planted_no_barrier_attention_d16_m256)    \
   X(pd_planted_split_boundary_attention_d16_m16) \
-  X(pd_planted_split_boundary_attention_d16_m64)
+  X(pd_planted_split_boundary_attention_d16_m64) \
+  X(pd_planted_split_boundary_attention_d16_m256)
 
 namespace pd::cuda {
 #define PD_DECLARE(name) extern const emulated::Kernel kernel_##name;
@@ -69,4 +79,9 @@ const Kernel& kernel_at(size_t index) { return *kKernels[index]; }
 extern "C" __attribute__((visibility("default"))) void pd_emulated_set_schedule(uint64_t seed,
                                                                                 uint32_t threads) {
   pd::emulated::set_schedule({seed, threads});
+}
+
+// What a test asks: rows of ldmatrix that conflicted since it last did.
+extern "C" __attribute__((visibility("default"))) uint64_t pd_emulated_take_bank_conflicts() {
+  return pd::emulated::take_bank_conflicts();
 }

@@ -35,4 +35,7 @@ const Kernel& kernel_at(size_t index);
 void set_schedule(Schedule schedule);
 Schedule schedule();
 
+// Rows of ldmatrix that waited for others of their matrix, since this was last asked.
+uint64_t take_bank_conflicts();
+
 }  // namespace pd::emulated

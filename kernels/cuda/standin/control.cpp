@@ -14,6 +14,7 @@ void forget_everything() {
   for (Stream* stream : all.streams) delete stream;
   for (Stream* stream : all.retired) delete stream;
   for (Event* event : all.events) delete event;
+  for (GreenContext* partition : all.partitions) delete partition;
   for (Module* module : all.modules) delete module;
   for (Function* function : all.functions) delete function;
   for (Graph* graph : all.graphs) delete graph;
@@ -21,6 +22,7 @@ void forget_everything() {
   all.streams.clear();
   all.retired.clear();
   all.events.clear();
+  all.partitions.clear();
   all.modules.clear();
   all.functions.clear();
   all.graphs.clear();
@@ -42,7 +44,7 @@ void configure(int device_count, uint64_t bytes, uint64_t seed) {
   all.random = seed == 0 ? 0 : seed * 2654435761u + 88172645463325252ull;
   all.driver_version = 13000;
   all.compute_capability = 90;
-  all.has_peers = true;
+  all.has_peers = all.has_partitions = true;
   all.faults = {};
   all.problem.clear();
   all.launches = all.graph_launches = 0;
@@ -80,6 +82,19 @@ PD_STANDIN_API void pd_standin_set_compute_capability(int capability) {
 // Whether devices can be given access to each other's memory.
 PD_STANDIN_API void pd_standin_set_peers(int has_peers) { machine().has_peers = has_peers != 0; }
 
+// Whether streams can be held to some of a device's multiprocessors.
+PD_STANDIN_API void pd_standin_set_partitions(int has_partitions) {
+  machine().has_partitions = has_partitions != 0;
+}
+
+// Streams that are held to so many multiprocessors; 0 is those that are not held.
+PD_STANDIN_API int64_t pd_standin_streams_of(unsigned multiprocessors) {
+  std::lock_guard<std::recursive_mutex> lock(machine().gate);
+  int64_t count = 0;
+  for (Stream* stream : machine().streams) count += stream->multiprocessors == multiprocessors;
+  return count;
+}
+
 // The allocation, copy or launch (kinds 0 to 2) after so many more fails, once.
 PD_STANDIN_API void pd_standin_fail(int kind, int after) {
   std::lock_guard<std::recursive_mutex> lock(machine().gate);
@@ -92,6 +107,13 @@ PD_STANDIN_API void pd_standin_drop_waits(int of_streams, int of_threads) {
   std::lock_guard<std::recursive_mutex> lock(machine().gate);
   machine().faults.drops_stream_waits = of_streams != 0;
   machine().faults.drops_host_waits = of_threads != 0;
+}
+
+// What goes from one device to another arrives with a bit wrong: by copies, or as kernels read it.
+PD_STANDIN_API void pd_standin_spoil_peers(int copies, int reads) {
+  std::lock_guard<std::recursive_mutex> lock(machine().gate);
+  machine().faults.spoils_peer_copies = copies != 0;
+  machine().faults.spoils_peer_reads = reads != 0;
 }
 
 PD_STANDIN_API void pd_standin_lose_device(int device) {
@@ -111,7 +133,7 @@ PD_STANDIN_API int64_t pd_standin_live_objects() {
   std::lock_guard<std::recursive_mutex> lock(machine().gate);
   const Machine& all = machine();
   return static_cast<int64_t>(all.streams.size() + all.events.size() + all.modules.size() +
-                              all.graphs.size() + all.executables.size());
+                              all.partitions.size() + all.graphs.size() + all.executables.size());
 }
 
 PD_STANDIN_API int64_t pd_standin_used_bytes(int device) {

@@ -184,7 +184,7 @@ PD_DRIVER_API cuCtxSynchronize() {
     stream->capture_is_broken = true;
     return refuse(kCaptureUnsupported, "a synchronisation with a device that a stream is being captured on");
   }
-  return drain_device(current_context()->device);
+  return wait_on_host(lock, [] { return drain_device(current_context()->device); });
 }
 
 PD_DRIVER_API cuGetProcAddress_v2(const char* symbol, void** address, int version, uint64_t, int*) {

@@ -11,6 +11,7 @@ namespace pd::standin {
 using Address = uint64_t;
 
 enum Result : int {
+  kBlocked = -1,  // never returned: a stream waits for what nobody has asked for yet
   kOk = 0,
   kInvalidValue = 1,
   kOutOfMemory = 2,
@@ -76,6 +77,22 @@ struct CopyAttributes {
   unsigned flags;
 };
 
+struct LaunchAttribute {
+  int kind;
+  int padding;
+  int value[16];
+};
+constexpr int kEarlyStart = 6;
+
+struct LaunchConfiguration {
+  unsigned grid_x, grid_y, grid_z, block_x, block_y, block_z, shared_bytes;
+  void* stream;
+  const LaunchAttribute* attributes;
+  unsigned attribute_count;
+};
+
+static_assert(sizeof(LaunchAttribute) == 72);
+static_assert(sizeof(LaunchConfiguration) == 56);
 static_assert(sizeof(AllocationProperties) == 32);
 static_assert(sizeof(AccessDescription) == 12);
 static_assert(sizeof(CopyAttributes) == 24);

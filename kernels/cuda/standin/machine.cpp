@@ -1,5 +1,7 @@
 #include "machine.h"
 
+#include <chrono>
+
 namespace pd::standin {
 
 Machine& machine() {
@@ -67,13 +69,23 @@ Result enqueue(Stream& stream, std::function<Result()> run) {
     stream.capture->nodes.push_back(std::move(run));
     return kOk;
   }
-  stream.queue.push_back({std::move(run), nullptr, 0});
+  stream.queue.push_back({std::move(run), nullptr, 0, nullptr});
+  maybe_run_some();
+  return usable(*stream.context);
+}
+
+Result enqueue(Stream& stream, std::shared_ptr<Meeting> meeting) {
+  if (stream.capture != nullptr) {
+    stream.capture_is_broken = true;
+    return refuse(kCaptureUnsupported, "what streams do together, while one is being captured");
+  }
+  stream.queue.push_back({nullptr, nullptr, 0, std::move(meeting)});
   maybe_run_some();
   return usable(*stream.context);
 }
 
 Result wait_for(Stream& stream, const std::shared_ptr<Recording>& recording, uint64_t version) {
-  stream.queue.push_back({nullptr, recording, version});
+  stream.queue.push_back({nullptr, recording, version, nullptr});
   maybe_run_some();
   return usable(*stream.context);
 }
@@ -83,6 +95,14 @@ static Result advance(Stream& stream) {
   if (work.wait && work.wait->done < work.wait_version) {
     Result result = drain(*work.wait->stream, work.wait.get(), work.wait_version);
     if (result != kOk) return result;
+  }
+  if (work.meeting) {
+    stream.is_meeting = true;
+    Result result = work.meeting->meet(stream);
+    stream.is_meeting = false;
+    if (result == kBlocked) return result;
+    stream.queue.pop_front();
+    return result == kOk ? kOk : poison(*stream.context, result, machine().problem);
   }
   stream.queue.pop_front();
   if (!work.run) return kOk;
@@ -96,6 +116,7 @@ static Result advance(Stream& stream) {
 
 Result drain(Stream& stream, const Recording* until, uint64_t version) {
   while (!stream.queue.empty() && !stream.is_running && !(until && until->done >= version)) {
+    if (stream.is_meeting) return kBlocked;
     Result result = advance(stream);
     if (result != kOk) return result;
   }
@@ -112,6 +133,27 @@ Result drain_device(int device) {
   return result;
 }
 
+Result run_until(Stream& stream, const Meeting& meeting) {
+  while (!stream.queue.empty() && stream.queue.front().meeting.get() != &meeting) {
+    if (stream.is_running || stream.is_meeting) return kBlocked;
+    if (Result result = advance(stream); result != kOk) return result;
+  }
+  return usable(*stream.context);
+}
+
+Result wait_on_host(std::unique_lock<std::recursive_mutex>& lock, const std::function<Result()>& drains) {
+  auto end = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  for (;;) {
+    Result result = drains();
+    if (result != kBlocked) return result;
+    if (std::chrono::steady_clock::now() > end)
+      return refuse(kLaunchFailed, "a thread waits for what no other thread asks for");
+    lock.unlock();
+    std::this_thread::sleep_for(std::chrono::microseconds(50));
+    lock.lock();
+  }
+}
+
 void maybe_run_some() {
   uint64_t& random = machine().random;
   if (random == 0) return;
@@ -119,7 +161,8 @@ void maybe_run_some() {
     random ^= random << 13;
     random ^= random >> 7;
     random ^= random << 17;
-    bool may_run = !stream->queue.empty() && !stream->is_running && stream->capture == nullptr;
+    bool is_idle = !stream->is_running && !stream->is_meeting;
+    bool may_run = !stream->queue.empty() && is_idle && stream->capture == nullptr;
     if (may_run && (random >> 20) % 3 == 0) advance(*stream);
   }
 }

@@ -18,6 +18,9 @@
 
 #include "driver_abi.h"
 
+// What the stand-ins of other libraries, which are files of their own, use of this one.
+#define PD_STANDIN_SHARED __attribute__((visibility("default")))
+
 namespace pd::standin {
 
 struct Stream;
@@ -28,10 +31,19 @@ struct Recording {
   Stream* stream = nullptr;
 };
 
+// What streams of several devices do together: none goes on before all have come to it. Its name is its
+// address.
+struct Meeting {
+  virtual ~Meeting() = default;
+  // All may go on, or those that are left may, or kBlocked: not all have asked for it yet.
+  virtual Result meet(Stream& stream) = 0;
+};
+
 struct Work {
   std::function<Result()> run;
   std::shared_ptr<Recording> wait;
   uint64_t wait_version = 0;
+  std::shared_ptr<Meeting> meeting;
 };
 
 struct Graph {
@@ -45,10 +57,16 @@ struct Context {
   Result error = kOk;
 };
 
+struct GreenContext {
+  int device;
+  unsigned count;
+};
+
 struct Stream {
   Context* context = nullptr;
+  unsigned multiprocessors = 0;  // 0: all
   std::deque<Work> queue;
-  bool is_running = false;
+  bool is_running = false, is_meeting = false;
   Graph* capture = nullptr;
   CaptureMode capture_mode = kCaptureGlobal;
   std::thread::id capture_thread;
@@ -85,6 +103,7 @@ struct Faults {
   int copy = -1;
   int launch = -1;
   bool drops_stream_waits = false, drops_host_waits = false;
+  bool spoils_peer_copies = false, spoils_peer_reads = false;
 };
 
 struct Machine {
@@ -93,12 +112,13 @@ struct Machine {
   int driver_version = 13000;
   int compute_capability = 90;
   uint64_t random = 0;
-  bool has_peers = true;
+  bool has_peers = true, has_partitions = true;
   std::vector<std::unique_ptr<Device>> devices;
   std::set<Stream*> streams;
   // Destroyed ones: after a fault something may still wait for what never ran on them.
   std::vector<Stream*> retired;
   std::set<Event*> events;
+  std::set<GreenContext*> partitions;
   std::set<Module*> modules;
   std::set<Function*> functions;
   std::set<Graph*> graphs, executables;
@@ -107,16 +127,16 @@ struct Machine {
   uint64_t launches = 0, graph_launches = 0;
 };
 
-Machine& machine();
-Context*& current_context();
+PD_STANDIN_SHARED Machine& machine();
+PD_STANDIN_SHARED Context*& current_context();
 
 // Remembers why a call fails; a test reads it with pd_standin_problem.
-Result refuse(Result result, const std::string& why);
+PD_STANDIN_SHARED Result refuse(Result result, const std::string& why);
 // The same, and the context is unusable from now on, as after a fault on a device.
 Result poison(Context& context, Result result, const std::string& why);
 
 // Whether the current context may be used at all.
-Result usable_context();
+PD_STANDIN_SHARED Result usable_context();
 Result usable(const Context& context);
 // Refuses what no stream may be capturing during: allocation, free, synchronisation.
 Result no_capture(const char* what);
@@ -124,14 +144,20 @@ Result no_capture(const char* what);
 bool due(int& fault);
 
 // Puts work on a stream, or into the graph that it is being captured into.
-Result enqueue(Stream& stream, std::function<Result()> run);
+PD_STANDIN_SHARED Result enqueue(Stream& stream, std::function<Result()> run);
+// The same for what several streams do together, which no graph can hold.
+PD_STANDIN_SHARED Result enqueue(Stream& stream, std::shared_ptr<Meeting> meeting);
+// Runs a stream until it has come to a meeting.
+PD_STANDIN_SHARED Result run_until(Stream& stream, const Meeting& meeting);
 Result wait_for(Stream& stream, const std::shared_ptr<Recording>& recording, uint64_t version);
 // Runs a stream until it is empty, or until a recording has reached a version.
 Result drain(Stream& stream, const Recording* until = nullptr, uint64_t version = 0);
 Result drain_device(int device);
+// Waits as a thread does: what the other threads have yet to ask for, they may ask for meanwhile.
+Result wait_on_host(std::unique_lock<std::recursive_mutex>& lock, const std::function<Result()>& drains);
 // With a seed, runs some of what is queued; without one does nothing.
 void maybe_run_some();
 // A stream of the current context, by handle.
-Result find_stream(void* handle, Stream*& stream);
+PD_STANDIN_SHARED Result find_stream(void* handle, Stream*& stream);
 
 }  // namespace pd::standin

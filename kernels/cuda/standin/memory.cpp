@@ -148,7 +148,10 @@ PD_DRIVER_API cuMemFree_v2(Address address) {
   auto found = memory().mappings.find(address);
   if (found == memory().mappings.end() || found->second.physical != nullptr)
     return refuse(kInvalidValue, "a free of what was not allocated");
-  Result result = drain_device(found->second.device);
+  int device = found->second.device;
+  Result result = wait_on_host(lock, [device] { return drain_device(device); });
+  found = memory().mappings.find(address);
+  if (found == memory().mappings.end()) return refuse(kInvalidValue, "a free of what another thread freed");
   machine().devices[found->second.device]->used_bytes -= found->second.bytes;
   hide(address, rounded(found->second.bytes));
   memory().mappings.erase(address);

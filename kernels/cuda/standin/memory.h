@@ -33,15 +33,15 @@ bool is_device_address(Address address);
 bool is_pinned(const void* first, size_t bytes);
 
 // Refuses a range that a device may not touch.
-Result check_access(int device, Address first, size_t bytes, const char* what);
+PD_STANDIN_SHARED Result check_access(int device, Address first, size_t bytes, const char* what);
 // Refuses a parameter block in which some word is a device address that the device may not touch.
 Result check_parameters(int device, const unsigned char* parameters, size_t bytes, const std::string& kernel);
 
 void release_all_memory();
 
 // What every call begins with: the lock, and a reason not to go on.
-#define PD_ENTER(check)                                       \
-  std::lock_guard<std::recursive_mutex> lock(machine().gate); \
+#define PD_ENTER(check)                                        \
+  std::unique_lock<std::recursive_mutex> lock(machine().gate); \
   if (Result entered = (check); entered != kOk) return entered
 
 }  // namespace pd::standin

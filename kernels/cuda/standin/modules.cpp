@@ -1,4 +1,5 @@
 // Modules, functions, launches and graphs.
+#include <algorithm>
 #include <cstring>
 #include <vector>
 
@@ -30,6 +31,30 @@ Result check_shape(const Function& function, Extent grid, Extent block, unsigned
                                      std::to_string(function.dynamic_shared_bytes) + " were allowed");
   return kOk;
 }
+
+// What a kernel's pointers find in another device's memory is wrong while it runs, where a test asks for
+// that.
+class SpoiltPeers {
+ public:
+  SpoiltPeers(int device, const std::vector<unsigned char>& arguments) {
+    for (size_t i = 0; machine().faults.spoils_peer_reads && i + 8 <= arguments.size(); i += 8) {
+      Address word;
+      memcpy(&word, arguments.data() + i, sizeof word);
+      const Mapping* mapping = find_mapping(word, 4);
+      if (mapping == nullptr || mapping->device == device) continue;
+      Address end = std::min(mapping->first + mapping->bytes, word + (1 << 16));
+      for (Address byte = word + 2; byte < end; byte += 64) spoilt_.push_back(reinterpret_cast<char*>(byte));
+    }
+    flip();
+  }
+  ~SpoiltPeers() { flip(); }
+
+ private:
+  void flip() {
+    for (char* byte : spoilt_) *byte ^= 0x20;
+  }
+  std::vector<char*> spoilt_;
+};
 
 }  // namespace
 
@@ -121,9 +146,21 @@ PD_DRIVER_API cuLaunchKernel(void* function_handle, unsigned grid_x, unsigned gr
     // A copy for each run: a kernel gets aligned arguments that it may write to.
     std::vector<std::max_align_t> own(arguments.size() / sizeof(std::max_align_t) + 1);
     memcpy(own.data(), arguments.data(), arguments.size());
+    SpoiltPeers spoilt(device, arguments);
     std::string problem = run_kernel(find_kernel(call.name), grid, block, shared_bytes, own.data());
     return problem.empty() ? kOk : refuse(kLaunchFailed, call.name + ": " + problem);
   });
+}
+
+// An early start is a permission: here a kernel starts when the one before it has ended.
+PD_DRIVER_API cuLaunchKernelEx(const LaunchConfiguration* launch, void* function, void** parameters,
+                               void** extra) {
+  for (unsigned i = 0; i < launch->attribute_count; i++)
+    if (launch->attributes[i].kind != kEarlyStart || launch->attributes[i].value[0] != 1)
+      return refuse(kInvalidValue, "an attribute of a launch that the stand-in does not know");
+  return cuLaunchKernel(function, launch->grid_x, launch->grid_y, launch->grid_z, launch->block_x,
+                        launch->block_y, launch->block_z, launch->shared_bytes, launch->stream, parameters,
+                        extra);
 }
 
 PD_DRIVER_API cuStreamBeginCapture_v2(void* handle, int mode) {

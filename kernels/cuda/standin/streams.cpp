@@ -43,7 +43,7 @@ PD_DRIVER_API cuStreamSynchronize(void* handle) {
   if (Result result = find_stream(handle, stream); result != kOk) return result;
   if (Result result = no_capture("a synchronisation"); result != kOk) return result;
   if (Result result = refuse_if_captured(*stream, "a synchronisation"); result != kOk) return result;
-  return drain(*stream);
+  return wait_on_host(lock, [stream] { return drain(*stream); });
 }
 
 PD_DRIVER_API cuStreamWaitEvent(void* handle, void* event_handle, unsigned) {
@@ -104,10 +104,10 @@ PD_DRIVER_API cuEventQuery(void* handle) {
   if (recording.done >= recording.recorded) return usable_context();
   uint64_t version = recording.recorded;
   Stream& stream = *recording.stream;
-  if (stream.queue.size() > 1)
-    return drain(stream, &recording, recording.done + 1) == kOk ? kNotReady : usable_context();
-  Result result = drain(stream, &recording, version);
-  return result == kOk ? kNotReady : result;
+  bool has_more = stream.queue.size() > 1;
+  Result result = drain(stream, &recording, has_more ? recording.done + 1 : version);
+  if (result == kOk || result == kBlocked) return kNotReady;
+  return has_more ? usable_context() : result;
 }
 
 PD_DRIVER_API cuEventSynchronize(void* handle) {
@@ -115,10 +115,11 @@ PD_DRIVER_API cuEventSynchronize(void* handle) {
   Event* event;
   if (Result result = find_event(handle, event); result != kOk) return result;
   if (Result result = no_capture("a synchronisation"); result != kOk) return result;
-  Recording& recording = *event->recording;
+  std::shared_ptr<Recording> recording = event->recording;
   if (machine().faults.drops_host_waits) return kOk;
-  if (recording.done >= recording.recorded) return usable(*event->context);
-  return drain(*recording.stream, &recording, recording.recorded);
+  if (recording->done >= recording->recorded) return usable(*event->context);
+  uint64_t version = recording->recorded;
+  return wait_on_host(lock, [=] { return drain(*recording->stream, recording.get(), version); });
 }
 
 // The stand-in's clock stands still: what is measured on it means nothing.

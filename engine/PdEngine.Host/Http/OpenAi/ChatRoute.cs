@@ -9,24 +9,10 @@ internal static class ChatRoute
     {
         JsonElement body = await call.ReadObjectAsync().ConfigureAwait(false);
         OpenAiAsk ask = ChatBody.Read(body, call.Model, GenerateRoute.SessionOf(call));
-        ask = OpenAiSampling.Named(ask, "chatcmpl");
-        using SampleSet samples = new(call, ask.Bodies, isList: true);
-        OpenAiFrame frame = OpenAiFrame.Of(call, ask, samples, "chat.completion");
-        OpenAiLogProbs logProbs = new(call.Model.Tokenizer);
-        if (ask.Streams)
-        {
-            await OpenAiStream.RunAsync(call, ask, samples, frame, (events, sample) =>
-                new ChatStream(events, sample, ask, frame, logProbs)).ConfigureAwait(false);
-            return;
-        }
-        Generation[] generations = await samples.FinishAsync().ConfigureAwait(false);
-        if (generations.FirstOrDefault(GenerateRoute.Failed) is { } failed)
-            throw GenerateRoute.Failure(failed);
-        await call.WriteAsync(json => frame.Write(json, generations, () =>
-        {
-            for (int i = 0; i < generations.Length; i++)
-                WriteChoice(json, i, generations[i], ask, logProbs);
-        })).ConfigureAwait(false);
+        await new OpenAiAnswer(call, ask, "chatcmpl", "chat.completion").WriteAsync(
+            (events, sample, asked, frame, logProbs) =>
+                new ChatStream(events, sample, asked, frame, logProbs),
+            WriteChoice).ConfigureAwait(false);
     }
 
     private static void WriteChoice(

@@ -9,28 +9,12 @@ internal static class CompletionRoute
     {
         JsonElement body = await call.ReadObjectAsync().ConfigureAwait(false);
         OpenAiAsk ask = CompletionBody.Read(body, call.Model, GenerateRoute.SessionOf(call));
-        ask = OpenAiSampling.Named(ask, "cmpl");
-        using SampleSet samples = new(call, ask.Bodies, isList: true);
-        OpenAiFrame frame = OpenAiFrame.Of(call, ask, samples, "text_completion");
-        OpenAiLogProbs logProbs = new(call.Model.Tokenizer);
-        if (ask.Streams)
-        {
-            await OpenAiStream.RunAsync(call, ask, samples, frame, (events, sample) =>
-                new CompletionStream(events, sample, ask, frame, logProbs)).ConfigureAwait(false);
-            return;
-        }
-        Generation[] generations = await samples.FinishAsync().ConfigureAwait(false);
-        if (generations.FirstOrDefault(GenerateRoute.Failed) is { } failed)
-            throw GenerateRoute.Failure(failed);
-        await call.WriteAsync(json => frame.Write(json, generations, () =>
-        {
-            for (int i = 0; i < generations.Length; i++)
-            {
-                Generation made = generations[i];
-                WriteChoice(json, i, made.Text, ask, logProbs, made.OutputLogProbs, 0,
-                    OpenAiFrame.ReasonOf(made));
-            }
-        })).ConfigureAwait(false);
+        await new OpenAiAnswer(call, ask, "cmpl", "text_completion").WriteAsync(
+            (events, sample, asked, frame, logProbs) =>
+                new CompletionStream(events, sample, asked, frame, logProbs),
+            (json, index, made, asked, logProbs) => WriteChoice(
+                json, index, made.Text, asked, logProbs, made.OutputLogProbs, 0,
+                OpenAiFrame.ReasonOf(made))).ConfigureAwait(false);
     }
 
     public static void WriteChoice(

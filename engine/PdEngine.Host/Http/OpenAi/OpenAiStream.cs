@@ -10,10 +10,15 @@ internal static class OpenAiStream
         using EventStream events = new(call);
         await StreamEach.RunAsync(samples, async sample =>
         {
+            using PaceTurn turn = call.Server.Pace.Join(sample.Stream.Completion);
             IChoiceStream choice = open(events, sample);
             await choice.BeginAsync().ConfigureAwait(false);
             await foreach (TokenChunk chunk in sample.Stream.ConfigureAwait(false))
+            {
                 await choice.AddAsync(chunk).ConfigureAwait(false);
+                if (!sample.Stream.Completion.IsCompleted)
+                    await turn.NextAsync().ConfigureAwait(false);
+            }
             Generation generation = await sample.Stream.Completion.ConfigureAwait(false);
             if (GenerateRoute.Failed(generation))
             {

@@ -84,7 +84,8 @@ internal sealed class CudaAttention(CudaLane lane, CudaInputs inputs, CudaRecord
         CudaKernels kernels = lane.Gpu.Kernels;
         recording.Launch(
             kernels.Attention(shape.HeadDim, tileRows), new(planned.UnitCount, shape.KvHeadCount),
-            2 * tileRows, CudaKernels.AttentionSharedBytes(tileRows, shape.HeadDim), args);
+            CudaKernels.AttentionThreads(tileRows),
+            CudaKernels.AttentionSharedBytes(tileRows, shape.HeadDim), args);
         if (planned.MergeCount == 0)
             return;
         CudaMergeArgs merge = new()
@@ -142,7 +143,8 @@ internal sealed class CudaAttention(CudaLane lane, CudaInputs inputs, CudaRecord
         (_plans[_planCount], _plans[spare]) = (_plans[spare], _plans[_planCount]);
         Planned planned = _plans[_planCount++];
         CudaAttentionPlan plan = planned.Plan;
-        plan.Make(_batch!.Slices, shape, window, lane.Gpu.Device.ProcessorCount);
+        plan.Make(
+            _batch!.Slices, shape, window, lane.ProcessorCount, lane.Gpu.Device.SharedBytesPerBlock);
         planned.Group = group;
         planned.Window = window;
         planned.UnitCount = Padded(plan.Units.Length);

@@ -32,8 +32,31 @@ internal sealed partial class CudaBackend
         {
             throw _gpu.Refused(refused);
         }
-        if (_batch.Sampling.IsPending)
-            _batch.Sampling.Finish();
+    }
+
+    public void Await(SampleBatch samples)
+    {
+        try
+        {
+            _gpu.Context.MakeCurrent();
+            _batch.Sampling.Await(samples);
+        }
+        catch (CudaException refused)
+        {
+            throw _gpu.Refused(refused);
+        }
+    }
+
+    private void EndLayer(int layer)
+    {
+        try
+        {
+            _batch.EndLayer(layer);
+        }
+        catch (CudaException refused)
+        {
+            throw _gpu.Refused(refused);
+        }
     }
 
     public void Publish()
@@ -60,6 +83,13 @@ internal sealed partial class CudaBackend
         {
             throw _gpu.Refused(refused);
         }
+    }
+
+    public void ShareDraws(IReadOnlyList<IBackend> ranks)
+    {
+        _draws = ((CudaBackend)ranks[0])._batch.Sampling;
+        if (ranks[0] == this)
+            _draws.ShareWith([.. ranks.Select(rank => ((CudaBackend)rank)._gpu).Distinct()]);
     }
 
     private void Launch<T>(CudaFunction kernel, CudaExtent grid, int threads, int sharedBytes, in T args)

@@ -4,33 +4,56 @@ namespace PdEngine;
 
 /// <summary>
 /// The kernels of kernels/cuda on one stream of a GPU: bf16 weights and KV, a float32 residual, bf16 inputs
-/// of products. Ops put work on the stream; <see cref="End"/> waits where a batch has results.
+/// of products. Ops put work on the stream; <see cref="Await"/> waits where a batch has results.
 /// Not yet run on a GPU: its tests run the kernels on the CPU, under a stand-in for the driver.
 /// </summary>
 internal sealed partial class CudaBackend : IBackend
 {
     private readonly CudaGpu _gpu;
     private readonly CudaBatch _batch;
+    private readonly CublasProducts? _products;
+    private CudaSampling _draws;
 
     /// <param name="gpu">Not owned.</param>
-    /// <param name="usesGraphs">Launches the layers of decode batches as graphs.</param>
-    public CudaBackend(CudaGpu gpu, bool usesGraphs)
+    /// <param name="cublas">Computes products, and there are no graphs; null: the kernels do.</param>
+    /// <param name="partition">What it runs on; null is the whole GPU. Not owned.</param>
+    /// <param name="allowsGraphs">There may be graphs, where the GPU's options have them.</param>
+    public CudaBackend(CudaGpu gpu, CublasLt? cublas, CudaPartition? partition, bool allowsGraphs = true)
     {
         _gpu = gpu;
-        Lane = gpu.Make(() => new CudaLane(gpu));
+        RunsAhead = gpu.Options.RunsAhead;
+        bool usesGraphs = allowsGraphs && gpu.Options.UsesGraphs && cublas is null;
+        _products = cublas is null ? null : gpu.Make(() => new CublasProducts(cublas, gpu.Context));
+        Lane = gpu.Make(() => new CudaLane(gpu, partition));
         _batch = gpu.Make(() => new CudaBatch(Lane, usesGraphs));
+        _draws = _batch.Sampling;
         Copies = new(Lane);
+        PullLane = gpu.Make(() => new CudaLane(gpu, partition));
+        Pulls = new(PullLane);
     }
+
+    public CudaGpu Gpu => _gpu;
 
     /// <summary>Its stream.</summary>
     public CudaLane Lane { get; }
 
-    /// <summary>Copies of KV blocks on that stream.</summary>
+    /// <summary>Copies of KV blocks inside its memory, on that stream.</summary>
     public CudaCopies Copies { get; }
+
+    /// <summary>
+    /// A stream for what comes from other memories: it waits for who computes that, and its own batches do
+    /// not.
+    /// </summary>
+    public CudaLane PullLane { get; }
+
+    /// <summary>Copies on that one.</summary>
+    public CudaCopies Pulls { get; }
 
     public string Name => $"cuda/sm_{_gpu.Device.Capability}";
 
     public KvElement KvElement => KvElement.BFloat16;
+
+    public bool RunsAhead { get; }
 
     public MemoryDomain Memory => _gpu.Memory;
 
@@ -44,6 +67,9 @@ internal sealed partial class CudaBackend : IBackend
         CudaGpu[] gpus = [.. users.Select(user => ((CudaBackend)user)._gpu).Distinct()];
         return new(rowCapacity, columns, elementCount => new CudaTensorMemory(_gpu, elementCount, gpus));
     }
+
+    public CudaRankGather? CreateGather(IReadOnlyList<IBackend> ranks, long elementCount) =>
+        CudaRankGather.For([.. ranks.Cast<CudaBackend>()], elementCount);
 
     public KvStore CreateKvStore(KvLayout layout, int blockCount)
     {
@@ -94,6 +120,7 @@ internal sealed partial class CudaBackend : IBackend
         {
             Table = Own(table).First,
             Tokens = _batch.PutTokens(tokenIds),
+            Previous = _draws.Previous,
             Output = Float(output, writes: true),
             TableStride = table.Columns,
             OutputStride = output.Stride,
@@ -147,25 +174,10 @@ internal sealed partial class CudaBackend : IBackend
         residual.CheckSum(partials, bias, firstColumn, columnCount);
         if (columnCount == 0 || residual.Rows == 0)
             return;
-        CudaAddPartialsArgs args = new()
-        {
-            Partial0 = Float(partials[0]),
-            Partial1 = Float(partials[1]),
-            Partial2 = partials.Length == 4 ? Float(partials[2]) : 0,
-            Partial3 = partials.Length == 4 ? Float(partials[3]) : 0,
-            Bias = bias is null ? 0 : Float(bias),
-            Output = Float(residual),
-            PartialStride = partials[0].Stride,
-            OutputStride = residual.Stride,
-            FirstColumn = firstColumn,
-            Columns = columnCount,
-            Count = partials.Length,
-            Adds = 1,
-        };
-        const int perBlock = 4 * CudaKernels.RowThreads;
-        Launch(
-            _gpu.Kernels.AddPartials, new((columnCount + perBlock - 1) / perBlock, residual.Rows),
-            CudaKernels.RowThreads, 0, args);
+        Span<ulong> parts = stackalloc ulong[partials.Length];
+        for (int part = 0; part < parts.Length; part++)
+            parts[part] = Float(partials[part]);
+        AddParts(parts, partials[0].Stride, bias, residual, firstColumn, columnCount);
     }
 
     public void RotateAndAppend(
@@ -197,6 +209,7 @@ internal sealed partial class CudaBackend : IBackend
         Launch(
             _gpu.Kernels.RotateAppend, new(_batch.Rows(qkv), (heads + 3) / 4), CudaKernels.RowThreads, 0,
             args);
+        EndLayer(layer);
     }
 
     public void Attend(
@@ -274,6 +287,10 @@ internal sealed partial class CudaBackend : IBackend
     public void Dispose()
     {
         Copies.Dispose();
+        Pulls.Dispose();
+        PullLane.Dispose();
+        _products?.Dispose();
+        _room?.Dispose();
         _batch.Dispose();
         Lane.Dispose();
     }
@@ -285,27 +302,31 @@ internal sealed partial class CudaBackend : IBackend
         int rows = _batch.Rows(input);
         if (rows == 0)
             return;
-        int index = CudaGemmTile.IndexFor(
-            rows, weight.SegmentCount, _gpu.Device.SharedBytesPerBlock);
-        CudaGemmTile tile = CudaGemmTile.All[index];
-        CudaGemmArgs args = new()
+        if (_products is not null && epilogue != CudaGemmEpilogue.SwiGlu)
         {
-            Input = Half(input),
-            Weight = Own(weight).First,
-            Bias = bias is null ? 0 : Float(bias),
-            Output = output,
-            InputStride = HalfStride(input),
-            WeightStride = weight.Columns,
-            OutputStride = outputStride,
-            Rows = rows,
-            Outputs = weight.Rows,
-            Columns = weight.Columns,
-            Segments = weight.SegmentCount,
-            Epilogue = epilogue,
-        };
-        CudaExtent grid = new(
-            (weight.Rows + tile.Outputs - 1) / tile.Outputs, (rows + tile.Rows - 1) / tile.Rows);
-        Launch(_gpu.Kernels.Gemms[index], grid, tile.Threads, tile.SharedBytes(weight.SegmentCount), args);
+            MultiplyByCublas(rows, input, weight, bias, output, outputStride, epilogue);
+            return;
+        }
+        MultiplyByKernel(rows, input, weight, bias, output, outputStride, epilogue);
+    }
+
+    private void MultiplyByCublas(
+        int rows, Tensor input, Matrix weight, Tensor? bias, ulong output, long outputStride,
+        CudaGemmEpilogue epilogue)
+    {
+        CublasShape shape = new(
+            rows, weight.Rows, weight.Columns, HalfStride(input), weight.Columns, outputStride,
+            bias is not null, epilogue == CudaGemmEpilogue.Add);
+        try
+        {
+            _gpu.Context.MakeCurrent();
+            _products!.Multiply(
+                shape, Half(input), Own(weight).First, bias is null ? 0 : Float(bias), output, Lane.Stream);
+        }
+        catch (CudaException refused)
+        {
+            throw _gpu.Refused(refused);
+        }
     }
 
     private CudaKvStore Fitting(KvStore store, AttentionShape shape, AttentionBatch batch)

@@ -4,7 +4,7 @@ using PdEngine.Interop;
 namespace PdEngine;
 
 /// <summary>
-/// The batch that a lane is computing: its inputs, its launches, its samples. A batch of decode rows alone
+/// The batch that is being put on a lane: its inputs, its launches, its samples. A batch of decode rows alone
 /// is padded to a power of two and its layers are launched as a graph; padded rows have no keys and write
 /// their K and V into a block that no sequence has.
 /// </summary>
@@ -20,7 +20,8 @@ internal sealed class CudaBatch : IDisposable
     private readonly bool _usesGraphs;
     private int _tokenCount;
     private int _paddedCount;
-    private bool _isOpen;
+    private long _lastTicket;
+    private bool _hasGroups;
 
     public CudaBatch(CudaLane lane, bool usesGraphs)
     {
@@ -46,39 +47,47 @@ internal sealed class CudaBatch : IDisposable
         Store = store;
         _tokenCount = tokenCount;
         _recording.Drop();
-        // The ticket of a batch that failed; this one has its own.
-        if (_isOpen)
-            _lane.Mark();
-        _isOpen = true;
+        // The tickets of a batch that failed; this one has its own.
+        _lane.MarkTo(_lastTicket);
         _memory.Turn();
         Sampling.Begin();
         int page = store.Layout.PageSize;
-        store.Pool.Order.Enter(_lane, batch, page);
+        bool isDecode = IsDecode(batch);
+        _hasGroups = !isDecode;
+        _lastTicket = store.Pool.Order.Enter(
+            _lane, batch, page, _hasGroups ? store.Layout.GroupCount : 0);
         _paddedCount = 0;
-        if (_usesGraphs && tokenCount <= MostGraphRows && IsDecode(batch))
+        if (_usesGraphs && tokenCount <= MostGraphRows && isDecode)
             _paddedCount = (int)BitOperations.RoundUpToPowerOf2((uint)tokenCount);
         if (_paddedCount > 0)
         {
             _inputs.BeginFixed(batch.Blocks);
-            _recording.Open(_paddedCount);
+            // What the batch before drew lies elsewhere each other time.
+            _recording.Open((2 * _paddedCount) + _memory.Half);
         }
         else
             _inputs.BeginAnywhere();
-        Attention.Begin(batch, tokenCount, _paddedCount, page, scratchBlock: store.BlockCount);
+        Attention.Begin(batch, tokenCount, _paddedCount, page, store.Pool.ScratchBlock);
     }
 
     /// <inheritdoc cref="IBackend.End"/>
     public void End()
     {
         Flush();
-        bool hasResults = Sampling.IsPending;
-        if (hasResults)
-            Sampling.Return();
-        _lane.Mark();
-        _isOpen = false;
+        Sampling.Return();
+        _lane.MarkTo(_lastTicket);
         _memory.Close();
-        if (hasResults)
-            _memory.Await();
+    }
+
+    /// <summary>
+    /// K and V of a layer are on the lane: where its group ends with it, copies of these layers may go on.
+    /// </summary>
+    public void EndLayer(int layer)
+    {
+        KvLayout layout = Store!.Layout;
+        bool endsGroup = (layer + 1) % layout.GroupLayers == 0 || layer + 1 == layout.LayerCount;
+        if (_hasGroups && endsGroup)
+            _lane.Mark();
     }
 
     /// <summary>

@@ -3,7 +3,9 @@ namespace PdEngine;
 /// <summary>
 /// In which order lanes may use the blocks of a pool. Each block remembers the ticket of its last use by
 /// every lane, and whose the last write was: a lane that reads waits for the writer, and one that writes
-/// waits for all, on the device and not on the host. Any thread may call it; a short lock guards it.
+/// waits for all, on the device and not on the host. A batch that computes prompts has a ticket for each
+/// group of layers, and one for its end: who copies some layers waits for their group alone. Any thread may
+/// call it; a short lock guards it.
 /// </summary>
 internal sealed class CudaBlockOrder(int blockCount)
 {
@@ -12,36 +14,52 @@ internal sealed class CudaBlockOrder(int blockCount)
     private readonly List<long[]> _uses = [];
     private readonly int[] _writers = Unwritten(blockCount);
     private readonly long[] _writes = new long[blockCount];
+    private readonly long[] _firstGroups = new long[blockCount];
     private long[] _needed = [];
 
     /// <summary>
     /// A batch is about to be put on a lane: it reads the blocks of its sequences and writes those of its own
     /// positions.
     /// </summary>
-    public void Enter(CudaLane lane, AttentionBatch batch, int pageSize)
+    /// <param name="lane">The lane.</param>
+    /// <param name="batch">What it computes.</param>
+    /// <param name="pageSize">Positions of a block.</param>
+    /// <param name="groupCount">Groups of layers whose tickets it ends before that of the whole.</param>
+    /// <returns>The ticket of the whole.</returns>
+    public long Enter(CudaLane lane, AttentionBatch batch, int pageSize, int groupCount)
     {
         lock (_gate)
         {
             int own = SlotOf(lane);
+            long first = lane.Ticket;
             foreach (AttentionSlice slice in batch.Slices)
             {
                 int firstWritten = slice.Start / pageSize;
                 int last = (slice.Start + slice.QueryCount - 1) / pageSize;
                 for (int index = 0; index <= last; index++)
-                    Use(own, batch.Blocks[slice.FirstBlock + index], writes: index >= firstWritten);
+                {
+                    Use(
+                        own, batch.Blocks[slice.FirstBlock + index], index >= firstWritten, first,
+                        first + groupCount, int.MaxValue);
+                }
             }
             Wait(lane, own);
+            return first + groupCount;
         }
     }
 
     /// <summary>A copy is about to be put on a lane.</summary>
-    public void Enter(CudaLane lane, ReadOnlySpan<int> blocks, bool writes)
+    /// <param name="lane">The lane.</param>
+    /// <param name="blocks">Which blocks.</param>
+    /// <param name="writes">They are written, and not read.</param>
+    /// <param name="lastGroup">The last group of layers that it needs of them.</param>
+    public void Enter(CudaLane lane, ReadOnlySpan<int> blocks, bool writes, int lastGroup)
     {
         lock (_gate)
         {
             int own = SlotOf(lane);
             foreach (int block in blocks)
-                Use(own, block, writes);
+                Use(own, block, writes, lane.Ticket, lane.Ticket, lastGroup);
             Wait(lane, own);
         }
     }
@@ -64,22 +82,26 @@ internal sealed class CudaBlockOrder(int blockCount)
         return _lanes.Count - 1;
     }
 
-    private void Use(int own, int block, bool writes)
+    private void Use(int own, int block, bool writes, long firstGroup, long ticket, int lastGroup)
     {
         if (!writes)
         {
             int writer = _writers[block];
             if (writer >= 0 && writer != own)
-                _needed[writer] = Math.Max(_needed[writer], _writes[block]);
+            {
+                long needed = Math.Min(_writes[block], _firstGroups[block] + lastGroup);
+                _needed[writer] = Math.Max(_needed[writer], needed);
+            }
         }
         else
         {
             for (int lane = 0; lane < _uses.Count; lane++)
                 _needed[lane] = Math.Max(_needed[lane], _uses[lane][block]);
             _writers[block] = own;
-            _writes[block] = _lanes[own].Ticket;
+            _writes[block] = ticket;
+            _firstGroups[block] = firstGroup;
         }
-        _uses[own][block] = _lanes[own].Ticket;
+        _uses[own][block] = ticket;
     }
 
     private void Wait(CudaLane lane, int own)

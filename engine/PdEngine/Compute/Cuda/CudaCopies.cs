@@ -9,7 +9,7 @@ namespace PdEngine;
 /// </summary>
 internal sealed class CudaCopies(CudaLane lane) : IDisposable
 {
-    private readonly CudaStepMemory _lists = new(lane);
+    private readonly CudaBlockLists _lists = new(lane);
     private ulong[] _targets = new ulong[64];
     private ulong[] _sources = new ulong[64];
     private nuint[] _sizes = new nuint[64];
@@ -21,13 +21,23 @@ internal sealed class CudaCopies(CudaLane lane) : IDisposable
     {
         long headBytes = target.Layout.HeadBytes(target.Layout.Planes[0]);
         int planes = target.Layout.Planes.Count;
+        if (sourceBlocks.Length > CudaBlockLists.MostBlocks)
+        {
+            const int most = CudaBlockLists.MostBlocks;
+            return Copy(
+                source, target, sourceBlocks[..most], targetBlocks[..most], heads, firstLayer, layerCount)
+                + Copy(
+                    source, target, sourceBlocks[most..], targetBlocks[most..], heads, firstLayer,
+                    layerCount);
+        }
         CudaGpu here = lane.Gpu, there = source.Pool.Gpu;
         bool isWhole = heads.HeadCount == target.Layout.HeadCount
             && heads.HeadCount == source.Layout.HeadCount;
         try
         {
-            source.Pool.Order.Enter(lane, sourceBlocks, writes: false);
-            target.Pool.Order.Enter(lane, targetBlocks, writes: true);
+            int lastGroup = (firstLayer + layerCount - 1) / source.Layout.GroupLayers;
+            source.Pool.Order.Enter(lane, sourceBlocks, writes: false, lastGroup);
+            target.Pool.Order.Enter(lane, targetBlocks, writes: true, 0);
             here.Context.MakeCurrent();
             if (here != there && !here.CanReach(there))
                 CopyRuns(source, target, sourceBlocks, targetBlocks, heads, firstLayer, layerCount);
@@ -52,13 +62,13 @@ internal sealed class CudaCopies(CudaLane lane) : IDisposable
     {
         KvLayout from = source.Layout, to = target.Layout;
         long headBytes = to.HeadBytes(to.Planes[0]);
-        _lists.Turn();
+        (ulong sourceList, ulong targetList) = _lists.Put(sourceBlocks, targetBlocks);
         CudaCopyBlocksArgs args = new()
         {
             Source = source.Pool.First,
             Target = target.Pool.First,
-            SourceBlocks = _lists.Upload(sourceBlocks),
-            TargetBlocks = _lists.Upload(targetBlocks),
+            SourceBlocks = sourceList,
+            TargetBlocks = targetList,
             SourceBlockBytes = from.BlockBytes,
             SourceLayerBytes = from.LayerBytes,
             SourcePlaneBytes = from.HeadCount * headBytes,
@@ -76,7 +86,6 @@ internal sealed class CudaCopies(CudaLane lane) : IDisposable
         lane.Stream.Launch(
             lane.Gpu.Kernels.CopyBlocks, new(layerCount * to.Planes.Count, sourceBlocks.Length),
             new(CudaKernels.CopyThreads), 0, args);
-        _lists.Close();
     }
 
     private void CopyBatch(

@@ -14,7 +14,7 @@ internal sealed unsafe class CudaGpu : IDisposable
     private readonly Lock _gate = new();
 
     /// <exception cref="CudaException">It cannot be used, or the images are not for it.</exception>
-    public CudaGpu(CudaDriver driver, CudaDevice device, CudaImages images)
+    public CudaGpu(CudaDriver driver, CudaDevice device, CudaImages images, CudaOptions options)
     {
         Context = CudaContext.Open(driver, device);
         try
@@ -31,6 +31,7 @@ internal sealed unsafe class CudaGpu : IDisposable
         }
         Memory = new($"cuda:{device.Ordinal}");
         Images = images;
+        Options = options;
     }
 
     public CudaContext Context { get; }
@@ -43,6 +44,9 @@ internal sealed unsafe class CudaGpu : IDisposable
     public CudaImages Images { get; }
 
     public MemoryDomain Memory { get; }
+
+    /// <summary>Of the engine that has opened it.</summary>
+    public CudaOptions Options { get; }
 
     /// <summary>Whether its kernels can be given access to another's memory.</summary>
     public bool CanReach(CudaGpu other) => Device.CanReach(Context.Driver, other.Device);

@@ -41,7 +41,7 @@ internal sealed class CudaKernels
             {
                 _attention.Add((headDim, tileRows), modules.Function(
                     NameOf(headDim, tileRows), Size<CudaAttentionArgs>(),
-                    AttentionSharedBytes(tileRows, headDim)));
+                    Math.Min(AttentionSharedBytes(tileRows, headDim), sharedBytesPerBlock)));
             }
         }
     }
@@ -65,8 +65,15 @@ internal sealed class CudaKernels
     /// <summary>In the order of <see cref="CudaGemmTile.All"/>.</summary>
     public IReadOnlyList<CudaFunction> Gemms { get; }
 
-    public static int AttentionSharedBytes(int tileRows, int headDim) =>
-        (8 * CudaAttentionPlan.KeyTile * headDim) + (4 * tileRows * headDim);
+    /// <summary>As attention_shared_bytes of args.h.</summary>
+    public static int AttentionSharedBytes(int tileRows, int headDim)
+    {
+        bool isTall = tileRows > 64;
+        int tiles = isTall ? 1 : 2, queries = isTall ? 2 * tileRows * headDim : 0;
+        return (tiles * 4 * CudaAttentionPlan.KeyTile * headDim) + queries + (tileRows * ((4 * headDim) + 8));
+    }
+
+    public static int AttentionThreads(int tileRows) => Math.Min(2 * tileRows, 256);
 
     /// <summary>Whether there are attention kernels for heads of so many elements.</summary>
     public static bool HasHeadDim(int headDim) => HeadDims.Contains(headDim);

@@ -18,6 +18,7 @@ internal sealed class CudaKvPool : IDisposable
     public CudaKvPool(CudaGpu gpu, KvLayout layout, int blockCount)
     {
         Gpu = gpu;
+        ScratchBlock = blockCount;
         Order = new(blockCount);
         _memory = gpu.Make(
             () => new CudaPool(gpu.Context, layout.BlockBytes * (blockCount + 1), [gpu.Device]));
@@ -26,6 +27,9 @@ internal sealed class CudaKvPool : IDisposable
     public CudaGpu Gpu { get; }
 
     public CudaBlockOrder Order { get; }
+
+    /// <summary>The block that no sequence has: padded rows write their K and V there.</summary>
+    public int ScratchBlock { get; }
 
     /// <summary>Of block 0, on the device.</summary>
     public ulong First => _memory.First;

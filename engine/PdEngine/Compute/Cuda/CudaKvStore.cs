@@ -46,7 +46,8 @@ internal sealed class CudaKvStore(
         if (sourceBlocks.Length == 0)
             return 0;
         pool.Require();
-        return backend.Copies.Copy(
+        CudaCopies copies = from.Pool == pool ? backend.Copies : backend.Pulls;
+        return copies.Copy(
             from, this, sourceBlocks, targetBlocks, heads, firstLayer, layerCount);
     }
 

@@ -17,10 +17,13 @@ internal sealed class CudaLane : IDisposable
     private readonly Lock _gate = new();
     private long _marked;
 
-    public CudaLane(CudaGpu gpu)
+    /// <param name="gpu">Not owned.</param>
+    /// <param name="partition">What it runs on; null is the whole GPU.</param>
+    public CudaLane(CudaGpu gpu, CudaPartition? partition)
     {
         Gpu = gpu;
-        Stream = new(gpu.Context);
+        ProcessorCount = partition?.ProcessorCount ?? gpu.Device.ProcessorCount;
+        Stream = partition is null ? new(gpu.Context) : new(partition);
         for (int i = 0; i < EventCount; i++)
             _events[i] = new(gpu.Context);
         _published = new(gpu.Context);
@@ -32,6 +35,9 @@ internal sealed class CudaLane : IDisposable
 
     public CudaStream Stream { get; }
 
+    /// <summary>Multiprocessors that it runs on.</summary>
+    public int ProcessorCount { get; }
+
     /// <summary>The ticket of what is put on it now.</summary>
     public long Ticket => Volatile.Read(ref _marked) + 1;
 
@@ -39,10 +45,27 @@ internal sealed class CudaLane : IDisposable
     public void Mark()
     {
         lock (_gate)
+            MarkTo(_marked + 1);
+    }
+
+    /// <summary>Ends all tickets up to one that have not ended.</summary>
+    public void MarkTo(long ticket)
+    {
+        lock (_gate)
         {
-            _events[(_marked + 1) % EventCount].Record(Stream);
-            Volatile.Write(ref _marked, _marked + 1);
+            while (_marked < ticket)
+            {
+                _events[(_marked + 1) % EventCount].Record(Stream);
+                Volatile.Write(ref _marked, _marked + 1);
+            }
         }
+    }
+
+    /// <summary>Blocks its own thread until a ticket before that of now, or a later one, has run.</summary>
+    public void Await(long ticket)
+    {
+        MarkTo(ticket);
+        _events[Math.Max(ticket, Ticket - EventCount) % EventCount].Synchronize();
     }
 
     /// <summary>
@@ -54,11 +77,11 @@ internal sealed class CudaLane : IDisposable
             return;
         lock (other._gate)
         {
-            // A batch that failed never ended its ticket.
+            // A batch that failed never ended its tickets.
             if (ticket > other._marked)
             {
                 other.Gpu.Context.MakeCurrent();
-                other.Mark();
+                other.MarkTo(ticket);
             }
             // Events are used over and over: an early ticket's stands for a later one by now.
             long covered = Math.Max(ticket, other._marked - EventCount + 1);

@@ -18,8 +18,31 @@ internal sealed record CudaOptions
     /// <summary>NVRTC's file, should something be compiled; null is the system's own.</summary>
     public string? CompilerPath { get; init; }
 
+    /// <summary>NCCL's file, should ranks have to gather with it; null is the system's own.</summary>
+    public string? NcclPath { get; init; }
+
+    /// <summary>How long ranks wait for one another before they give up.</summary>
+    public TimeSpan NcclTimeout { get; init; } = TimeSpan.FromSeconds(60);
+
+    /// <summary>
+    /// Share of a GPU's multiprocessors that prefill gets where decode is on the same GPU; null splits none.
+    /// </summary>
+    public double? PrefillFraction { get; init; }
+
+    /// <summary>What the devices of the plan compute; none: it makes no difference.</summary>
+    public IReadOnlyList<WorkerType> Roles { get; init; } = [];
+
+    /// <summary>What computes products.</summary>
+    public GemmKind Gemm { get; init; }
+
+    /// <summary>cuBLASLt's file, where it computes products; null is the system's own.</summary>
+    public string? CublasPath { get; init; }
+
     /// <summary>Decode batches are launched as graphs.</summary>
     public bool UsesGraphs { get; init; } = true;
+
+    /// <summary>A step is put on a GPU before the results of the one before are awaited.</summary>
+    public bool RunsAhead { get; init; } = true;
 
     /// <summary>
     /// GPU of each device of the plan, as the driver counts; a GPU may be named more than once. Null takes

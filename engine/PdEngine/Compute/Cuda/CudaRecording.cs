@@ -11,6 +11,9 @@ namespace PdEngine;
 /// </summary>
 internal sealed unsafe class CudaRecording(CudaLane lane) : IDisposable
 {
+    // Images for sm_90a alone are known to wait; PTX for sm_80, which later GPUs may run, cannot.
+    private readonly bool _startsEarly = lane.Gpu.Device.Capability == 90;
+
     private readonly Dictionary<long, Form> _forms = [];
     private byte[] _bytes = new byte[1 << 14];
     private Form? _form;
@@ -92,6 +95,7 @@ internal sealed unsafe class CudaRecording(CudaLane lane) : IDisposable
         return graph!;
     }
 
+    // The first follows what need not be a kernel; each of the others waits by itself for the one before it.
     private void Put()
     {
         fixed (byte* bytes = _bytes)
@@ -99,9 +103,20 @@ internal sealed unsafe class CudaRecording(CudaLane lane) : IDisposable
             for (int at = 0; at < _used;)
             {
                 Launched launched = Unsafe.ReadUnaligned<Launched>(bytes + at);
+                bool startsEarly = _startsEarly && at > 0;
                 at += sizeof(Launched);
-                lane.Stream.Launch(
-                    launched.Kernel, launched.Grid, new(launched.Threads), launched.SharedBytes, bytes + at);
+                if (startsEarly)
+                {
+                    lane.Stream.LaunchEarly(
+                        launched.Kernel, launched.Grid, new(launched.Threads), launched.SharedBytes,
+                        bytes + at);
+                }
+                else
+                {
+                    lane.Stream.Launch(
+                        launched.Kernel, launched.Grid, new(launched.Threads), launched.SharedBytes,
+                        bytes + at);
+                }
                 at += launched.ArgumentBytes;
             }
         }

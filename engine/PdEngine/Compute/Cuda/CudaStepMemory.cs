@@ -13,10 +13,13 @@ internal sealed unsafe class CudaStepMemory(CudaLane lane) : IDisposable
     private const int Alignment = 256;
     private const long LeastBytes = 1 << 18;
 
-    private readonly Half[] _halves = [new(lane.Gpu.Context), new(lane.Gpu.Context)];
+    private readonly HalfMemory[] _halves = [new(lane.Gpu.Context), new(lane.Gpu.Context)];
     private int _current;
 
-    private Half Current => _halves[_current];
+    private HalfMemory Current => _halves[_current];
+
+    /// <summary>The half in use: 0 or 1.</summary>
+    public int Half => _current;
 
     /// <summary>Goes to the other half, and waits until nothing on the GPU needs what it holds.</summary>
     public void Turn()
@@ -37,8 +40,8 @@ internal sealed unsafe class CudaStepMemory(CudaLane lane) : IDisposable
         Current.IsOpen = false;
     }
 
-    /// <summary>Blocks until all that was put on the lane before <see cref="Close"/> has run.</summary>
-    public void Await() => Current.Done.Synchronize();
+    /// <summary>Blocks until all that was put on the lane before a half was closed has run.</summary>
+    public void Await(int half) => _halves[half].Done.Synchronize();
 
     /// <summary>Puts items into the half and their copy on the lane.</summary>
     /// <returns>Where they will be on the device; 0 where there are none.</returns>
@@ -59,11 +62,11 @@ internal sealed unsafe class CudaStepMemory(CudaLane lane) : IDisposable
 
     public void Dispose()
     {
-        foreach (Half half in _halves)
+        foreach (HalfMemory half in _halves)
             half.Dispose();
     }
 
-    private sealed class Half(CudaContext context) : IDisposable
+    private sealed class HalfMemory(CudaContext context) : IDisposable
     {
         private readonly List<(PinnedBuffer Host, CudaBuffer Device)> _runs = [];
         private long _used;

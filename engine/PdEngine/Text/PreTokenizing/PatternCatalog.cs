@@ -12,6 +12,10 @@ internal static class PatternCatalog
     private const string Whitespace = @"\s+(?!\S)|\s+";
     private const string Tail = @"\s*[\r\n]+|" + Whitespace;
 
+    private const string OneDigit = @"\p{N}";
+    private const string ThreeDigits = @"\p{N}{1,3}";
+    private const string Cjk = "[\u4E00-\u9FA5\u3040-\u309F\u30A0-\u30FF]+";
+
     private const string Gpt2 =
         @"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|" + Whitespace;
 
@@ -43,25 +47,34 @@ internal static class PatternCatalog
             Llama3 => new Cl100kScanner(mostDigits: 3),
             O200k => new O200kScanner(),
             DeepSeek => new DeepSeekScanner(),
-            @"\p{N}" => new NumberScanner(mostDigits: 1),
-            @"\p{N}{1,3}" => new NumberScanner(mostDigits: 3),
-            "[\u4E00-\u9FA5\u3040-\u309F\u30A0-\u30FF]+" => new CjkScanner(),
+            OneDigit => new NumberScanner(mostDigits: 1),
+            ThreeDigits => new NumberScanner(mostDigits: 3),
+            Cjk => new CjkScanner(),
             _ => null,
         };
     }
 
+    /// <summary>Values of <c>tokenizer.ggml.pre</c>, one for each of the chains.</summary>
+    public static IReadOnlyList<string> GgufNames { get; } =
+        ["gpt-2", "llama-bpe", "qwen2", "smollm", "deepseek-v3", "gpt-4o"];
+
+    /// <summary>The patterns of a <c>tokenizer.ggml.pre</c>, in the order they run, or null.</summary>
+    public static string[]? PatternsOfGguf(string? name) =>
+        name switch
+        {
+            null or "default" or "gpt-2" => [Gpt2],
+            "llama-bpe" or "llama3" or "llama-v3" => [Llama3],
+            "qwen2" or "deepseek-r1-qwen" => [Qwen],
+            "smollm" => [OneDigit, Gpt2],
+            "deepseek-v3" => [ThreeDigits, Cjk, DeepSeek],
+            "gpt-4o" => [O200k],
+            _ => null,
+        };
+
     /// <summary>
     /// The scanners of a GGUF file's <c>tokenizer.ggml.pre</c>, in the order they run, or null.
     /// </summary>
-    public static PieceScanner[]? FindGguf(string? name) =>
-        name switch
-        {
-            null or "default" or "gpt-2" => [new Gpt2Scanner()],
-            "llama-bpe" or "llama3" or "llama-v3" => [new Cl100kScanner(mostDigits: 3)],
-            "qwen2" or "deepseek-r1-qwen" => [new Cl100kScanner(mostDigits: 1)],
-            "smollm" => [new NumberScanner(mostDigits: 1), new Gpt2Scanner()],
-            "deepseek-v3" => [new NumberScanner(mostDigits: 3), new CjkScanner(), new DeepSeekScanner()],
-            "gpt-4o" => [new O200kScanner()],
-            _ => null,
-        };
+    public static PieceScanner[]? FindGguf(string? name) => PatternsOfGguf(name) is { } patterns
+        ? [.. patterns.Select(pattern => Find(pattern)!)]
+        : null;
 }

@@ -28,6 +28,18 @@ internal static class GgufTokenizer
         };
     }
 
+    /// <summary>Whether a piece that is a token stays whole, by <c>tokenizer.ggml.pre</c>.</summary>
+    public static bool IgnoresMerges(string? pre) => pre is "llama-bpe" or "llama3" or "llama-v3" or "gpt-4o";
+
+    /// <summary>Whether text is normalized (NFC): the file does not record it, but Qwen's is.</summary>
+    public static bool Normalizes(string? pre) => pre == "qwen2";
+
+    /// <summary>Whether a token of a GGUF type is cut out of the text before the model sees it.</summary>
+    public static bool IsAdded(int type) => type is Control or UserDefined or Unknown;
+
+    /// <summary>Whether decoding may leave an added token out.</summary>
+    public static bool IsSpecial(int type) => type != UserDefined;
+
     private static Tokenizer MakeByteLevel(GgufVocabulary source, TokenTexts texts)
     {
         PieceScanner[] scanners = PatternCatalog.FindGguf(source.Pre)
@@ -42,10 +54,8 @@ internal static class GgufTokenizer
                 throw Fault(source, "merges", $"[{rank}] is '{source.Merges[rank]}', not two tokens");
             builder.AddMerge(pair.AsSpan(0, space), pair.AsSpan(space + 1), rank);
         }
-        bool ignoreMerges = source.Pre is "llama-bpe" or "llama3" or "llama-v3" or "gpt-4o";
-        BpeModel model = builder.Build(new ByteSymbols(builder.Pieces, default), ignoreMerges);
-        // The file does not record it, but Qwen's tokenizer normalizes.
-        NormalizerStep[] normalizer = source.Pre == "qwen2" ? [new NfcStep()] : [];
+        BpeModel model = builder.Build(new ByteSymbols(builder.Pieces, default), IgnoresMerges(source.Pre));
+        NormalizerStep[] normalizer = Normalizes(source.Pre) ? [new NfcStep()] : [];
         return Assemble(source, texts, normalizer, scanners, model, new DecoderRules(ByteLevel: true));
     }
 
@@ -89,10 +99,10 @@ internal static class GgufTokenizer
         List<AddedToken> added = [];
         for (int id = 0; id < source.TokenTypes.Length; id++)
         {
-            if (source.TokenTypes[id] is Control or UserDefined or Unknown)
+            if (IsAdded(source.TokenTypes[id]))
             {
                 added.Add(new AddedToken(id, texts.Text(id).ToArray(), StripsLeft: false, StripsRight: false,
-                    SingleWord: false, Normalized: false, Special: source.TokenTypes[id] != UserDefined));
+                    SingleWord: false, Normalized: false, Special: IsSpecial(source.TokenTypes[id])));
             }
         }
         string? Text(int? id) => id is { } known ? source.Tokens[known] : null;

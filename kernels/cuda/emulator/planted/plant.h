@@ -14,6 +14,8 @@
   PD_PLANT_KERNEL(PD_PLANT_NAME(PD_PLANTED_BUG, attention_d16_m16), Args, threads)
 #define PD_PLANT_pd_attention_d16_m64(Args, threads) \
   PD_PLANT_KERNEL(PD_PLANT_NAME(PD_PLANTED_BUG, attention_d16_m64), Args, threads)
+#define PD_PLANT_pd_attention_d16_m256(Args, threads) \
+  PD_PLANT_KERNEL(PD_PLANT_NAME(PD_PLANTED_BUG, attention_d16_m256), Args, threads)
 
 // A template that nobody uses: the kernel's templates are not compiled for it.
 #define PD_PLANT_NOTHING(name, Args) \
@@ -25,3 +27,6 @@
 #define PD_PLANT_pd_attention_d64_m64(Args, threads) PD_PLANT_NOTHING(no_d64_m64, Args)
 #define PD_PLANT_pd_attention_d128_m16(Args, threads) PD_PLANT_NOTHING(no_d128_m16, Args)
 #define PD_PLANT_pd_attention_d128_m64(Args, threads) PD_PLANT_NOTHING(no_d128_m64, Args)
+#define PD_PLANT_pd_attention_d32_m256(Args, threads) PD_PLANT_NOTHING(no_d32_m256, Args)
+#define PD_PLANT_pd_attention_d64_m256(Args, threads) PD_PLANT_NOTHING(no_d64_m256, Args)
+#define PD_PLANT_pd_attention_d128_m256(Args, threads) PD_PLANT_NOTHING(no_d128_m256, Args)

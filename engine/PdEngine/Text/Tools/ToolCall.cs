@@ -1,6 +1,6 @@
 using System.Text.Json;
 
-namespace PdEngine.Host;
+namespace PdEngine;
 
 /// <summary>A tool that the model calls.</summary>
 /// <param name="Name">The tool's.</param>
@@ -15,7 +15,7 @@ internal sealed record ToolCall(string Name, string Arguments)
             using JsonDocument document = JsonDocument.Parse(text);
             return Read(document.RootElement, names);
         }
-        catch (Exception fault) when (fault is JsonException or RequestException)
+        catch (JsonException)
         {
             return null;
         }
@@ -24,8 +24,7 @@ internal sealed record ToolCall(string Name, string Arguments)
     /// <summary>The same of JSON that is read already.</summary>
     public static ToolCall? Read(JsonElement call, IReadOnlySet<string> names)
     {
-        if (call.ValueKind != JsonValueKind.Object || Fields.String(call, "name") is not { } name
-            || !names.Contains(name))
+        if (call.ValueKind != JsonValueKind.Object || NameOf(call) is not { } name || !names.Contains(name))
         {
             return null;
         }
@@ -33,6 +32,21 @@ internal sealed record ToolCall(string Name, string Arguments)
             || call.TryGetProperty("parameters", out arguments);
         string? text = isThere ? ObjectIn(arguments) : "{}";
         return text is null ? null : new(name, text);
+    }
+
+    private static string? NameOf(JsonElement call)
+    {
+        if (!call.TryGetProperty("name", out JsonElement name) || name.ValueKind != JsonValueKind.String)
+            return null;
+        try
+        {
+            return name.GetString();
+        }
+        catch (InvalidOperationException)
+        {
+            // Half a surrogate pair.
+            return null;
+        }
     }
 
     /// <summary>JSON text of an object that is given as such or as text; null where it is neither.</summary>

@@ -1,7 +1,7 @@
 using System.Text;
 using System.Text.Json;
 
-namespace PdEngine.Host;
+namespace PdEngine;
 
 /// <summary>
 /// Finds tool calls in text as it comes: between <c>&lt;tool_call&gt;</c> tags, as Qwen and Hermes write
@@ -130,7 +130,7 @@ internal sealed class ToolCallReader(IReadOnlySet<string> names)
                 }
             }
         }
-        catch (Exception fault) when (fault is JsonException or RequestException)
+        catch (JsonException)
         {
             return Separated(json);
         }

@@ -1,0 +1,29 @@
+namespace PdEngine.Bench;
+
+/// <summary>How fast whole models are, in steps and served.</summary>
+internal sealed class ModelStage(CheckRig rig, CheckJournal journal, CheckSettings settings) : ICheckStage
+{
+    public string Name => "model";
+
+    public IEnumerable<CheckCase> Cases()
+    {
+        Lazy<CublasPeer> cublas = new(() => new CublasPeer(rig, settings));
+        CeilingRows ceilings = new(rig, journal, cublas);
+        foreach (CheckCase one in ceilings.Cases())
+            yield return one;
+        if (cublas.IsValueCreated)
+            cublas.Value.Dispose();
+        foreach (CheckModel model in settings.Scale.Models)
+        {
+            using ModelRows rows = new(rig, ceilings, model);
+            foreach (CheckCase one in rows.Cases())
+                yield return one;
+        }
+        foreach (CheckModel model in settings.Scale.ServingModels)
+        {
+            using ServingRows rows = new(rig, model);
+            foreach (CheckCase one in rows.Cases())
+                yield return one;
+        }
+    }
+}

@@ -1,0 +1,91 @@
+using System.Collections.Concurrent;
+using System.Runtime.InteropServices;
+
+namespace PdEngine.Host;
+
+/// <summary>
+/// Gives every tensor other values, so that a trainer sees whether its next update brings all of them back.
+/// The service is paused meanwhile: nothing is made of such weights.
+/// </summary>
+internal sealed class SpoiltWeights
+{
+    /// <summary>Small numbers of either sign, which overflow nowhere.</summary>
+    private const int SmallBits = 0x3C00, RandomBits = 0x80FF;
+
+    private readonly ConcurrentDictionary<string, bool> _wasRunning = new(StringComparer.Ordinal);
+    private int _count;
+
+    /// <exception cref="WeightUpdateException">The service takes no updates.</exception>
+    public async Task SpoilAsync(EngineModel model)
+    {
+        if (!model.TakesUpdates)
+            throw new WeightUpdateException($"service '{model.Name}' takes no weight updates");
+        int number = Interlocked.Increment(ref _count);
+        TensorShape[] tensors = [.. ModelTensors.Of(model.Config)];
+        long longest = tensors.Max(tensor => TensorShape.Count(tensor.Shape));
+        if (longest > Array.MaxLength)
+            throw new WeightUpdateException($"a tensor of {longest} elements is too long to be reset");
+        // One for all of them: they are only to differ from what was there.
+        ushort[] values = GC.AllocateUninitializedArray<ushort>((int)longest, pinned: true);
+        Fill(values, (uint)number);
+        using WeightUpdate update = new() { Version = $"reset_tensors-{number}" };
+        foreach (TensorShape tensor in tensors)
+        {
+            update.AddPointer(tensor.Name, tensor.Shape, WeightElement.BFloat16,
+                Marshal.UnsafeAddrOfPinnedArrayElement(values, 0));
+        }
+        bool wasRunning = !model.IsPaused;
+        if (wasRunning)
+            await model.PauseAsync(PauseMode.Abort).ConfigureAwait(false);
+        _wasRunning.TryAdd(model.Name, wasRunning);
+        try
+        {
+            await model.UpdateWeightsAsync(update).ConfigureAwait(false);
+        }
+        catch
+        {
+            if (_wasRunning.TryRemove(model.Name, out bool paused) && paused)
+                await model.ContinueAsync().ConfigureAwait(false);
+            throw;
+        }
+        GC.KeepAlive(values);
+    }
+
+    /// <summary>New weights have come.</summary>
+    /// <param name="model">Whose.</param>
+    /// <param name="isWhole">All of them; else who brings them says when the service goes on.</param>
+    public async Task MendAsync(EngineModel model, bool isWhole)
+    {
+        if (_wasRunning.TryRemove(model.Name, out bool wasRunning) && wasRunning && isWhole)
+            await model.ContinueAsync().ConfigureAwait(false);
+    }
+
+    /// <summary>Pauses the service again where something else let it go on.</summary>
+    public async Task HoldAsync(EngineModel model)
+    {
+        if (_wasRunning.ContainsKey(model.Name) && !model.IsPaused)
+            await model.PauseAsync(PauseMode.Abort).ConfigureAwait(false);
+    }
+
+    /// <exception cref="HttpRefusal">It would answer by spoilt weights.</exception>
+    public void ThrowIfSpoilt(EngineModel model)
+    {
+        if (_wasRunning.ContainsKey(model.Name))
+        {
+            throw HttpRefusal.Bad("weights", "they were reset to other values (/weights_checker, "
+                + "reset_tensors); push new ones before the service goes on");
+        }
+    }
+
+    private static void Fill(Span<ushort> values, uint seed)
+    {
+        uint state = seed * 0x9E3779B9 | 1;
+        foreach (ref ushort value in values)
+        {
+            state ^= state << 13;
+            state ^= state >> 17;
+            state ^= state << 5;
+            value = (ushort)(SmallBits | (state & RandomBits));
+        }
+    }
+}

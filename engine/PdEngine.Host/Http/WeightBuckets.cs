@@ -1,0 +1,34 @@
+using System.Collections.Concurrent;
+
+namespace PdEngine.Host;
+
+/// <summary>
+/// Weights that come in several bodies after they were given back: held until all of them are there, since
+/// the service has nothing to keep of what a body leaves out.
+/// </summary>
+internal sealed class WeightBuckets
+{
+    private readonly ConcurrentDictionary<EngineModel, Held> _held = new();
+
+    /// <summary>What has come so far, and then these.</summary>
+    public ReadOnlyMemory<byte>[] With(EngineModel model, ReadOnlyMemory<byte>[] files) =>
+        _held.TryGetValue(model, out Held? held) ? [.. held.Files, .. files] : files;
+
+    /// <summary>Holds files, all that have come.</summary>
+    /// <param name="model">Whose.</param>
+    /// <param name="files">See <see cref="With"/>.</param>
+    /// <param name="tensorCount">That they have.</param>
+    /// <param name="missing">Those that they lack, at least one.</param>
+    public void Hold(
+        EngineModel model, ReadOnlyMemory<byte>[] files, int tensorCount, IReadOnlyList<string> missing) =>
+        _held[model] = new(files, $"{tensorCount} of {tensorCount + missing.Count} tensors have come since "
+            + $"the weights were given back, '{missing[0]}' is the first of those missing");
+
+    /// <summary>How far it is; null where nothing is held.</summary>
+    public string? StateOf(EngineModel model) =>
+        _held.TryGetValue(model, out Held? held) ? held.State : null;
+
+    public void Drop(EngineModel model) => _held.TryRemove(model, out _);
+
+    private sealed record Held(ReadOnlyMemory<byte>[] Files, string State);
+}

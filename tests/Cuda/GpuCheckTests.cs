@@ -1,0 +1,216 @@
+using System.Text.Json;
+using PdEngine.Bench;
+
+namespace PdEngine.Tests;
+
+/// <summary>
+/// bench/gpu-check on a virtual GPU at toy sizes: that it runs, finds what is wrong and goes on where it
+/// stopped.
+/// </summary>
+[Category("Cuda")]
+public sealed class GpuCheckTests
+{
+    private string _folder = null!;
+
+    [SetUp]
+    public void MakeFolder()
+    {
+        StandIn.Reset(deviceCount: 1, megabytes: 256);
+        _folder = Directory.CreateTempSubdirectory("gpu-check-tests").FullName;
+    }
+
+    [TearDown]
+    public void RemoveFolder() => Directory.Delete(_folder, recursive: true);
+
+    [Test]
+    public void Every_stage_runs_and_a_second_run_has_nothing_to_do()
+    {
+        (int code, string text) = Run("verify", "kernels", "model");
+        Assert.That(code, Is.EqualTo(GpuCheckProgram.Fine), text);
+        Assert.That(StandIn.GraphLaunchCount(), Is.GreaterThan(0));
+        JsonElement[] rows = Rows();
+        Assert.That(rows, Has.Length.GreaterThan(80));
+        Assert.That(rows.Select(row => row.GetProperty("row").GetString()), Is.Unique);
+        foreach (string kind in (string[])["verify/", "ceiling/", "kernel/", "model/", "profile/", "serve/"])
+            Assert.That(rows.Any(row => HasRow(row, kind, "fine")), kind);
+        Assert.That(HasRow(Row(rows, "verify/hand-off by NCCL"), "verify/", "fine"), text);
+        Assert.That(HasRow(Row(rows, "verify/cuBLASLt product"), "verify/", "fine"), text);
+        Assert.That(
+            rows.Count(row => row.TryGetProperty("cublaslt_us", out _)), Is.GreaterThan(4), text);
+        Assert.That(Row(rows, "verify/parity decode").GetProperty("compared").GetInt64(), Is.Positive);
+        Assert.That(Row(rows, "verify/hand-off by push kernel").GetProperty("bytes").GetInt64(), Is.Positive);
+
+        ulong launches = StandIn.LaunchCount();
+        (code, text) = Run("verify", "kernels", "model");
+        Assert.That(code, Is.EqualTo(GpuCheckProgram.Fine), text);
+        Assert.That(StandIn.LaunchCount(), Is.EqualTo(launches), text);
+        Assert.That(Rows(), Has.Length.EqualTo(rows.Length));
+    }
+
+    [Test]
+    public void What_PyTorch_takes_stands_beside_our_own_times()
+    {
+        string python = Path.Combine(_folder, "python");
+        File.WriteAllText(python, """
+            #!/bin/sh
+            grep -q '"name":"matmul 20x64x256"' || exit 1
+            echo 'a warning'
+            echo '{"torch": "0.0"}'
+            echo '{"name": "matmul 20x64x256", "us": 3.5}'
+            echo '{"name": "matmul 1x64x256", "error": "no memory"}'
+            """);
+        File.SetUnixFileMode(python, UnixFileMode.UserRead | UnixFileMode.UserExecute);
+        (int code, string text) = Run(
+            settings => settings with { Only = "peer,64x256", RunsPeers = true, Python = python }, "kernels");
+        Assert.That(code, Is.EqualTo(GpuCheckProgram.Fine), text);
+        JsonElement[] rows = Rows();
+        JsonElement row = Row(rows, "kernel/matmul 20x64x256/1 qkv");
+        Assert.That(row.GetProperty("torch_us").GetDouble(), Is.EqualTo(3.5));
+        Assert.That(row.GetProperty("share_of_copy").ValueKind, Is.EqualTo(JsonValueKind.Number));
+        Assert.That(
+            Row(rows, "kernel/matmul 1x64x256/1 qkv").GetProperty("note").GetString(),
+            Does.Contain("peer missing"));
+    }
+
+    [Test]
+    public void A_stage_whose_time_is_up_leaves_rows_for_the_next_run()
+    {
+        (int code, string text) = Run(settings => settings with { StageTime = TimeSpan.Zero }, "verify");
+        Assert.That(code, Is.EqualTo(GpuCheckProgram.Unfinished), text);
+        (code, text) = Run(settings => settings with { Only = "/embed,/rms_norm" }, "verify");
+        Assert.That(code, Is.EqualTo(GpuCheckProgram.Fine), text);
+        Assert.That(
+            Rows().Select(row => row.GetProperty("row").GetString()), Has.All.Match("embed|rms_norm"));
+    }
+
+    // The GPU reads what a kernel is still to write: outputs are wrong.
+    [Test]
+    public void A_wrong_output_fails_with_its_shape_and_both_values()
+    {
+        StandIn.DropWaits(ofStreams: true);
+        (int code, string text) = Run(settings => settings with { Only = "/rms_norm" }, "verify");
+        StandIn.DropWaits();
+        Assert.That(code, Is.EqualTo(GpuCheckProgram.Failed), text);
+        Assert.That(text, Does.Contain("FAILED verify/rms_norm 1x64").And.Contain("should be")
+            .And.Contain("seed"));
+        Assert.That(HasRow(Row(Rows(), "verify/rms_norm 1x64"), "verify/", "failed"));
+
+        (code, text) = Run(settings => settings with { Only = "/rms_norm" }, "verify");
+        Assert.That(code, Is.EqualTo(GpuCheckProgram.Failed), "a failed row stays failed");
+        (code, text) = Run(
+            settings => settings with { Only = "/rms_norm", RunsFailedAgain = true }, "verify");
+        Assert.That(code, Is.EqualTo(GpuCheckProgram.Fine), text);
+    }
+
+    [Test]
+    public void A_gpu_that_is_lost_ends_the_run_and_the_next_goes_on_behind()
+    {
+        (int code, string text) = Run(
+            settings => settings with { Only = "/embed" }, "verify", loseDevice: true);
+        Assert.That(code, Is.EqualTo(GpuCheckProgram.Failed), text);
+        Assert.That(text, Does.Contain("takes no more work"));
+        Assert.That(Rows(), Has.Length.EqualTo(1));
+    }
+
+    [Test]
+    public void A_row_that_took_the_process_along_is_not_tried_again_unasked()
+    {
+        Run(settings => settings with { Only = "/rms_norm" }, "verify");
+        string report = Path.Combine(_folder, CheckJournal.FileName);
+        string fine = """{"row":"verify/rms_norm 5x64","status":"fine",""";
+        string text = File.ReadAllText(report);
+        Assert.That(text, Does.Contain(fine));
+        File.WriteAllText(report, text.Replace(
+            fine, """{"row":"verify/rms_norm 5x64","status":"begun","note":"the run ended","a":0,"""));
+
+        (int code, text) = Run(settings => settings with { Only = "/rms_norm" }, "verify");
+        Assert.That(code, Is.EqualTo(GpuCheckProgram.Failed), text);
+        Assert.That(text, Does.Contain("0 rows now").And.Contain("the run ended"));
+        (code, text) = Run(
+            settings => settings with { Only = "/rms_norm", RunsFailedAgain = true }, "verify");
+        Assert.That(code, Is.EqualTo(GpuCheckProgram.Fine), text);
+    }
+
+    [Test]
+    public void Another_gpu_begins_another_report()
+    {
+        Run(settings => settings with { Only = "/embed" }, "verify");
+        StandIn.SetCapability(89);
+        (int code, string text) = Run(settings => settings with { Only = "/rms_norm" }, "verify");
+        Assert.That(code, Is.EqualTo(GpuCheckProgram.Fine), text);
+        Assert.That(Rows().Select(row => row.GetProperty("row").GetString()), Has.All.Contain("rms_norm"));
+        Assert.That(File.Exists(Path.Combine(_folder, $"{CheckJournal.FileName}.old")));
+    }
+
+    [Test]
+    public void Without_a_driver_it_says_so_and_what_to_do()
+    {
+        (int code, string text) = Run(
+            settings => settings with { DriverPath = "/nowhere/libcuda.so.1" }, "verify");
+        Assert.That(code, Is.EqualTo(GpuCheckProgram.Refused));
+        Assert.That(text, Does.Contain("/nowhere/libcuda.so.1: there is no such file").And.Contain("driver"));
+        Assert.That(Directory.GetFiles(_folder), Is.Empty);
+    }
+
+    [Test]
+    public void Flags_are_read()
+    {
+        CheckSettings settings = GpuCheckProgram.Parse(
+            ["all", "verify", "--out", "a", "--only", "x,y", "--minutes", "2.5", "--gpu", "1", "--no-peers"],
+            "elsewhere")!;
+        Assert.That(settings.Stages, Is.EqualTo(new[] { "verify", "kernels", "model" }));
+        Assert.That((settings.OutFolder, settings.Gpu, settings.RunsPeers), Is.EqualTo(("a", 1, false)));
+        Assert.That(settings.StageTime, Is.EqualTo(TimeSpan.FromSeconds(150)));
+        Assert.That((settings.Includes("an x"), settings.Includes("z")), Is.EqualTo((true, false)));
+        Assert.That(GpuCheckProgram.Parse(["model"], "elsewhere")!.OutFolder, Is.EqualTo("elsewhere"));
+        Assert.That(GpuCheckProgram.Parse([], null), Is.Null);
+        Assert.That(
+            () => GpuCheckProgram.Parse(["verify", "--gpu"], null), Throws.TypeOf<OptionsException>());
+        Assert.That(() => GpuCheckProgram.Parse(["verfy"], null), Throws.TypeOf<OptionsException>());
+    }
+
+    private (int Code, string Text) Run(params string[] stages) => Run(settings => settings, stages);
+
+    private (int Code, string Text) Run(
+        Func<CheckSettings, CheckSettings> change, string stage, bool loseDevice = false) =>
+        Run(change, [stage], loseDevice);
+
+    private (int Code, string Text) Run(
+        Func<CheckSettings, CheckSettings> change, string[] stages, bool loseDevice = false)
+    {
+        CheckSettings settings = change(new CheckSettings
+        {
+            Stages = stages, OutFolder = _folder, DriverPath = StandIn.Path, RunsPeers = false,
+            Scale = CheckScale.Toy, CublasPath = LibraryStandIns.Cublas, NcclPath = LibraryStandIns.Nccl,
+        });
+        using StringWriter text = new();
+        using LosingWriter losing = new(text);
+        int code = GpuCheckProgram.Run(settings, loseDevice ? losing : text, text);
+        return (code, text.ToString());
+    }
+
+    private JsonElement[] Rows()
+    {
+        using JsonDocument report = JsonDocument.Parse(
+            File.ReadAllBytes(Path.Combine(_folder, CheckJournal.FileName)));
+        return [.. report.RootElement.Clone().GetProperty("rows").EnumerateArray()];
+    }
+
+    private static JsonElement Row(JsonElement[] rows, string name) =>
+        rows.Single(row => row.GetProperty("row").GetString() == name);
+
+    private static bool HasRow(JsonElement row, string prefix, string status) =>
+        row.GetProperty("row").GetString()!.StartsWith(prefix, StringComparison.Ordinal)
+        && row.GetProperty("status").GetString() == status;
+
+    /// <summary>The GPU is lost when the stage begins.</summary>
+    private sealed class LosingWriter(StringWriter text) : StringWriter
+    {
+        public override void WriteLine(string? value)
+        {
+            if (value?.StartsWith("==", StringComparison.Ordinal) == true)
+                StandIn.LoseDevice(0);
+            text.WriteLine(value);
+        }
+    }
+}

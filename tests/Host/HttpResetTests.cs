@@ -1,0 +1,102 @@
+using System.Text.Json;
+
+namespace PdEngine.Tests;
+
+/// <summary>A trainer's check that an update brings every tensor: snapshot, reset, update, compare.</summary>
+public sealed class HttpResetTests
+{
+    private const string Ask =
+        """{"input_ids":[5,6,7],"sampling_params":{"max_new_tokens":6,"temperature":0}}""";
+
+    [Test]
+    public async Task Weights_that_were_reset_all_differ_and_an_update_brings_them_back()
+    {
+        string folder = UpdateRig.Folder(3);
+        await using HttpRig rig = await HttpRig.StartAsync(
+            options => options with { WeightsRoot = Path.GetDirectoryName(folder) });
+        await UpdateAsync(rig, folder, "1");
+        string before = Ids(await rig.PostAsync("/generate", Ask));
+        await CheckAsync(rig, "snapshot");
+        int tensors = (await CheckAsync(rig, "checksum")).GetProperty("checksums").EnumerateObject().Count();
+        await CheckAsync(rig, "reset_tensors");
+        Assert.That(await DifferenceAsync(rig), Does.StartWith($"{tensors} of {tensors} "));
+
+        Assert.That(rig.Model.IsPaused, Is.True, "nothing is made of spoilt weights");
+        await rig.RefusedAsync("/continue_generation", "{}");
+        Task<JsonElement> waits = rig.PostAsync("/generate", Ask);
+        await Task.Delay(50);
+        Assert.That(waits.IsCompleted, Is.False);
+
+        await rig.PostAsync("/release_memory_occupation", """{"tags":["kv_cache"]}""");
+        await rig.PostAsync("/resume_memory_occupation", """{"tags":["kv_cache"]}""");
+        Assert.That(rig.Model.IsPaused, Is.True);
+        await CheckAsync(rig, "reset_tensors");
+        await UpdateAsync(rig, folder, "2");
+        await CheckAsync(rig, "compare");
+        Assert.That(Ids(await waits), Is.EqualTo(before));
+        Assert.That(rig.Model.IsPaused, Is.False);
+        Assert.That(rig.Model.WeightVersion, Is.EqualTo("2"));
+    }
+
+    [Test]
+    public async Task A_service_that_was_paused_stays_so_and_parts_leave_it_to_the_trainer()
+    {
+        string folder = UpdateRig.Folder(3);
+        await using HttpRig rig = await HttpRig.StartAsync(
+            options => options with { WeightsRoot = Path.GetDirectoryName(folder) });
+        await rig.PostAsync("/pause_generation", "{}");
+        await CheckAsync(rig, "snapshot");
+        await CheckAsync(rig, "reset_tensors");
+        await UpdateAsync(rig, folder, "1");
+        Assert.That(rig.Model.IsPaused, Is.True);
+        await rig.PostAsync("/continue_generation", "{}");
+
+        await CheckAsync(rig, "reset_tensors");
+        string file = Convert.ToBase64String(File.ReadAllBytes(Path.Combine(folder, "model.safetensors")));
+        await rig.PostAsync("/update_weights_from_tensor",
+            $$"""{"serialized_named_tensors":["{{file}}"],"weight_version":"2"}""");
+        Assert.That(rig.Model.IsPaused, Is.True);
+        await rig.PostAsync("/continue_generation", "{}");
+        Assert.That(Ids(await rig.PostAsync("/generate", Ask)), Has.Length.GreaterThan(2));
+    }
+
+    [Test]
+    public async Task A_server_without_a_folder_says_where_weights_could_come_from()
+    {
+        await using HttpRig rig = await HttpRig.StartAsync(
+            options => options with { ModelPath = PdEngine.Host.DefaultModel.Name });
+        JsonElement error = await rig.RefusedAsync("/update_weights_from_disk", """{"model_path":"."}""");
+        Assert.That(error.GetProperty("message").GetString(), Does.StartWith("--weights-root")
+            .And.Contain("--weights-root FOLDER").And.Contain("/update_weights_from_tensor"));
+    }
+
+    [Test]
+    public async Task The_health_of_a_reward_service_is_a_score()
+    {
+        string folder = Path.Combine(TestFiles.Scratch(), "reward");
+        string config = TinyModel.Config("llama", ("architectures", "[\"LlamaForSequenceClassification\"]"),
+            ("num_labels", "1"));
+        RandomCheckpoint.Write(folder, config, seed: 3);
+        await using HttpRig rig = await HttpRig.StartAsync(folder: folder);
+        Assert.That(rig.Model.IsReward, Is.True);
+        Assert.That(await rig.Client.GetStringAsync("/health_generate"), Is.EqualTo("OK"));
+    }
+
+    private static Task<JsonElement> CheckAsync(HttpRig rig, string action) =>
+        rig.PostAsync("/weights_checker", $$"""{"action":"{{action}}"}""");
+
+    /// <summary>What a comparison that fails says.</summary>
+    private static async Task<string?> DifferenceAsync(HttpRig rig)
+    {
+        using HttpResponseMessage answer =
+            await rig.Client.PostAsync("/weights_checker", HttpRig.Json("""{"action":"compare"}"""));
+        Assert.That((int)answer.StatusCode, Is.EqualTo(400));
+        return PdEngineRun.Json(await answer.Content.ReadAsStringAsync()).GetProperty("message").GetString();
+    }
+
+    private static Task<JsonElement> UpdateAsync(HttpRig rig, string folder, string version) =>
+        rig.PostAsync("/update_weights_from_disk",
+            $$"""{"model_path":"{{folder}}","weight_version":"{{version}}"}""");
+
+    private static string Ids(JsonElement answer) => answer.GetProperty("output_ids").GetRawText();
+}
