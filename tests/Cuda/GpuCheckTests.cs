@@ -1,3 +1,4 @@
+using System.Runtime.Versioning;
 using System.Text.Json;
 using PdEngine.Bench;
 
@@ -48,6 +49,7 @@ public sealed class GpuCheckTests
     }
 
     [Test]
+    [SupportedOSPlatform("linux")]
     public void What_PyTorch_takes_stands_beside_our_own_times()
     {
         string python = Path.Combine(_folder, "python");

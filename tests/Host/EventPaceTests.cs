@@ -15,7 +15,7 @@ public sealed class EventPaceTests
         using EventPace pace = new(clock, Cores);
         List<PaceTurn> turns = [pace.Join(Never), pace.Join(Never), pace.Join(Never)];
         Assert.That(pace.Wait, Is.EqualTo(TimeSpan.Zero));
-        Assert.That(turns[0].NextAsync().IsCompletedSuccessfully, Is.True);
+        Assert.That(turns[0].NextAsync().AsTask().IsCompletedSuccessfully, Is.True);
         Assert.That(clock.Due, Is.Null);
         while (turns.Count < 32)
             turns.Add(pace.Join(Never));
@@ -88,7 +88,7 @@ public sealed class EventPaceTests
         Assert.That(other.IsCompleted, Is.False);
         clock.Ring();
         await other.WaitAsync(TimeSpan.FromSeconds(10));
-        Assert.That(turn.NextAsync().IsCompletedSuccessfully, Is.True);
+        Assert.That(turn.NextAsync().AsTask().IsCompletedSuccessfully, Is.True);
     }
 
     /// <summary>Has one timer, which rings when it is told to.</summary>
