@@ -232,10 +232,10 @@ internal sealed class ModelPullVerb
     }
 
     private static void Print(
-        bool asJson, string repo, string commit, string folder, IReadOnlyList<HubFile> files, long fetched)
+        bool asJson, string repo, string commit, string folder, HubFile[] files, long fetched)
     {
-        int verified = files.Count(file => file.HasHash), unverified = files.Count - verified;
-        Console.Error.WriteLine($"{verified} of {files.Count} files verified by checksum"
+        int verified = files.Count(file => file.HasHash), unverified = files.Length - verified;
+        Console.Error.WriteLine($"{verified} of {files.Length} files verified by checksum"
             + (unverified == 0 ? "" : $"; the hub lists none for {unverified}: only size was checked"));
         if (!asJson)
         {
