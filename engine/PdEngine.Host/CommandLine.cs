@@ -113,6 +113,11 @@ internal static class CommandLine
         return RefusedFlags.Find(flag)?.Message ?? $"there is no flag '{flag}'{ending}";
     }
 
+    private static Argument? MissingArgument(ParseResult parsed) =>
+        parsed.CommandResult.Command.Arguments.FirstOrDefault(argument =>
+            argument.Arity.MinimumNumberOfValues > 0
+            && parsed.CommandResult.GetResult(argument) is null or { Tokens.Count: 0 });
+
     /// <summary>One message, the most telling; the parser's own names .NET types.</summary>
     private static string Readable(ParseResult parsed)
     {
@@ -125,6 +130,8 @@ internal static class CommandLine
             return $"'{word}' is no command, flag or argument here{hint}";
         }
         ParseError error = parsed.Errors[0];
+        if (error.SymbolResult is not OptionResult && MissingArgument(parsed) is { } missing)
+            return $"{missing.Name} is missing: {missing.Description}";
         if (error.SymbolResult is not OptionResult { Option: { } option, Tokens: [.., { Value: { } given }] }
             || !error.Message.Contains("System.", StringComparison.Ordinal))
         {

@@ -16,7 +16,8 @@ internal sealed class EngineParts : IDisposable
     /// <summary>The services, in the order asked for.</summary>
     public IReadOnlyList<ModelParts> Models => _models;
 
-    public IReadOnlyList<string> Notices => _devices.Notice is { } notice ? [notice] : [];
+    public IReadOnlyList<string> Notices =>
+        [.. _models.Select(model => model.Notice).Prepend(_devices.Notice).OfType<string>()];
 
     /// <summary>Options, plan and headers are checked first, weights are read last.</summary>
     public static EngineParts Build(EngineOptions options, CancellationToken cancellationToken)

@@ -1,7 +1,8 @@
 namespace PdEngine;
 
 /// <summary>
-/// The KV memory of one service: one pool for all workers whose devices have one memory, or one for each.
+/// The KV memory of one service: one pool for all workers whose devices have one memory, or one for each;
+/// one for each role there, where prefill and decode would share some memories and not others.
 /// </summary>
 internal sealed class KvPools : IDisposable
 {
@@ -13,6 +14,9 @@ internal sealed class KvPools : IDisposable
 
     /// <summary>Positions per block.</summary>
     public int PageSize { get; }
+
+    /// <summary>What whoever asked for the plan should know; null is nothing.</summary>
+    public string? Notice { get; private set; }
 
     public static KvPools Create(
         EngineOptions options, Topology plan, OpenedModel model, IReadOnlyList<IBackend> devices,
@@ -43,10 +47,8 @@ internal sealed class KvPools : IDisposable
                 pools.AddApart(devices, layout, budget.Blocks(apart), workers);
                 return pools;
             }
-            // Workers whose devices have one memory share a pool.
-            int[][] groups = [.. Enumerable.Range(0, workers.Length)
-                .GroupBy(worker => MemoryOf(workers[worker], devices))
-                .Select(group => group.ToArray())];
+            WorkerType[] roles = RolesOf(model.Service);
+            int[][] groups = pools.Group(workers, roles, devices);
             KvShare[][] shared = [.. groups.Select(group => group.Select(one => shares[one]).ToArray())];
             int[] blockCounts = budget.Blocks(shared);
             for (int group = 0; group < groups.Length; group++)
@@ -149,6 +151,34 @@ internal sealed class KvPools : IDisposable
 
     private IEnumerable<KvDomain> Domains() =>
         _workers.Values.Select(worker => worker.Domain).Distinct();
+
+    private static WorkerType[] RolesOf(ServedModel service) =>
+        [.. service.Groups.SelectMany(group => group.Workers.Select(_ => group.WorkerType))];
+
+    /// <summary>
+    /// Workers whose devices have one memory share a pool. Where some memories have both prefill and decode
+    /// and some do not, roles share none: a pool that both sends blocks to others and receives them could
+    /// wait for itself.
+    /// </summary>
+    private int[][] Group(
+        WorkerPlacement[] workers, WorkerType[] roles, IReadOnlyList<IBackend> devices)
+    {
+        string[] memories = [.. workers.Select(worker => MemoryOf(worker, devices))];
+        int[] all = [.. Enumerable.Range(0, workers.Length)];
+        HashSet<string> sources = Of(WorkerType.Prefill), targets = Of(WorkerType.Decode);
+        bool isMixed = sources.Overlaps(targets) && sources.Union(targets).Count() > 1;
+        if (isMixed)
+        {
+            string both = string.Join(", ", sources.Intersect(targets).Order(StringComparer.Ordinal));
+            Notice = $"prefill and decode share {both} and not every GPU: each role has a KV pool of its own "
+                + "there, and all hand-offs are copies";
+        }
+        return [.. all.GroupBy(one => (memories[one], isMixed ? roles[one] : default))
+            .Select(group => group.ToArray())];
+
+        HashSet<string> Of(WorkerType role) =>
+            [.. all.Where(one => roles[one] == role).Select(one => memories[one])];
+    }
 
     /// <summary>What a worker shares a pool by; ranks on devices have a pool of their own.</summary>
     private static string MemoryOf(WorkerPlacement worker, IReadOnlyList<IBackend> devices)

@@ -74,6 +74,9 @@ internal sealed class ModelParts : IDisposable
 
     public int ContextTokens { get; }
 
+    /// <summary>What whoever asked for it should know; null is nothing.</summary>
+    public string? Notice => _pools.Notice;
+
     public string BackendName => _devices[0].Name;
 
     public Router Router { get; }

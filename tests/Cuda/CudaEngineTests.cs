@@ -34,6 +34,28 @@ public sealed class CudaEngineTests
         await PdRig.AssertAllFreeAsync(engine, shape);
     }
 
+    [TestCase("1P+3D", null)]
+    [TestCase("1P+2D", null)]
+    [TestCase("1P+2D", "cuda:0,cuda:0,cuda:1")]
+    [TestCase("2P+2D", "cuda:0,cuda:1,cuda:0,cuda:1")]
+    [TestCase("1Px2+2D", "cuda:0,cuda:1,cuda:0,cuda:1")]
+    public async Task Roles_that_share_some_gpus_and_not_others_hand_off_by_copies(
+        string shape, string? devices)
+    {
+        Generation[] alone = await AloneAsync();
+        StandIn.Reset(deviceCount: 2, seed: 3, megabytes: 256);
+        EngineOptions options = CudaTestDevice.On(
+            PdRig.Options(shape, DisaggregateMode.Always, KvDomainKind.Host) with { MaxTotalTokens = 2048 },
+            devices);
+        await using Engine engine = await Engine.StartAsync(options);
+        Generation[] apart = await EngineRig.AtOnceAsync(engine, Requests, seed: 8);
+        EngineRig.AssertSame(alone, apart, shape);
+        PdRig.AssertPath(apart, PdPath.Copy, shape);
+        Assert.That(engine.Notices.Any(notice => notice.Contains("each role has a KV pool of its own")),
+            Is.EqualTo(shape != "1Px2+2D"), "ranks have a pool of their own anyway");
+        await PdRig.AssertAllFreeAsync(engine, shape);
+    }
+
     [Test]
     public async Task The_number_of_ranks_changes_nothing(
         [Values("1Rx2", "1Rx4", "1Px2+1D", "1P+1Dx2")] string shape, [Values("shared", "each")] string gpus,

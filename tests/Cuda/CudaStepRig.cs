@@ -18,9 +18,10 @@ internal sealed class CudaStepRig : IDisposable
     private readonly List<Sequence> _sequences = [];
     private readonly List<float>[] _logProbs = new List<float>[BlockCount];
 
-    public CudaStepRig(bool usesGraphs, ulong seed = 0)
+    public CudaStepRig(bool usesGraphs, ulong seed = 0, int capability = 90)
     {
         StandIn.Reset(deviceCount: 1, seed, megabytes: 256);
+        StandIn.SetCapability(capability);
         _devices = CudaDevices.Open(
             new CudaOptions { DriverPath = StandIn.Path, UsesGraphs = usesGraphs }, 1);
         IBackend backend = _devices.Backends[0];

@@ -79,6 +79,10 @@ internal static unsafe class StandIn
     public static ulong GraphLaunchCount() =>
         ((delegate* unmanaged<ulong>)Find("pd_standin_graph_launch_count"))();
 
+    /// <summary>Of the launches, those that might start before the one before them had ended.</summary>
+    public static ulong EarlyLaunchCount() =>
+        ((delegate* unmanaged<ulong>)Find("pd_standin_early_launch_count"))();
+
     private static void* Find(string symbol) =>
         (void*)NativeLibrary.GetExport(NativeLibrary.Load(Path), symbol);
 }

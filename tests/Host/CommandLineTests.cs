@@ -1,3 +1,5 @@
+using System.Net;
+using System.Net.Sockets;
 using System.Text.Json;
 
 namespace PdEngine.Tests;
@@ -37,22 +39,38 @@ public sealed class CommandLineTests
     [TestCase("generate --input F --no-chat --model M", "--no-chat", "batch")]
     [TestCase("generate x --backend abacus --model M", "--backend", "'abacus'", "reference")]
     [TestCase("generate x --isa sse --model M", "--isa", "'sse'", "avx2")]
-    [TestCase("generate x --threads 0 --model M", "threads")]
+    [TestCase("generate x --threads 0 --model M", "--threads: 0")]
     [TestCase("generate x --threads 1025 --model M", "--threads", "cores")]
-    [TestCase("generate x --page-size 3 --model M", "page_size", "power of two")]
-    [TestCase("generate x --context-length 4096 --model M", "context_length", "2048")]
+    [TestCase("generate x --page-size 3 --model M", "--page-size: 3", "power of two")]
+    [TestCase("generate x --temperature -1 --model /nowhere/at/all", "--temperature: -1")]
+    [TestCase("generate x --max-new-tokens -3 --model /nowhere/at/all", "--max-new-tokens: -3")]
+    [TestCase("generate x --top-k -5 --model /nowhere/at/all", "--top-k: -5")]
+    [TestCase("generate x --min-new-tokens 9 --max-new-tokens 8 --model /nowhere", "--min-new-tokens: 9")]
+    [TestCase("model pull", "REPO is missing")]
+    [TestCase("model convert a", "OUT is missing")]
+    [TestCase("generate x --context-length 4096 --model M", "--context-length", "2048")]
     [TestCase("generate x --max-total-tokens 2147483647 --model M", "max_total_tokens")]
     [TestCase("generate x --max-new-tokens 5000 --model M", "5001", "2048")]
-    [TestCase("generate x --top-p 2 --model M", "top_p")]
+    [TestCase("generate x --top-p 2 --model M", "--top-p: 2")]
     [TestCase("generate x --system s --model M", "--system", "template")]
     [TestCase("score --model M", "prompt")]
-    [TestCase("score x --temperature -1 --model M", "temperature")]
+    [TestCase("score x --temperature -1 --model /nowhere/at/all", "--temperature: -1")]
     public async Task Bad_input_ends_with_one_message_and_exit_code_2(string line, params string[] parts)
     {
         string file = Path.Combine(EngineRig.Folder(), "config.json");
         string[] arguments = [.. line.Split(' ').Select(
             word => word == "M" ? EngineRig.Folder() : word == "F" ? file : word)];
         (await PdEngineRun.HereAsync(arguments)).AssertRefused(parts);
+    }
+
+    [Test]
+    public async Task A_taken_port_is_refused_before_anything_is_loaded()
+    {
+        using TcpListener taken = new(IPAddress.Loopback, 0);
+        taken.Start();
+        string port = $"{((IPEndPoint)taken.LocalEndpoint).Port}";
+        (await PdEngineRun.HereAsync("serve", "--port", port, "--model", "/nowhere/at/all"))
+            .AssertRefused("--port", port, "in use");
     }
 
     [Test]

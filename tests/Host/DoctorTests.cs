@@ -62,6 +62,15 @@ public sealed class DoctorTests
         Assert.That(HostFacts.Chosen("always [madvise] never"), Is.EqualTo("madvise"));
     }
 
+    [Test]
+    public void Kernels_that_the_binary_carries_are_inside_it()
+    {
+        string[] maps = ["7f00-7f01 r-xp 00000000 00:01 12    /memfd:libpd_cpu.so (deleted)"];
+        string? mapped = HostFacts.Mapped(maps, "libpd_cpu.so");
+        Assert.That(HostFacts.PlaceOf(mapped), Is.EqualTo("inside the binary"));
+        Assert.That(HostFacts.PlaceOf("/opt/libpd_cpu.so"), Is.EqualTo("/opt/libpd_cpu.so"));
+    }
+
     private static void RequireKernels()
     {
         if (CpuIsaSupport.WhyNot(CpuIsa.Auto) is { } reason)

@@ -40,6 +40,9 @@ internal sealed class HubRig : IAsyncDisposable
     /// <summary>Comes before every answer; true where it has answered.</summary>
     public Func<HttpContext, bool, Task<bool>> Before { get; set; } = (_, _) => Task.FromResult(false);
 
+    /// <summary>Whether files in git are listed with their checksum.</summary>
+    public bool ListsBlobs { get; set; } = true;
+
     public bool ReadsRanges { get; set; } = true;
 
     /// <summary>Of the store: whether it is, path, Authorization, Range.</summary>
@@ -167,7 +170,8 @@ internal sealed class HubRig : IAsyncDisposable
                 json.WriteNumber("size", content.Length);
                 byte[] blob = [.. Encoding.ASCII.GetBytes($"blob {content.Length}\0"), .. content];
 #pragma warning disable CA5350 // git's own
-                json.WriteString("blobId", Convert.ToHexStringLower(SHA1.HashData(blob)));
+                if (ListsBlobs)
+                    json.WriteString("blobId", Convert.ToHexStringLower(SHA1.HashData(blob)));
 #pragma warning restore CA5350
                 if (Large.ContainsKey(name))
                 {

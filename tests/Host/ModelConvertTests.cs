@@ -155,6 +155,14 @@ public sealed class ModelConvertTests
         Assert.That(facts.GetProperty("can_run").GetBoolean(), Is.False);
         Assert.That(facts.GetProperty("tensors").GetInt32(), Is.GreaterThan(3));
         Assert.That(facts.GetProperty("service").GetRawText(), Does.Contain("mamba"));
+        string cut = Path.Combine(folder, "cut.gguf");
+        Assert.That((await RunAsync(DefaultModel.Name, cut)).ExitCode, Is.Zero);
+        byte[] whole = File.ReadAllBytes(cut);
+        foreach (int bytes in (int[])[whole.Length / 2, 1000, 4, 0])
+        {
+            File.WriteAllBytes(cut, whole[..bytes]);
+            (await PdEngineRun.HereAsync("model", "info", cut)).AssertRefused("cut.gguf");
+        }
         (await PdEngineRun.HereAsync("model", "info", "/nowhere/at/all")).AssertRefused("/nowhere/at/all");
     }
 

@@ -254,6 +254,8 @@ public sealed class ModelPullTests
     [TestCase("evil.json\0")]
     [TestCase(".pdengine-pull/x.json")]
     [TestCase(".git/config.json")]
+    [TestCase("gpj\u202Enosj.json")]
+    [TestCase("a\u200Bb.json")]
     [TestCase("")]
     public async Task A_name_that_leaves_the_folder_refuses_the_whole_listing(string name)
     {
@@ -284,9 +286,51 @@ public sealed class ModelPullTests
         string victim = Path.Combine(outside, "victim");
         File.WriteAllText(victim, "kept");
         File.CreateSymbolicLink(Path.Combine(folder, "config.json"), victim);
-        Assert.That((await hub.PullAsync(folder)).ExitCode, Is.Zero);
+        (await hub.PullAsync(folder)).AssertRefused("--to", "config.json", "--force");
+        Assert.That((await hub.PullAsync(folder, "--force")).ExitCode, Is.Zero);
         Assert.That(File.ReadAllText(victim), Is.EqualTo("kept"));
         AssertHas(folder, hub);
+    }
+
+    [Test]
+    public async Task A_file_that_was_there_before_is_replaced_on_request_alone()
+    {
+        await using HubRig hub = await ModelHubAsync();
+        string folder = TestFiles.Scratch(), config = Path.Combine(folder, "config.json");
+        File.WriteAllText(config, "mine");
+        (await hub.PullAsync(folder)).AssertRefused("--to", "'config.json'", "--force");
+        Assert.That(File.ReadAllText(config), Is.EqualTo("mine"));
+        Assert.That(File.Exists(Path.Combine(folder, Weights)), Is.False);
+        Assert.That((await hub.PullAsync(folder, "--exclude", "config.json")).ExitCode, Is.Zero);
+        Assert.That(File.ReadAllText(config), Is.EqualTo("mine"));
+        PdEngineRun run = await hub.PullAsync(folder, "--force");
+        Assert.That(run.ExitCode, Is.Zero, run.Error);
+        AssertHas(folder, hub);
+    }
+
+    [Test]
+    public async Task It_is_said_how_many_files_had_no_checksum()
+    {
+        await using HubRig hub = await ModelHubAsync();
+        PdEngineRun run = await hub.PullAsync(TestFiles.Scratch());
+        int files = hub.Small.Count + hub.Large.Count;
+        Assert.That(run.Error, Does.Contain($"{files} of {files} files verified").And.Not.Contain("none"));
+        hub.ListsBlobs = false;
+        run = await hub.PullAsync(TestFiles.Scratch(), "--json");
+        Assert.That(run.Error, Does.Contain($"1 of {files} files verified")
+            .And.Contain($"none for {files - 1}"));
+        Assert.That(PdEngineRun.Json(run.Out).GetProperty("unverified_files").GetInt32(),
+            Is.EqualTo(files - 1));
+    }
+
+    [Test]
+    public async Task A_name_without_an_owner_is_refused_and_an_unreachable_hub_says_why_once()
+    {
+        (await PdEngineRun.HereAsync("model", "pull", "foo")).AssertRefused("REPO", "'foo'", "owner/name");
+        PdEngineRun run = await PdEngineRun.HereAsync(
+            "model", "pull", "a/b", "--endpoint", "http://127.0.0.1:1", "--to", TestFiles.Scratch());
+        Assert.That(run.ExitCode, Is.EqualTo(1));
+        Assert.That(run.Error.Split("refused").Length - 1, Is.EqualTo(1), run.Error);
     }
 
     [TestCase("""{"sha":"x","siblings":[]}""")]

@@ -60,7 +60,7 @@ internal sealed record HostFacts
             HugePages = Chosen(Lines(root, "sys/kernel/mm/transparent_hugepage/enabled").FirstOrDefault()),
             OpenFiles = Number(After(Lines(root, "proc/self/limits"), "Max open files")),
             HasOpenSsl = Sha256.IsOpenSslThere,
-            Library = Mapped(Lines(root, "proc/self/maps"), "libpd_cpu.so"),
+            Library = PlaceOf(Mapped(Lines(root, "proc/self/maps"), "libpd_cpu.so")),
         };
     }
 
@@ -78,6 +78,10 @@ internal sealed record HostFacts
     internal static string? Mapped(IEnumerable<string> maps, string name) =>
         maps.FirstOrDefault(line => line.Contains(name, StringComparison.Ordinal)) is { } line
             ? line[line.IndexOf('/', StringComparison.Ordinal)..] : null;
+
+    /// <summary>What the binary carries is loaded from memory, under no name of a file.</summary>
+    internal static string? PlaceOf(string? mapped) =>
+        mapped?.StartsWith("/memfd:", StringComparison.Ordinal) == true ? "inside the binary" : mapped;
 
     private static bool IsCore(string line) => line.StartsWith("processor", StringComparison.Ordinal);
 

@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Sockets;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 
 namespace PdEngine.Host;
@@ -24,6 +25,24 @@ internal static class ListenAddress
             kestrel.Listen(IPAddress.Loopback, options.Port);
         else
             kestrel.Listen(Parse(options.Host), options.Port);
+    }
+
+    /// <summary>Tries the address, so that a taken one is known before a model is loaded.</summary>
+    /// <exception cref="OptionsException">It cannot be listened on.</exception>
+    public static void ThrowIfTaken(ServeOptions options)
+    {
+        IPAddress address = options.Host.Equals("localhost", StringComparison.OrdinalIgnoreCase)
+            ? IPAddress.Loopback : Parse(options.Host);
+        using Socket socket = new(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
+        try
+        {
+            socket.Bind(new IPEndPoint(address, options.Port));
+        }
+        catch (SocketException fault)
+        {
+            throw new OptionsException(
+                "--port", $"cannot listen on {options.Host}:{options.Port}: {fault.Message}");
+        }
     }
 
     private static bool IsLoopback(string host) =>

@@ -35,6 +35,10 @@ internal sealed class MeterTotals : IDisposable
     /// <summary>Answers so far by status.</summary>
     public IReadOnlyDictionary<int, long> Answers => _answers;
 
+    /// <summary>Requests that were refused for their body, or since there was no room.</summary>
+    public long Refused => _answers.Where(answers => answers.Key is 400 or 413 or 415 or 422 or 429 or 503)
+        .Sum(answers => answers.Value);
+
     /// <summary>Counts an answer.</summary>
     public void Answered(int status) => _answers.AddOrUpdate(status, 1, (_, count) => count + 1);
 

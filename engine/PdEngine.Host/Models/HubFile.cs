@@ -1,3 +1,6 @@
+using System.Globalization;
+using System.Text;
+
 namespace PdEngine.Host;
 
 /// <summary>A file of a repository on a hub.</summary>
@@ -17,12 +20,17 @@ internal sealed record HubFile(string Name, long Bytes, string? Sha256, string? 
     public bool IsOf(ContentHash hash) => hash.Bytes == Bytes
         && (Sha256 is null || Sha256 == hash.Sha256) && (BlobSha1 is null || BlobSha1 == hash.BlobSha1);
 
-    /// <summary>Whether a name stays inside whatever folder it is put into.</summary>
+    /// <summary>Whether a name stays inside whatever folder it is put into, and shows what it is.</summary>
     public static bool IsInside(string name) =>
         name.Length is > 0 and <= 1024 && name.IndexOfAny(['\\', ':', '*', '?', '"', '<', '>', '|']) < 0
-        && !name.Any(char.IsControl)
+        && !name.EnumerateRunes().Any(IsUnseen)
         && name.Split('/').All(part => part is not ("" or "." or "..") && part.Length <= 200
             && part[0] != '~' && part[^1] is not (' ' or '.'))
         && !name.StartsWith(PullFolder.PartialsName, StringComparison.Ordinal)
         && name.Split('/')[0] is not ".git";
+
+    /// <summary>Control characters, and what turns text around or is not drawn.</summary>
+    private static bool IsUnseen(Rune letter) => Rune.GetUnicodeCategory(letter)
+        is UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.LineSeparator
+        or UnicodeCategory.ParagraphSeparator;
 }

@@ -41,7 +41,10 @@ internal sealed record HubListing(string Commit, IReadOnlyList<HubFile> Files)
     {
         string name = sibling.GetProperty("rfilename").GetString() ?? "";
         if (!HubFile.IsInside(name))
-            throw Fault($"it names a file '{Shown.Line(name)}', which would leave the folder");
+        {
+            throw Fault(
+                $"it names a file '{Shown.Line(name)}', which would leave the folder or hides letters");
+        }
         string? sha256 = null, blob = null;
         if (sibling.TryGetProperty("lfs", out JsonElement lfs) && lfs.ValueKind == JsonValueKind.Object)
             sha256 = Hash(lfs, "sha256", Sha256Letters) ?? throw Fault($"'{name}' has no sha256");

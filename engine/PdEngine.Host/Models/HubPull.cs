@@ -26,8 +26,11 @@ internal sealed class HubPull(HubClient hub, string repo, string commit, PullFol
     /// <summary>A connection that brings nothing for so long is given up.</summary>
     public TimeSpan Stall { get; init; } = TimeSpan.FromSeconds(60);
 
+    /// <summary>Takes the place of files that are there with another content.</summary>
+    public bool Replaces { get; init; }
+
     /// <summary>Heard as bytes come, of all files: so many so far.</summary>
-    public Action<long> Progress { get; init; } = _ => { };
+    public Action<long> Progress { get; set; } = _ => { };
 
     public long FetchedBytes => Interlocked.Read(ref _fetchedBytes);
 
@@ -71,7 +74,7 @@ internal sealed class HubPull(HubClient hub, string repo, string commit, PullFol
                 await Task.Delay(wait < LongestWait ? wait : LongestWait, cancellation).ConfigureAwait(false);
             }
         }
-        File.Move(partial, place, overwrite: true);
+        File.Move(partial, place, Replaces);
     }
 
     /// <summary>One connection: the rest of the file, and whether it is as it should be.</summary>

@@ -6,7 +6,7 @@ internal sealed record ModelFacts
     /// <summary>As it was named.</summary>
     public required string Path { get; init; }
 
-    /// <summary>What is stored; empty where not even that can be read.</summary>
+    /// <summary>What is stored.</summary>
     public required IReadOnlyList<TensorRow> Tensors { get; init; }
 
     /// <summary>Null where the engine cannot run the model.</summary>
@@ -60,7 +60,7 @@ internal sealed record ModelFacts
             yield return (true, "quantised weights, as bf16: they are dequantised as they are loaded");
     }
 
-    /// <exception cref="CheckpointException">There is nothing there.</exception>
+    /// <exception cref="CheckpointException">There is nothing there that can be read.</exception>
     public static ModelFacts Read(string path)
     {
         MemoryFolder? inMemory = path == DefaultModel.Name ? DefaultModel.Open() : null;
@@ -79,19 +79,9 @@ internal sealed record ModelFacts
         }
         catch (CheckpointException fault) when (System.IO.Path.Exists(path))
         {
-            return new() { Path = path, Tensors = Stored(path), WhyNot = fault.Message, IsGguf = isGguf };
-        }
-    }
-
-    private static IReadOnlyList<TensorRow> Stored(string path)
-    {
-        try
-        {
-            return TensorRow.Read(path, inMemory: null);
-        }
-        catch (CheckpointException)
-        {
-            return [];
+            // What cannot even be read is bad input, not a model that is not served.
+            tensors = TensorRow.Read(path, inMemory: null);
+            return new() { Path = path, Tensors = tensors, WhyNot = fault.Message, IsGguf = isGguf };
         }
     }
 

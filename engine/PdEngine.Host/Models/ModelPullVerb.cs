@@ -51,6 +51,11 @@ internal sealed class ModelPullVerb
         HelpName = "FILE",
     };
 
+    private readonly Option<bool> _force = new("--force")
+    {
+        Description = "Replaces files of the model's names that are there with another content.",
+    };
+
     private readonly Option<int> _parallel = new("--parallel")
     {
         Description = "Files at once.", DefaultValueFactory = _ => 4, HelpName = "N",
@@ -78,7 +83,7 @@ internal sealed class ModelPullVerb
         foreach (Option option in new Option[]
         {
             verb._revision, verb._to, verb._endpoint, verb._include, verb._exclude, verb._tokenFile,
-            verb._parallel, verb._json,
+            verb._parallel, verb._force, verb._json,
         })
         {
             command.Options.Add(option);
@@ -91,11 +96,12 @@ internal sealed class ModelPullVerb
     private async Task<int> RunAsync(ParseResult parsed, CancellationToken cancellation)
     {
         string repo = parsed.GetValue(_repo)!, revision = parsed.GetValue(_revision)!;
-        if (repo.Split('/') is not ([{ Length: > 0 }] or [{ Length: > 0 }, { Length: > 0 }])
+        if (repo.Split('/') is not [{ Length: > 0 }, { Length: > 0 }]
             || !repo.All(letter => char.IsAsciiLetterOrDigit(letter) || letter is '/' or '.' or '_' or '-')
             || repo.Split('/').Any(part => part is "." or ".."))
         {
-            throw new OptionsException("REPO", $"'{Fields.Short(repo)}' is not owner/name");
+            throw new OptionsException(
+                "REPO", $"'{Fields.Short(repo)}' is not owner/name, as Qwen/Qwen3-0.6B is");
         }
         int parallel = BenchFlags.Within(parsed, _parallel, 1, MostParallel);
         using HubClient hub = new(parsed.GetValue(_endpoint)!, Token(parsed));
@@ -109,13 +115,19 @@ internal sealed class ModelPullVerb
             if (!await folder.HasAsync(file, cancellation).ConfigureAwait(false))
                 missing.Add(file);
         }
+        if (!parsed.GetValue(_force))
+            ThrowIfTaken(folder, missing);
         long left = missing.Sum(file => file.Bytes - folder.HeldBytes(file));
         DiskSpace.ThrowIfShort(folder.Path, left, _to.Name);
         Console.Error.WriteLine($"{repo} at {listing.Commit[..12]}: {missing.Count} of {chosen.Length} "
             + $"files, {Shown.Bytes(left)}, to {folder.Path}");
-        long fetched = await FetchAsync(
-            hub, repo, listing.Commit, folder, missing, left, parallel, cancellation).ConfigureAwait(false);
-        Print(parsed.GetValue(_json), repo, listing.Commit, folder.Path, chosen, fetched);
+        HubPull pull = new(hub, repo, listing.Commit, folder)
+        {
+            Parallel = parallel, Replaces = parsed.GetValue(_force),
+        };
+        await FetchAsync(pull, missing, left, cancellation).ConfigureAwait(false);
+        folder.Tidy();
+        Print(parsed.GetValue(_json), repo, listing.Commit, folder.Path, chosen, pull.FetchedBytes);
         return CommandLine.Done;
     }
 
@@ -137,21 +149,20 @@ internal sealed class ModelPullVerb
         }
         catch (HttpRequestException fault)
         {
-            string why = fault.InnerException is { } inner ? $" ({inner.Message})" : "";
-            throw new IOException($"the hub cannot be reached: {fault.Message}{why}", fault);
+            // The message often ends with the reason, and else points to it.
+            string message = fault.Message.Replace(", see inner exception", "", StringComparison.Ordinal);
+            string why = fault.InnerException is { } inner
+                && !message.Contains(inner.Message, StringComparison.OrdinalIgnoreCase)
+                    ? $" ({inner.Message})" : "";
+            throw new IOException($"the hub cannot be reached: {message}{why}", fault);
         }
     }
 
-    private static async Task<long> FetchAsync(
-        HubClient hub, string repo, string commit, PullFolder folder, IReadOnlyList<HubFile> files, long all,
-        int parallel, CancellationToken cancellation)
+    private static async Task FetchAsync(
+        HubPull pull, IReadOnlyList<HubFile> files, long all, CancellationToken cancellation)
     {
         using ProgressLine line = new();
-        HubPull pull = new(hub, repo, commit, folder)
-        {
-            Parallel = parallel,
-            Progress = done => line.Show(() => $"fetched {Shown.Bytes(done)} of {Shown.Bytes(all)}"),
-        };
+        pull.Progress = done => line.Show(() => $"fetched {Shown.Bytes(done)} of {Shown.Bytes(all)}");
         try
         {
             await pull.RunAsync(files, cancellation).ConfigureAwait(false);
@@ -165,8 +176,17 @@ internal sealed class ModelPullVerb
             Console.Error.WriteLine("what was fetched is kept; the same command goes on from there");
             throw;
         }
-        folder.Tidy();
-        return pull.FetchedBytes;
+    }
+
+    /// <exception cref="OptionsException">Files would be replaced that are none of the model's.</exception>
+    private static void ThrowIfTaken(PullFolder folder, IReadOnlyList<HubFile> missing)
+    {
+        string[] taken = [.. missing.Where(folder.IsTaken).Select(file => file.Name)];
+        if (taken.Length == 0)
+            return;
+        string more = taken.Length == 1 ? "" : $" (and {taken.Length - 1} more)";
+        throw new OptionsException("--to", $"'{Shown.Line(taken[0])}'{more} is in '{folder.Path}' already, "
+            + "with another content than the hub's; --force replaces it, --to takes another folder");
     }
 
     /// <summary>The files that are wanted.</summary>
@@ -214,6 +234,9 @@ internal sealed class ModelPullVerb
     private static void Print(
         bool asJson, string repo, string commit, string folder, IReadOnlyList<HubFile> files, long fetched)
     {
+        int verified = files.Count(file => file.HasHash), unverified = files.Count - verified;
+        Console.Error.WriteLine($"{verified} of {files.Count} files verified by checksum"
+            + (unverified == 0 ? "" : $"; the hub lists none for {unverified}: only size was checked"));
         if (!asJson)
         {
             Console.Out.WriteLine(folder);
@@ -226,6 +249,8 @@ internal sealed class ModelPullVerb
             json.WriteString("commit", commit);
             json.WriteString("folder", folder);
             json.WriteNumber("fetched_bytes", fetched);
+            json.WriteNumber("verified_files", verified);
+            json.WriteNumber("unverified_files", unverified);
             json.WriteStartArray("files");
             foreach (HubFile file in files)
             {

@@ -23,7 +23,8 @@ internal sealed class ModelShowVerb
         Verb command = new("info", "Says what a checkpoint is, and what of it is served.")
         {
             Details = "It shows family, sizes, tensors, tokenizer, chat template and memory; no weights are "
-                + "loaded. Exit code 0 where the engine can run it, else 1.",
+                + "loaded. Exit code 0 where the engine can run it, 1 where "
+                + "it cannot, 2 where it cannot be read.",
             Examples = ["pdengine model info Qwen3-0.6B/", "pdengine model info SmolLM2.Q4_1.gguf --json"],
         };
         command.Arguments.Add(verb._path);

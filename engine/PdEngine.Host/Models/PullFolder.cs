@@ -67,6 +67,16 @@ internal sealed class PullFolder
         return file.IsOf(hash.Finish());
     }
 
+    /// <summary>Whether something lies where a file is to be.</summary>
+    /// <exception cref="OptionsException">It is a folder, which a file cannot take the place of.</exception>
+    public bool IsTaken(HubFile file)
+    {
+        FileInfo there = new(PlaceOf(file));
+        if (Directory.Exists(there.FullName) && there.LinkTarget is null)
+            throw new OptionsException("--to", $"'{there.FullName}' is a folder, and a file of the model");
+        return there.Exists || there.LinkTarget is not null;
+    }
+
     /// <summary>Takes away what no later run can go on from.</summary>
     public void Tidy()
     {

@@ -20,6 +20,12 @@ internal sealed record LoadSample
     /// <inheritdoc cref="FirstToken"/>
     public required Quantiles Handoff { get; init; }
 
+    /// <summary>
+    /// The part that hand-offs took of the time of the same requests, of those that were handed over; null
+    /// where none was.
+    /// </summary>
+    public double? HandoffPart { get; init; }
+
     public int Queued => View.Workers.Sum(worker => worker.Status.Queued);
 
     public int Arrived => View.Workers.Sum(worker => worker.Status.Arrived);

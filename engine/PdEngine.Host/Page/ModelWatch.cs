@@ -44,6 +44,14 @@ internal sealed class ModelWatch : IDisposable
             FirstToken = Quantiles.Of(recent.Select(ended => ended.FirstToken?.TotalMilliseconds)),
             InterToken = Quantiles.Of(recent.Select(ended => ended.InterTokenMs)),
             Handoff = Quantiles.Of(recent.Select(ended => ended.HandoffMs)),
+            HandoffPart = HandoffPartOf(recent),
         };
+    }
+
+    private static double? HandoffPartOf(EndedRequest[] recent)
+    {
+        double all = recent.Where(ended => ended.HandoffMs is not null)
+            .Sum(ended => ended.Timings.TotalNs / 1e6);
+        return all > 0 ? recent.Sum(ended => ended.HandoffMs ?? 0) / all : null;
     }
 }

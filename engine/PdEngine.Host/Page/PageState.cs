@@ -54,7 +54,7 @@ internal sealed class PageState(HttpServer server, TimeProvider clock) : IDispos
         foreach (ModelWatch service in _services)
         {
             service.History.Look();
-            WriteService(json, service, server.PathOf(service.Model));
+            WriteService(json, service, server.PathOf(service.Model), server.Totals.Refused);
         }
         json.WriteEndArray();
         json.WriteString("service", chosen.Model.Name);
@@ -71,7 +71,7 @@ internal sealed class PageState(HttpServer server, TimeProvider clock) : IDispos
         json.WriteEndObject();
     }
 
-    private static void WriteService(Utf8JsonWriter json, ModelWatch service, string path)
+    private static void WriteService(Utf8JsonWriter json, ModelWatch service, string path, long refused)
     {
         EngineModel model = service.Model;
         LoadSample[] samples = service.History.ToArray();
@@ -96,7 +96,7 @@ internal sealed class PageState(HttpServer server, TimeProvider clock) : IDispos
         foreach (PoolView pool in view.Pools)
             WritePool(json, pool);
         json.WriteEndArray();
-        WriteAdvice(json, LoadWindow.Of(samples, Sizing.WindowSeconds));
+        WriteAdvice(json, LoadWindow.Of(samples, Sizing.WindowSeconds), refused);
         json.WriteEndObject();
     }
 
@@ -136,7 +136,7 @@ internal sealed class PageState(HttpServer server, TimeProvider clock) : IDispos
         json.WriteEndObject();
     }
 
-    private static void WriteAdvice(Utf8JsonWriter json, LoadWindow? window)
+    private static void WriteAdvice(Utf8JsonWriter json, LoadWindow? window, long refused)
     {
         bool knows = window?.Seconds >= Sizing.LeastSeconds;
         json.WriteStartObject("advice");
@@ -149,6 +149,7 @@ internal sealed class PageState(HttpServer server, TimeProvider clock) : IDispos
         PageSeries.WriteNumber(json, "retractions_per_minute", window?.RetractionsPerMinute);
         PageSeries.WriteNumber(json, "transfer_per_second", window?.TransferBytesPerSecond);
         PageSeries.WriteNumber(json, "failed", window?.Last.Ended.Failed);
+        json.WriteNumber("refused", refused);
         json.WriteStartArray("found");
         foreach (Advice advice in knows ? Sizing.Of(window!) : [])
         {

@@ -16,6 +16,7 @@ internal static class Sizing
     private const double Busy = 0.85;
     private const double Rests = 0.5;
     private const double Waiting = 0.5;
+    private const double MuchOfARequest = 0.2;
 
     /// <summary>The most pressing first; none where all is well.</summary>
     public static IReadOnlyList<Advice> Of(LoadWindow window)
@@ -117,14 +118,14 @@ internal static class Sizing
 
     private static Advice? HandoffSlow(LoadWindow window)
     {
-        if (window.Last.Handoff.P95 is not { } handoff || window.Last.FirstToken.P95 is not { } first
-            || handoff < 20 || handoff < 0.5 * first)
+        if (window.Last.Handoff.P95 is not { } slow || window.Last.HandoffPart is not { } part
+            || slow < 20 || part < MuchOfARequest)
         {
             return null;
         }
         return new("handoff-slow", false,
-            $"A hand-off takes up to {Number(handoff)} ms (p95), against {Number(first)} ms to the first "
-            + "token: a decode worker takes sequences up between two steps.",
+            $"Hand-offs take {Percent(part)} of the time of the requests that are handed over, and one in 20 "
+            + $"takes {Number(slow)} ms or more: a decode worker takes sequences up between two steps.",
             "Fewer sequences on each decode worker make its steps shorter: add decode workers, or lower "
             + "--max-running-requests.");
     }

@@ -147,7 +147,7 @@ internal sealed class EngineFlags(bool splitsByDefault = false, int pageSize = 6
         if (options.ModelPath == DefaultModel.Name && parsed.GetValue(_model) is null)
             Console.Error.WriteLine($"no --model: {DefaultModel.Name}, the small model inside this command");
         options = adjust?.Invoke(options) ?? options;
-        Engine engine = await Engine.StartAsync(options, cancellation).ConfigureAwait(false);
+        Engine engine = await LoadAsync(parsed, options, cancellation).ConfigureAwait(false);
         if (engine.BackendName.StartsWith("cuda", StringComparison.Ordinal))
             Console.Error.WriteLine(string.Join(Environment.NewLine, engine.Notices));
         EngineMetrics metrics = engine.Metrics;
@@ -157,6 +157,23 @@ internal sealed class EngineFlags(bool splitsByDefault = false, int pageSize = 6
         if (plan is not null)
             Console.Error.WriteLine(plan);
         return (engine, plan);
+    }
+
+    /// <summary>A refusal names the flag where the option has one.</summary>
+    private static async Task<Engine> LoadAsync(
+        ParseResult parsed, EngineOptions options, CancellationToken cancellation)
+    {
+        try
+        {
+            return await Engine.StartAsync(options, cancellation).ConfigureAwait(false);
+        }
+        catch (OptionsException refusal)
+        {
+            string flag = $"--{refusal.Option.Replace('_', '-')}";
+            if (parsed.CommandResult.Command.Options.All(option => option.Name != flag))
+                throw;
+            throw new OptionsException(flag, refusal.Message[(refusal.Option.Length + 2)..]);
+        }
     }
 
     private static OptionsException Unreadable(string model) => new("prompt",

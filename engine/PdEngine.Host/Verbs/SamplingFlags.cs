@@ -45,7 +45,26 @@ internal sealed class SamplingFlags(int maxNewTokens = 128)
     public string? FirstGiven(ParseResult parsed) =>
         All.FirstOrDefault(option => parsed.GetResult(option) is { Implicit: false })?.Name;
 
-    public SamplingParams Read(ParseResult parsed, ulong? seed) => new()
+    /// <exception cref="OptionsException">A value that no model takes: nothing need be loaded.</exception>
+    public SamplingParams Read(ParseResult parsed, ulong? seed)
+    {
+        CheckTemperature(parsed, _temperature);
+        Check(parsed, _topP, value => value is > 0 and <= 1, "above 0 and at most 1");
+        Check(parsed, _topK, value => value is -1 or >= 1, "-1 (all) or at least 1");
+        Check(parsed, _minP, value => value is >= 0 and <= 1, "in 0 to 1");
+        Check(parsed, _repetition, value => value > 0 && float.IsFinite(value), "above 0");
+        Check(parsed, _frequency, value => value is >= -2 and <= 2, "in -2 to 2");
+        Check(parsed, _presence, value => value is >= -2 and <= 2, "in -2 to 2");
+        Check(parsed, _maxNew, value => value >= 0, "at least 0");
+        int most = parsed.GetValue(_maxNew);
+        Check(parsed, _minNew, value => value >= 0 && value <= most, $"in 0 to {_maxNew.Name} ({most})");
+        return Taken(parsed, seed);
+    }
+
+    public static void CheckTemperature(ParseResult parsed, Option<float> option) =>
+        Check(parsed, option, value => value >= 0 && float.IsFinite(value), "at least 0");
+
+    private SamplingParams Taken(ParseResult parsed, ulong? seed) => new()
     {
         Temperature = parsed.GetValue(_temperature),
         TopP = parsed.GetValue(_topP),
@@ -60,6 +79,13 @@ internal sealed class SamplingFlags(int maxNewTokens = 128)
         Stop = parsed.GetValue(_stop) ?? [],
         SamplingSeed = seed,
     };
+
+    private static void Check<T>(ParseResult parsed, Option<T> option, Predicate<T> holds, string allowed)
+    {
+        T value = parsed.GetValue(option)!;
+        if (!holds(value))
+            throw new OptionsException(option.Name, $"{value} is not allowed; it must be {allowed}");
+    }
 
     private static Option<float> Number(string name, float absent, string description) =>
         new(name) { Description = description, DefaultValueFactory = _ => absent, HelpName = "X" };

@@ -43,6 +43,7 @@ internal sealed class ScoreVerb
 
     private async Task<int> RunAsync(ParseResult parsed, CancellationToken cancellation)
     {
+        SamplingFlags.CheckTemperature(parsed, _temperature);
         GenerateRequest asked = await _prompt.ReadAsync(parsed, cancellation).ConfigureAwait(false);
         (Engine engine, ServedPlan? plan) =
             await _engine.StartAsync(parsed, asked, cancellation).ConfigureAwait(false);

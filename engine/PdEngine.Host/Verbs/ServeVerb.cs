@@ -45,6 +45,7 @@ internal sealed class ServeVerb
     private async Task<int> RunAsync(ParseResult parsed, CancellationToken cancellation)
     {
         ServeOptions options = _serve.Read(parsed, Environment.GetEnvironmentVariable);
+        ListenAddress.ThrowIfTaken(options);
         int maxQueued = _serve.MaxQueuedRequests(parsed);
         // Before the engine, and so behind it: its last spans are written as it ends.
         RequestLog log = new(options, TimeProvider.System);

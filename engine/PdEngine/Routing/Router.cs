@@ -40,8 +40,8 @@ internal sealed class Router
 
     /// <summary>
     /// Names the workers; once, before the first request. Prefill and decode share one domain, or none: one
-    /// that both sends blocks to others and receives them could wait for itself. No plan makes such a one,
-    /// since workers share one domain or have one each.
+    /// that both sends blocks to others and receives them could wait for itself. <see cref="KvPools"/> makes
+    /// no such one.
     /// </summary>
     public void Connect(IReadOnlyList<WorkerSlot> slots)
     {

@@ -47,7 +47,7 @@ void configure(int device_count, uint64_t bytes, uint64_t seed) {
   all.has_peers = all.has_partitions = true;
   all.faults = {};
   all.problem.clear();
-  all.launches = all.graph_launches = 0;
+  all.launches = all.graph_launches = all.early_launches = 0;
 }
 
 uint64_t number(const char* name, uint64_t otherwise) {
@@ -127,6 +127,9 @@ PD_STANDIN_API const char* pd_standin_problem() { return machine().problem.c_str
 PD_STANDIN_API uint64_t pd_standin_launch_count() { return machine().launches; }
 
 PD_STANDIN_API uint64_t pd_standin_graph_launch_count() { return machine().graph_launches; }
+
+// Of the launches, those that were allowed to start before the one before them had ended.
+PD_STANDIN_API uint64_t pd_standin_early_launch_count() { return machine().early_launches; }
 
 // Streams, events, modules and graphs that were made and not destroyed.
 PD_STANDIN_API int64_t pd_standin_live_objects() {

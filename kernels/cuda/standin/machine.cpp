@@ -62,13 +62,30 @@ Result find_stream(void* handle, Stream*& stream) {
   return kOk;
 }
 
-Result enqueue(Stream& stream, std::function<Result()> run) {
+// What an early start may overtake is what the kernel before it leaves to it; of anything else that is on the
+// stream, and of what comes before a graph, it would know nothing.
+static Result refuse_early_start(Stream& stream) {
+  if (stream.capture == nullptr) {
+    if (stream.ends_in_kernel) return kOk;
+    return refuse(kInvalidValue, "an early start after what is not a kernel");
+  }
+  const std::vector<Node>& nodes = stream.capture->nodes;
+  if (!nodes.empty() && nodes.back().kind != WorkKind::kOther) return kOk;
+  stream.capture_is_broken = true;
+  return refuse(kInvalidValue, nodes.empty() ? "an early start of the first kernel of a graph"
+                                             : "an early start after what is not a kernel of the graph");
+}
+
+Result enqueue(Stream& stream, std::function<Result()> run, WorkKind kind) {
+  if (kind == WorkKind::kEarlyKernel)
+    if (Result result = refuse_early_start(stream); result != kOk) return result;
   if (stream.capture != nullptr) {
     if (stream.capture_is_broken)
       return refuse(kCaptureInvalidated, "the capture was broken by an earlier call");
-    stream.capture->nodes.push_back(std::move(run));
+    stream.capture->nodes.push_back({std::move(run), kind});
     return kOk;
   }
+  stream.ends_in_kernel = kind != WorkKind::kOther;
   stream.queue.push_back({std::move(run), nullptr, 0, nullptr});
   maybe_run_some();
   return usable(*stream.context);
@@ -79,12 +96,14 @@ Result enqueue(Stream& stream, std::shared_ptr<Meeting> meeting) {
     stream.capture_is_broken = true;
     return refuse(kCaptureUnsupported, "what streams do together, while one is being captured");
   }
+  stream.ends_in_kernel = false;
   stream.queue.push_back({nullptr, nullptr, 0, std::move(meeting)});
   maybe_run_some();
   return usable(*stream.context);
 }
 
 Result wait_for(Stream& stream, const std::shared_ptr<Recording>& recording, uint64_t version) {
+  stream.ends_in_kernel = false;
   stream.queue.push_back({nullptr, recording, version, nullptr});
   maybe_run_some();
   return usable(*stream.context);

@@ -46,9 +46,17 @@ struct Work {
   std::shared_ptr<Meeting> meeting;
 };
 
+// Only a kernel lets the one after it start early.
+enum class WorkKind { kOther, kKernel, kEarlyKernel };
+
+struct Node {
+  std::function<Result()> run;
+  WorkKind kind;
+};
+
 struct Graph {
   int device = 0;
-  std::vector<std::function<Result()>> nodes;
+  std::vector<Node> nodes;
 };
 
 struct Context {
@@ -67,6 +75,7 @@ struct Stream {
   unsigned multiprocessors = 0;  // 0: all
   std::deque<Work> queue;
   bool is_running = false, is_meeting = false;
+  bool ends_in_kernel = false;  // what was put on it last
   Graph* capture = nullptr;
   CaptureMode capture_mode = kCaptureGlobal;
   std::thread::id capture_thread;
@@ -124,7 +133,7 @@ struct Machine {
   std::set<Graph*> graphs, executables;
   Faults faults;
   std::string problem;
-  uint64_t launches = 0, graph_launches = 0;
+  uint64_t launches = 0, graph_launches = 0, early_launches = 0;
 };
 
 PD_STANDIN_SHARED Machine& machine();
@@ -144,7 +153,8 @@ Result no_capture(const char* what);
 bool due(int& fault);
 
 // Puts work on a stream, or into the graph that it is being captured into.
-PD_STANDIN_SHARED Result enqueue(Stream& stream, std::function<Result()> run);
+PD_STANDIN_SHARED Result enqueue(Stream& stream, std::function<Result()> run,
+                                 WorkKind kind = WorkKind::kOther);
 // The same for what several streams do together, which no graph can hold.
 PD_STANDIN_SHARED Result enqueue(Stream& stream, std::shared_ptr<Meeting> meeting);
 // Runs a stream until it has come to a meeting.

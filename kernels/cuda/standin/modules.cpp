@@ -56,6 +56,37 @@ class SpoiltPeers {
   std::vector<char*> spoilt_;
 };
 
+Result launch(void* function_handle, Extent grid, Extent block, unsigned shared_bytes, void* stream_handle,
+              void** parameters, WorkKind kind) {
+  PD_ENTER(usable_context());
+  Stream* stream;
+  if (Result result = find_stream(stream_handle, stream); result != kOk) return result;
+  Function* function;
+  if (Result result = find_function(function_handle, function); result != kOk) return result;
+  if (Result result = check_shape(*function, grid, block, shared_bytes); result != kOk) return result;
+  const unsigned char* first = static_cast<const unsigned char*>(parameters[0]);
+  std::vector<unsigned char> arguments(first, first + function->parameter_bytes);
+  int device = stream->context->device;
+  Function call = *function;
+  Result result = check_parameters(device, arguments.data(), arguments.size(), call.name);
+  if (result != kOk) return poison(*stream->context, result, machine().problem);
+  auto run = [=] {
+    Result now = check_parameters(device, arguments.data(), arguments.size(), call.name);
+    if (now != kOk) return now;
+    if (due(machine().faults.launch))
+      return refuse(kLaunchFailed, call.name + ": an injected fault of a launch");
+    machine().launches++;
+    machine().early_launches += kind == WorkKind::kEarlyKernel;
+    // A copy for each run: a kernel gets aligned arguments that it may write to.
+    std::vector<std::max_align_t> own(arguments.size() / sizeof(std::max_align_t) + 1);
+    memcpy(own.data(), arguments.data(), arguments.size());
+    SpoiltPeers spoilt(device, arguments);
+    std::string problem = run_kernel(find_kernel(call.name), grid, block, shared_bytes, own.data());
+    return problem.empty() ? kOk : refuse(kLaunchFailed, call.name + ": " + problem);
+  };
+  return enqueue(*stream, run, kind);
+}
+
 }  // namespace
 
 PD_DRIVER_API cuModuleLoadDataEx(Module** module, const void* bytes_of_image, unsigned, int*, void**) {
@@ -120,47 +151,24 @@ PD_DRIVER_API cuFuncGetParamInfo(void* handle, size_t index, size_t* offset, siz
   return kOk;
 }
 
-PD_DRIVER_API cuLaunchKernel(void* function_handle, unsigned grid_x, unsigned grid_y, unsigned grid_z,
+PD_DRIVER_API cuLaunchKernel(void* function, unsigned grid_x, unsigned grid_y, unsigned grid_z,
                              unsigned block_x, unsigned block_y, unsigned block_z, unsigned shared_bytes,
-                             void* stream_handle, void** parameters, void** extra) {
-  PD_ENTER(usable_context());
-  Stream* stream;
-  if (Result result = find_stream(stream_handle, stream); result != kOk) return result;
-  Function* function;
-  if (Result result = find_function(function_handle, function); result != kOk) return result;
+                             void* stream, void** parameters, void** extra) {
   if (extra != nullptr) return refuse(kNotSupported, "the stand-in takes arguments as pointers to them");
-  Extent grid{grid_x, grid_y, grid_z}, block{block_x, block_y, block_z};
-  if (Result result = check_shape(*function, grid, block, shared_bytes); result != kOk) return result;
-  const unsigned char* first = static_cast<const unsigned char*>(parameters[0]);
-  std::vector<unsigned char> arguments(first, first + function->parameter_bytes);
-  int device = stream->context->device;
-  Function call = *function;
-  Result result = check_parameters(device, arguments.data(), arguments.size(), call.name);
-  if (result != kOk) return poison(*stream->context, result, machine().problem);
-  return enqueue(*stream, [=] {
-    Result now = check_parameters(device, arguments.data(), arguments.size(), call.name);
-    if (now != kOk) return now;
-    if (due(machine().faults.launch))
-      return refuse(kLaunchFailed, call.name + ": an injected fault of a launch");
-    machine().launches++;
-    // A copy for each run: a kernel gets aligned arguments that it may write to.
-    std::vector<std::max_align_t> own(arguments.size() / sizeof(std::max_align_t) + 1);
-    memcpy(own.data(), arguments.data(), arguments.size());
-    SpoiltPeers spoilt(device, arguments);
-    std::string problem = run_kernel(find_kernel(call.name), grid, block, shared_bytes, own.data());
-    return problem.empty() ? kOk : refuse(kLaunchFailed, call.name + ": " + problem);
-  });
+  return launch(function, {grid_x, grid_y, grid_z}, {block_x, block_y, block_z}, shared_bytes, stream,
+                parameters, WorkKind::kKernel);
 }
 
 // An early start is a permission: here a kernel starts when the one before it has ended.
-PD_DRIVER_API cuLaunchKernelEx(const LaunchConfiguration* launch, void* function, void** parameters,
+PD_DRIVER_API cuLaunchKernelEx(const LaunchConfiguration* asked, void* function, void** parameters,
                                void** extra) {
-  for (unsigned i = 0; i < launch->attribute_count; i++)
-    if (launch->attributes[i].kind != kEarlyStart || launch->attributes[i].value[0] != 1)
+  for (unsigned i = 0; i < asked->attribute_count; i++)
+    if (asked->attributes[i].kind != kEarlyStart || asked->attributes[i].value[0] != 1)
       return refuse(kInvalidValue, "an attribute of a launch that the stand-in does not know");
-  return cuLaunchKernel(function, launch->grid_x, launch->grid_y, launch->grid_z, launch->block_x,
-                        launch->block_y, launch->block_z, launch->shared_bytes, launch->stream, parameters,
-                        extra);
+  if (extra != nullptr) return refuse(kNotSupported, "the stand-in takes arguments as pointers to them");
+  return launch(function, {asked->grid_x, asked->grid_y, asked->grid_z},
+                {asked->block_x, asked->block_y, asked->block_z}, asked->shared_bytes, asked->stream,
+                parameters, asked->attribute_count == 0 ? WorkKind::kKernel : WorkKind::kEarlyKernel);
 }
 
 PD_DRIVER_API cuStreamBeginCapture_v2(void* handle, int mode) {
@@ -208,11 +216,11 @@ PD_DRIVER_API cuGraphLaunch(void* handle, void* stream_handle) {
   Graph* graph = static_cast<Graph*>(handle);
   if (machine().executables.count(graph) == 0 || graph->device != stream->context->device)
     return refuse(kInvalidHandle, "there is no such graph for this device");
-  std::vector<std::function<Result()>> nodes = graph->nodes;
+  std::vector<Node> nodes = graph->nodes;
   machine().graph_launches++;
   return enqueue(*stream, [nodes] {
-    for (const auto& node : nodes) {
-      if (Result result = node(); result != kOk) return result;
+    for (const Node& node : nodes) {
+      if (Result result = node.run(); result != kOk) return result;
     }
     return kOk;
   });

@@ -32,9 +32,9 @@ internal static class LoadRig
     public static LoadWindow Window(double heldPart, params Load[] workers) =>
         LoadWindow.Of(Samples(heldPart, workers), Sizing.WindowSeconds)!;
 
-    public static LoadWindow Window(Quantiles firstToken, Quantiles handoff, params Load[] workers) =>
+    public static LoadWindow Window(double? handoffPart, Quantiles handoff, params Load[] workers) =>
         LoadWindow.Of([.. Samples(0.4, workers).Select(
-            sample => sample with { FirstToken = firstToken, Handoff = handoff })], Sizing.WindowSeconds)!;
+            sample => sample with { HandoffPart = handoffPart, Handoff = handoff })], Sizing.WindowSeconds)!;
 
     public static LoadSample[] Samples(double heldPart, params Load[] workers) =>
         [.. Enumerable.Range(0, Seconds + 1).Select(second => Sample(second, heldPart, workers))];

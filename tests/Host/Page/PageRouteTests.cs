@@ -89,6 +89,25 @@ public sealed partial class PageRouteTests
         Assert.That(headers.Select(one => one.Key), Has.None.StartsWith("Access-Control-"));
     }
 
+    [Test]
+    public async Task Requests_that_are_refused_for_their_body_are_counted()
+    {
+        await using HttpRig rig = await HttpRig.StartAsync();
+        for (int i = 0; i < 3; i++)
+            await rig.RefusedAsync("/generate", """{"text":"a","sampling_params":{"temperature":-1}}""");
+        Assert.That((await GetAsync(rig, "/page/none")).Status, Is.EqualTo(404));
+        // The answer may be there before it is counted.
+        for (int tries = 0; tries < 100; tries++)
+        {
+            JsonElement advice = (await rig.GetAsync("/page/state")).GetProperty("services")[0]
+                .GetProperty("advice");
+            if (advice.GetProperty("refused").GetInt64() == 3)
+                return;
+            await Task.Delay(50);
+        }
+        Assert.Fail("three were refused, and the page does not say so");
+    }
+
     [TestCase("?after=x", "after")]
     [TestCase("?ended=-1", "ended")]
     [TestCase("?service=nobody", "service")]

@@ -9,6 +9,7 @@ const FACTS = [
   ['retractions/min', advice => rate(advice.retractions_per_minute)],
   ['K and V copied/s', advice => bytes(advice.transfer_per_second ?? 0)],
   ['requests failed since the start', advice => count(advice.failed)],
+  ['requests refused since the start', advice => count(advice.refused)],
 ];
 
 export class AdviceList {

@@ -10,22 +10,24 @@ const at = id => document.getElementById(id);
 
 const charts = [
   new LineChart({
-    title: 'Time to first token', note: 'Of requests that ended in the last 10 s', format: time,
+    title: 'Time to first token', note: 'Of requests that ended in the last 10 s', over: 'of the last 10 s',
+    format: time,
     series: [{ key: 'ttft_p50', label: 'p50', tone: 'a' }, { key: 'ttft_p95', label: 'p95', tone: 'b' }],
   }),
   new LineChart({
-    title: 'Inter-token', format: time,
+    title: 'Inter-token', over: 'of the last 10 s', format: time,
     note: 'Mean of each request that ended in the last 10 s; now: all that decode',
     series: [{ key: 'itl_p50', label: 'p50', tone: 'a' }, { key: 'itl_p95', label: 'p95', tone: 'b' },
       { key: 'itl_now', label: 'now', tone: 'c' }],
   }),
   new LineChart({
-    title: 'Tokens/s', note: 'Of all workers, mean of 5 s', format: rate,
+    title: 'Tokens/s', note: 'Of all workers, mean of 5 s', over: 'mean of 5 s', format: rate,
     series: [{ key: 'output_per_second', label: 'output', tone: 'decode' },
       { key: 'prefill_per_second', label: 'prompt', tone: 'prefill' }],
   }),
   new LineChart({
-    title: 'Requests/s', note: 'Those that ended, and those that changed workers, mean of 5 s', format: rate,
+    title: 'Requests/s', note: 'Those that ended, and those that changed workers, mean of 5 s',
+    over: 'mean of 5 s', format: rate,
     series: [{ key: 'requests_per_second', label: 'ended', tone: 'a' },
       { key: 'handoffs_per_second', label: 'hand-offs', tone: 'handoff' }],
   }),

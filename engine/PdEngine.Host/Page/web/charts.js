@@ -17,9 +17,9 @@ export function niceCeiling(value, least = 0) {
 }
 
 export class LineChart {
-  /** A series has a key of the samples, a label and a class; format writes its values. */
-  constructor({ title, note, series, format, ceiling, least }) {
-    Object.assign(this, { title, series, format, ceiling, least });
+  /** A series has a key of the samples, a label and a class; format writes its values; over is their time. */
+  constructor({ title, note, over, series, format, ceiling, least }) {
+    Object.assign(this, { title, over, series, format, ceiling, least });
     this.samples = [];
     this.cursor = null;
     this.when = el('span', { class: 'dim when' });
@@ -113,7 +113,7 @@ export class LineChart {
     const sample = this.cursor === null ? this.samples.at(-1) : this.nearest(this.cursor);
     this.series.forEach((one, i) => say(this.values[i], this.format(sample?.[one.key] ?? null)));
     const points = this.cursor !== null && sample !== undefined;
-    say(this.when, points ? new Date(sample.time_ms).toLocaleTimeString() : '');
+    say(this.when, points ? new Date(sample.time_ms).toLocaleTimeString() : this.over ?? '');
     mark(this.cross, 'visibility', points ? 'visible' : 'hidden');
     if (points) {
       mark(this.cross, 'x1', this.x(sample.time_ms).toFixed(1));

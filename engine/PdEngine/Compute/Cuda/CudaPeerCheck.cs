@@ -77,28 +77,54 @@ internal static class CudaPeerCheck
         }
     }
 
-    /// <summary>One sum of what two of them have.</summary>
+    /// <summary>
+    /// Sums of what two of them have, in turn: of as many parts as a worker may have, for their order shows.
+    /// </summary>
     internal static void CheckSum(CudaBackend one, CudaBackend other)
+    {
+        CheckSum(one, other, 2);
+        CheckSum(one, other, 4);
+    }
+
+    private static void CheckSum(CudaBackend one, CudaBackend other, int count)
     {
         IBackend[] both = [one, other];
         Random random = new(other.Gpu.Device.Ordinal);
-        using Tensor first = one.CreateShared(1, Columns, both);
-        using Tensor second = other.CreateShared(1, Columns, both);
-        using Tensor sum = other.CreateTensor(1, Columns);
-        float[] mine = Values(random), theirs = Values(random), residual = Values(random);
-        first.WriteRow(0, mine);
-        second.WriteRow(0, theirs);
-        sum.WriteRow(0, residual);
-        one.Publish();
-        other.Follow(one);
-        other.AddPartials([first, second], null, sum, 0, Columns);
-        float[] came = new float[Columns];
-        sum.ReadRow(0, 0, came);
-        for (int column = 0; column < Columns; column++)
+        float[][] values = [.. Enumerable.Range(0, count).Select(_ => Values(random))];
+        Tensor[] parts = new Tensor[count];
+        try
         {
-            float wanted = residual[column] + (mine[column] + theirs[column]);
-            if (came[column] != wanted)
-                throw Wrong(one, other, "a sum", $"element {column} is {came[column]} and not {wanted}");
+            for (int part = 0; part < count; part++)
+            {
+                parts[part] = both[part % 2].CreateShared(1, Columns, both);
+                parts[part].WriteRow(0, values[part]);
+            }
+            using Tensor sum = other.CreateTensor(1, Columns);
+            float[] residual = Values(random);
+            sum.WriteRow(0, residual);
+            one.Publish();
+            other.Follow(one);
+            other.AddPartials(parts, null, sum, 0, Columns);
+            float[] came = new float[Columns];
+            sum.ReadRow(0, 0, came);
+            for (int column = 0; column < Columns; column++)
+            {
+                float wanted = values[0][column] + values[1][column];
+                if (count == 4)
+                    wanted += values[2][column] + values[3][column];
+                wanted += residual[column];
+                if (came[column] != wanted)
+                {
+                    throw Wrong(
+                        one, other, "a sum",
+                        $"element {column} of {count} parts is {came[column]} and not {wanted}");
+                }
+            }
+        }
+        finally
+        {
+            foreach (Tensor? part in parts)
+                part?.Dispose();
         }
     }
 
