@@ -59,7 +59,9 @@ public sealed class WeightUpdateTests
             "is it 'model.norm.weight'");
         await RefusedAsync(Partial(), update => update.Add(name, [shape[1], shape[0]], values), "has shape");
         await RefusedAsync(Partial(), update => update.Add(name, shape, values.AsSpan(1), 1), "only");
-        await RefusedAsync(Partial("default"), update => update.Add(name, shape, values), "used before");
+        await RefusedAsync(Partial("default"), update => update.Add(name, shape, values),
+            "used before, and a name is used once, so that it means one state of the weights; the last one "
+            + "is 'default': a count that begins anew goes on at 1");
         await RefusedAsync(Partial("7", "6"), update => update.Add(name, shape, values), "builds on");
         await RefusedAsync(Partial("7", "default"), update =>
             update.AddDelta(name, [3], [1], new byte[32]), "SHA-256");

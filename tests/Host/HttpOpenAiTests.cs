@@ -149,6 +149,8 @@ public sealed class HttpOpenAiTests
     }
 
     [TestCase("\"response_format\":{\"type\":\"json_object\"}", "response_format")]
+    [TestCase("\"response_format\":{\"json_schema\":{}}", "response_format")]
+    [TestCase("\"response_format\":{\"type\":null}", "response_format")]
     [TestCase("\"tool_choice\":\"required\"", "tool_choice")]
     [TestCase("\"tool_choice\":{\"type\":\"function\",\"function\":{\"name\":\"f\"}}", "tool_choice")]
     [TestCase("\"n\":129", "n")]
@@ -213,6 +215,22 @@ public sealed class HttpOpenAiTests
             """);
         Assert.That(answer.GetProperty("usage").GetProperty("prompt_tokens").GetInt32(),
             Is.EqualTo("""{"x": 1}a:""".Length));
+    }
+
+    [Test]
+    public async Task Tools_are_refused_where_the_template_would_drop_them()
+    {
+        const string Template = "{# tools #}tools {% for m in messages %}{{ m.content }}{% endfor %}";
+        const string Start = """{"messages":[{"role":"user","content":"a"}],""";
+        await using HttpRig rig = await HttpRig.StartAsync(folder: EngineRig.Folder(template: Template));
+        foreach (string path in new[] { "/v1/chat/completions", "/generate" })
+        {
+            JsonElement error = await rig.RefusedAsync(path, $$"""{{Start}}"tools":{{Tools}}}""");
+            Assert.That(error.GetProperty("param").GetString(), Is.EqualTo("tools"));
+            Assert.That(error.GetProperty("message").GetString(), Does.Contain("takes no tools"));
+        }
+        foreach (string passes in new[] { $"\"tools\":{Tools},\"tool_choice\":\"none\"", "\"tools\":[]" })
+            await rig.PostAsync("/v1/chat/completions", $$"""{{Start}}"max_tokens":1,{{passes}}}""");
     }
 
     private static string Content(JsonElement choice) =>

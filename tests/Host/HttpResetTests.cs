@@ -61,6 +61,34 @@ public sealed class HttpResetTests
     }
 
     [Test]
+    public async Task A_part_of_the_weights_lifts_no_hold()
+    {
+        string folder = UpdateRig.Folder(3);
+        await using HttpRig rig = await HttpRig.StartAsync(folder: folder);
+        string before = Ids(await rig.PostAsync("/generate", Ask));
+        string[] parts = TensorBodies.Files(folder, 3);
+        string[] names = [.. ModelTensors.Of(rig.Model.Config).Select(tensor => tensor.Name)];
+        int third = (names.Length + 2) / 3;
+        await CheckAsync(rig, "reset_tensors");
+        await rig.PostAsync("/update_weights_from_tensor", TensorBodies.Body(parts[2]));
+        await MissingAsync(rig, names.Length - (2 * third), names.Length, names[0]);
+        await rig.PostAsync("/update_weights_from_tensor", TensorBodies.Body(parts[0]));
+        await rig.PostAsync("/update_weights_from_tensor", TensorBodies.Body(parts[0]));
+        await MissingAsync(rig, names.Length - third, names.Length, names[third]);
+        Assert.That(rig.Model.IsPaused, Is.True);
+
+        // Another reset spoils what has come.
+        await CheckAsync(rig, "reset_tensors");
+        await rig.PostAsync("/update_weights_from_tensor", TensorBodies.Body(parts[1]));
+        await MissingAsync(rig, third, names.Length, names[0]);
+        await rig.PostAsync("/update_weights_from_tensor", TensorBodies.Body(parts[0]));
+        await rig.PostAsync("/update_weights_from_tensor", TensorBodies.Body(parts[2]));
+        Assert.That(rig.Model.IsPaused, Is.True, "the trainer says when it goes on");
+        await rig.PostAsync("/continue_generation", "{}");
+        Assert.That(Ids(await rig.PostAsync("/generate", Ask)), Is.EqualTo(before));
+    }
+
+    [Test]
     public async Task A_server_without_a_folder_says_where_weights_could_come_from()
     {
         await using HttpRig rig = await HttpRig.StartAsync(
@@ -84,6 +112,14 @@ public sealed class HttpResetTests
 
     private static Task<JsonElement> CheckAsync(HttpRig rig, string action) =>
         rig.PostAsync("/weights_checker", $$"""{"action":"{{action}}"}""");
+
+    private static async Task MissingAsync(HttpRig rig, int count, int all, string first)
+    {
+        JsonElement error = await rig.RefusedAsync("/continue_generation", "{}");
+        Assert.That(error.GetProperty("message").GetString(),
+            Does.Contain($"{count} of {all} tensors")
+                .And.Contain($"'{first}' is the first of those missing"));
+    }
 
     /// <summary>What a comparison that fails says.</summary>
     private static async Task<string?> DifferenceAsync(HttpRig rig)

@@ -7,7 +7,9 @@ internal static class ControlRoutes
 {
     public static async Task AbortAsync(HttpCall call)
     {
-        JsonElement body = await call.ReadObjectAsync().ConfigureAwait(false);
+        JsonElement body = await ControlBody.ReadAsync(
+            call, ["rid", "abort_all"], "abort_message", "finished_reason")
+            .ConfigureAwait(false);
         bool all = Fields.Boolean(body, "abort_all") ?? false;
         string name = Fields.String(body, "rid") ?? "";
         if (!all && name.Length == 0)
@@ -26,7 +28,8 @@ internal static class ControlRoutes
 
     public static async Task FlushAsync(HttpCall call)
     {
-        await call.ReadObjectAsync().ConfigureAwait(false);
+        await ControlBody.ReadAsync(call, [], "timeout", "timeout_s", "empty_cache")
+            .ConfigureAwait(false);
         int live = call.Model.LiveRequestCount;
         if (live > 0)
         {
@@ -41,7 +44,7 @@ internal static class ControlRoutes
 
     public static async Task PauseAsync(HttpCall call)
     {
-        JsonElement body = await call.ReadObjectAsync().ConfigureAwait(false);
+        JsonElement body = await ControlBody.ReadAsync(call, ["mode"]).ConfigureAwait(false);
         PauseMode mode = Fields.String(body, "mode") switch
         {
             null or "abort" => PauseMode.Abort,
@@ -56,7 +59,7 @@ internal static class ControlRoutes
 
     public static async Task ContinueAsync(HttpCall call)
     {
-        await call.ReadObjectAsync().ConfigureAwait(false);
+        await ControlBody.ReadAsync(call, [], "torch_empty_cache").ConfigureAwait(false);
         call.Server.Spoilt.ThrowIfSpoilt(call.Model);
         await call.Model.ContinueAsync().ConfigureAwait(false);
         await WriteStatusAsync(call, "The service goes on.").ConfigureAwait(false);

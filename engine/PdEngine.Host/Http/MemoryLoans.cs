@@ -29,7 +29,10 @@ internal sealed class MemoryLoans(IEnumerable<EngineModel> models, WeightBuckets
         }
     }
 
-    public async Task ResumeAsync(EngineModel model, IReadOnlySet<string> tags)
+    /// <summary>Takes parts back.</summary>
+    /// <returns>Those that were away and are back, and those that still are away.</returns>
+    public async Task<(IReadOnlySet<string> Back, IReadOnlySet<string> Away)> ResumeAsync(
+        EngineModel model, IReadOnlySet<string> tags)
     {
         Loan loan = _loans[model];
         await loan.Turn.WaitAsync().ConfigureAwait(false);
@@ -48,8 +51,10 @@ internal sealed class MemoryLoans(IEnumerable<EngineModel> models, WeightBuckets
                 }
                 await model.ResumeMemoryAsync().ConfigureAwait(false);
             }
+            HashSet<string> back = [.. loan.Away.Except(left)];
             loan.Away.Clear();
             loan.Away.UnionWith(left);
+            return (back, left);
         }
         finally
         {

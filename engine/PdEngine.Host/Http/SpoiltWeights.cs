@@ -12,7 +12,7 @@ internal sealed class SpoiltWeights
     /// <summary>Small numbers of either sign, which overflow nowhere.</summary>
     private const int SmallBits = 0x3C00, RandomBits = 0x80FF;
 
-    private readonly ConcurrentDictionary<string, bool> _wasRunning = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, Spoilt> _spoilt = new(StringComparer.Ordinal);
     private int _count;
 
     /// <exception cref="WeightUpdateException">The service takes no updates.</exception>
@@ -37,14 +37,19 @@ internal sealed class SpoiltWeights
         bool wasRunning = !model.IsPaused;
         if (wasRunning)
             await model.PauseAsync(PauseMode.Abort).ConfigureAwait(false);
-        _wasRunning.TryAdd(model.Name, wasRunning);
+        Spoilt? before = _spoilt.GetValueOrDefault(model.Name);
+        // Who resets twice has been paused by the first.
+        _spoilt[model.Name] = new(
+            before?.WasRunning ?? wasRunning, [.. tensors.Select(tensor => tensor.Name)]);
         try
         {
             await model.UpdateWeightsAsync(update).ConfigureAwait(false);
         }
         catch
         {
-            if (_wasRunning.TryRemove(model.Name, out bool paused) && paused)
+            if (before is not null)
+                _spoilt[model.Name] = before;
+            else if (_spoilt.TryRemove(model.Name, out _) && wasRunning)
                 await model.ContinueAsync().ConfigureAwait(false);
             throw;
         }
@@ -53,27 +58,34 @@ internal sealed class SpoiltWeights
 
     /// <summary>New weights have come.</summary>
     /// <param name="model">Whose.</param>
-    /// <param name="isWhole">All of them; else who brings them says when the service goes on.</param>
-    public async Task MendAsync(EngineModel model, bool isWhole)
+    /// <param name="update">
+    /// Where it is partial, the hold stays until all tensors have come, and who brings them says when the
+    /// service goes on.
+    /// </param>
+    public async Task MendAsync(EngineModel model, WeightUpdate update)
     {
-        if (_wasRunning.TryRemove(model.Name, out bool wasRunning) && wasRunning && isWhole)
+        if (!_spoilt.TryGetValue(model.Name, out Spoilt? spoilt))
+            return;
+        if (update.IsPartial && !spoilt.IsMendedBy(update.Names))
+            return;
+        if (_spoilt.TryRemove(model.Name, out _) && spoilt.WasRunning && !update.IsPartial)
             await model.ContinueAsync().ConfigureAwait(false);
     }
 
     /// <summary>Pauses the service again where something else let it go on.</summary>
     public async Task HoldAsync(EngineModel model)
     {
-        if (_wasRunning.ContainsKey(model.Name) && !model.IsPaused)
+        if (_spoilt.ContainsKey(model.Name) && !model.IsPaused)
             await model.PauseAsync(PauseMode.Abort).ConfigureAwait(false);
     }
 
     /// <exception cref="HttpRefusal">It would answer by spoilt weights.</exception>
     public void ThrowIfSpoilt(EngineModel model)
     {
-        if (_wasRunning.ContainsKey(model.Name))
+        if (_spoilt.TryGetValue(model.Name, out Spoilt? spoilt))
         {
             throw HttpRefusal.Bad("weights", "they were reset to other values (/weights_checker, "
-                + "reset_tensors); push new ones before the service goes on");
+                + $"reset_tensors), and {spoilt.State}; push those before the service goes on");
         }
     }
 
@@ -86,6 +98,37 @@ internal sealed class SpoiltWeights
             state ^= state >> 17;
             state ^= state << 5;
             value = (ushort)(SmallBits | (state & RandomBits));
+        }
+    }
+
+    /// <summary>A service whose weights are not all mended.</summary>
+    /// <param name="WasRunning">Before they were spoilt.</param>
+    /// <param name="Names">Of all tensors, in the model's order.</param>
+    private sealed record Spoilt(bool WasRunning, string[] Names)
+    {
+        private readonly Lock _gate = new();
+        private readonly HashSet<string> _left = new(Names, StringComparer.Ordinal);
+
+        public string State
+        {
+            get
+            {
+                lock (_gate)
+                {
+                    string first = Names.FirstOrDefault(_left.Contains) ?? "none";
+                    return $"{Names.Length - _left.Count} of {Names.Length} tensors have come since, "
+                        + $"'{first}' is the first of those missing";
+                }
+            }
+        }
+
+        public bool IsMendedBy(IEnumerable<string> names)
+        {
+            lock (_gate)
+            {
+                _left.ExceptWith(names);
+                return _left.Count == 0;
+            }
         }
     }
 }

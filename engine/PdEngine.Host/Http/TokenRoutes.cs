@@ -37,8 +37,8 @@ internal static class TokenRoutes
             ?? throw HttpRefusal.Bad("tokens", "a list of ids, or a list of such lists, is needed");
         bool isList = tokens.GetArrayLength() > 0 && tokens[0].ValueKind == JsonValueKind.Array;
         int[][] all = isList
-            ? [.. tokens.EnumerateArray().Select(part => Fields.ToIds(part, "tokens"))]
-            : [Fields.ToIds(tokens, "tokens")];
+            ? [.. tokens.EnumerateArray().Select(part => Ids(part, call.Model))]
+            : [Ids(tokens, call.Model)];
         await call.WriteAsync(json =>
         {
             json.WriteStartObject();
@@ -50,6 +50,17 @@ internal static class TokenRoutes
 
     private static Tokenizer TokenizerOf(HttpCall call) => call.Model.Tokenizer
         ?? throw new HttpRefusal(400, "invalid_request_error", "the checkpoint has no tokenizer");
+
+    private static int[] Ids(JsonElement list, EngineModel model)
+    {
+        int[] ids = Fields.ToIds(list, "tokens");
+        foreach (int id in ids)
+        {
+            if ((uint)id >= (uint)model.VocabularySize)
+                throw HttpRefusal.Bad("tokens", $"token id {id} is not in 0 to {model.VocabularySize - 1}");
+        }
+        return ids;
+    }
 
     private static void WriteEach(Utf8JsonWriter json, int[][] all, bool isList, Action<int[]> write)
     {

@@ -10,18 +10,36 @@ internal sealed class WeightBuckets
 {
     private readonly ConcurrentDictionary<EngineModel, Held> _held = new();
 
-    /// <summary>What has come so far, and then these.</summary>
-    public ReadOnlyMemory<byte>[] With(EngineModel model, ReadOnlyMemory<byte>[] files) =>
-        _held.TryGetValue(model, out Held? held) ? [.. held.Files, .. files] : files;
+    /// <summary>
+    /// What has come so far, and then this one: a trainer that did not hear the answer to a body sends it
+    /// again, so what later ones give whole is left out.
+    /// </summary>
+    public WeightBucket[] With(EngineModel model, WeightBucket last)
+    {
+        List<WeightBucket> all = [last];
+        HashSet<string> given = [.. last.Names];
+        if (_held.TryGetValue(model, out Held? held))
+        {
+            foreach (WeightBucket earlier in held.Buckets.Reverse())
+            {
+                int before = given.Count;
+                given.UnionWith(earlier.Names);
+                if (given.Count > before)
+                    all.Add(earlier);
+            }
+        }
+        all.Reverse();
+        return [.. all];
+    }
 
-    /// <summary>Holds files, all that have come.</summary>
+    /// <summary>Holds all that have come.</summary>
     /// <param name="model">Whose.</param>
-    /// <param name="files">See <see cref="With"/>.</param>
+    /// <param name="buckets">See <see cref="With"/>.</param>
     /// <param name="tensorCount">That they have.</param>
     /// <param name="missing">Those that they lack, at least one.</param>
     public void Hold(
-        EngineModel model, ReadOnlyMemory<byte>[] files, int tensorCount, IReadOnlyList<string> missing) =>
-        _held[model] = new(files, $"{tensorCount} of {tensorCount + missing.Count} tensors have come since "
+        EngineModel model, WeightBucket[] buckets, int tensorCount, IReadOnlyList<string> missing) =>
+        _held[model] = new(buckets, $"{tensorCount} of {tensorCount + missing.Count} tensors have come since "
             + $"the weights were given back, '{missing[0]}' is the first of those missing");
 
     /// <summary>How far it is; null where nothing is held.</summary>
@@ -30,5 +48,5 @@ internal sealed class WeightBuckets
 
     public void Drop(EngineModel model) => _held.TryRemove(model, out _);
 
-    private sealed record Held(ReadOnlyMemory<byte>[] Files, string State);
+    private sealed record Held(IReadOnlyList<WeightBucket> Buckets, string State);
 }

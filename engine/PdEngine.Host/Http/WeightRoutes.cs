@@ -7,9 +7,23 @@ internal static class WeightRoutes
 {
     private const int MostFiles = 1024;
 
+    private static readonly string[] DiskFields =
+        ["model_path", "load_format", "weight_version", "abort_all_requests"];
+
+    private static readonly string[] TensorFields =
+        ["serialized_named_tensors", "load_format", "weight_version", "abort_all_requests"];
+
+    /// <summary>SGLang's, of caches, graphs and threads that are not here or look after themselves.</summary>
+    private static readonly string[] OtherFields =
+    [
+        "flush_cache", "torch_empty_cache", "keep_pause", "is_async", "recapture_cuda_graph", "token_step",
+        "disable_draft_model", "manifest",
+    ];
+
     public static async Task FromDiskAsync(HttpCall call)
     {
-        JsonElement body = await call.ReadObjectAsync().ConfigureAwait(false);
+        JsonElement body = await ControlBody.ReadAsync(
+            call, DiskFields, OtherFields).ConfigureAwait(false);
         string given = Fields.String(body, "model_path")
             ?? throw HttpRefusal.Bad("model_path", "a folder is needed");
         CheckLoadFormat(body);
@@ -28,17 +42,18 @@ internal static class WeightRoutes
         await call.Server.WeightsTurn.WaitAsync(call.Gone).ConfigureAwait(false);
         try
         {
-            JsonElement body = await call.ReadObjectAsync().ConfigureAwait(false);
+            JsonElement body = await ControlBody.ReadAsync(
+                call, TensorFields, OtherFields).ConfigureAwait(false);
             CheckLoadFormat(body);
             WeightBuckets buckets = call.Server.Buckets;
-            ReadOnlyMemory<byte>[] files = buckets.With(call.Model, TensorFiles(body));
-            using WeightUpdate update =
-                WeightUpdate.FromSafetensors(files, VersionOf(body), isPartial: true);
+            WeightBucket[] all = buckets.With(call.Model, WeightBucket.Of(TensorFiles(body)));
+            using WeightUpdate update = WeightUpdate.FromLastSafetensors(
+                [.. all.SelectMany(bucket => bucket.Files)], VersionOf(body));
             IReadOnlyList<string> missing =
                 await call.Model.MissingTensorsAsync(update).ConfigureAwait(false);
             if (missing.Count > 0)
             {
-                buckets.Hold(call.Model, files, update.Names.Count, missing);
+                buckets.Hold(call.Model, all, update.Names.Count, missing);
                 await WriteHeldAsync(call, buckets.StateOf(call.Model)!).ConfigureAwait(false);
                 return;
             }
@@ -53,7 +68,8 @@ internal static class WeightRoutes
 
     public static async Task RenameAsync(HttpCall call)
     {
-        JsonElement body = await call.ReadObjectAsync().ConfigureAwait(false);
+        JsonElement body = await ControlBody.ReadAsync(
+            call, ["new_version", "abort_all_requests"]).ConfigureAwait(false);
         string version = NameOf(body, "new_version")
             ?? throw HttpRefusal.Bad("new_version", "a name is needed");
         if (version != call.Model.WeightVersion)
@@ -69,11 +85,11 @@ internal static class WeightRoutes
 
     public static async Task CheckAsync(HttpCall call)
     {
-        JsonElement body = await call.ReadObjectAsync().ConfigureAwait(false);
+        JsonElement body = await ControlBody.ReadAsync(call, ["action"]).ConfigureAwait(false);
         string action = Fields.String(body, "action") ?? "checksum";
         if (action == "reset_tensors")
         {
-            await call.Server.Spoilt.SpoilAsync(call.Model).ConfigureAwait(false);
+            await SpoilAsync(call).ConfigureAwait(false);
             await call.WriteOutcomeAsync("Every tensor has other values, and the service is paused until new "
                 + "weights come.").ConfigureAwait(false);
             return;
@@ -101,12 +117,26 @@ internal static class WeightRoutes
         await call.WriteOutcomeAsync(message, differing.Length == 0).ConfigureAwait(false);
     }
 
+    /// <summary>A push beside it would count as one that came after.</summary>
+    private static async Task SpoilAsync(HttpCall call)
+    {
+        await call.Server.WeightsTurn.WaitAsync(call.Gone).ConfigureAwait(false);
+        try
+        {
+            await call.Server.Spoilt.SpoilAsync(call.Model).ConfigureAwait(false);
+        }
+        finally
+        {
+            call.Server.WeightsTurn.Release();
+        }
+    }
+
     private static async Task ApplyAsync(HttpCall call, JsonElement body, WeightUpdate update)
     {
         bool aborts = Fields.Boolean(body, "abort_all_requests") ?? false;
         WeightUpdateReport report = await call.Model.UpdateWeightsAsync(
             update, new WeightUpdateOptions { Mode = aborts ? PauseMode.Abort : null }).ConfigureAwait(false);
-        await call.Server.Spoilt.MendAsync(call.Model, isWhole: !update.IsPartial).ConfigureAwait(false);
+        await call.Server.Spoilt.MendAsync(call.Model, update).ConfigureAwait(false);
         await call.WriteAsync(json =>
         {
             json.WriteStartObject();

@@ -94,6 +94,33 @@ public sealed class WeightUpdate : IDisposable
         }
     }
 
+    /// <summary>The same of files of which a later one may give a tensor again; the last counts.</summary>
+    internal static WeightUpdate FromLastSafetensors(
+        IReadOnlyList<ReadOnlyMemory<byte>> files, string? version)
+    {
+        WeightUpdate update = new() { Version = version, IsPartial = true };
+        try
+        {
+            for (int i = 0; i < files.Count; i++)
+            {
+                SafetensorsFile file = new($"safetensors file {i} in memory", new MemoryBytes(files[i]));
+                update._owned.Add(file);
+                foreach (SafetensorsTensor stored in file.Tensors.Values)
+                {
+                    if (update._tensors.Remove(stored.Name, out GivenTensor? earlier))
+                        earlier.Dispose();
+                    update.Add(stored.Name, new GivenTensor(file, stored));
+                }
+            }
+            return update;
+        }
+        catch
+        {
+            update.Dispose();
+            throw;
+        }
+    }
+
     /// <summary>Copies a tensor, or a part of it; the parts of one may come in any order.</summary>
     /// <param name="name">For example <c>model.layers.0.self_attn.q_proj.weight</c>.</param>
     /// <param name="shape">Of the whole tensor, outermost first.</param>

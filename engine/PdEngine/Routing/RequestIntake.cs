@@ -147,6 +147,12 @@ internal sealed class RequestIntake(
         }
         if (messages.ValueKind == JsonValueKind.Array && messages.GetArrayLength() == 0)
             throw new RequestException("messages", "the list is empty; at least one message is needed");
+        if (asked.Tools is { ValueKind: JsonValueKind.Array } tools && tools.GetArrayLength() > 0
+            && !template.TakesTools)
+        {
+            throw new RequestException("tools", "the model's chat template takes no tools, so that it would "
+                + "not see them; leave them out, or use a model whose template does");
+        }
         return template.Render(messages, new ChatTemplateOptions
         {
             AddGenerationPrompt = true,

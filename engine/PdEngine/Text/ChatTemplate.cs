@@ -56,6 +56,9 @@ public sealed class ChatTemplate
         }
     }
 
+    /// <summary>Tools make another prompt; else they would be dropped silently.</summary>
+    internal bool TakesTools => _templateWithTools is not null || _template.UsesTools;
+
     /// <summary>This template, with another one for requests that carry tools.</summary>
     internal ChatTemplate WithTools(ChatTemplate other) => new(_template, other._template, _limits);
 

@@ -43,7 +43,11 @@ internal sealed class VersionHistory(string first)
             if (asked is null)
                 return NextNumber();
             if (_versions.Contains(asked))
-                throw new WeightUpdateException($"version '{Shown.Line(asked)}' has been used before");
+            {
+                throw new WeightUpdateException($"version '{Shown.Line(asked)}' has been used before, and a "
+                    + "name is used once, so that it means one state of the weights; the last one is "
+                    + $"'{Shown.Line(current)}': a count that begins anew goes on at {NextNumber()}");
+            }
             ThrowIfOlder(asked);
             return asked;
         }

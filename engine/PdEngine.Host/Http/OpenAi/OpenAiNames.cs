@@ -77,11 +77,12 @@ internal static class OpenAiNames
     private static void CheckFormat(JsonElement body)
     {
         const string Field = "response_format";
-        if (Fields.Element(body, Field, JsonValueKind.Object) is { } format
-            && Fields.String(format, "type") is { } type and not "text")
-        {
+        if (Fields.Element(body, Field, JsonValueKind.Object) is not { } format)
+            return;
+        string type = Fields.String(format, "type")
+            ?? throw new RequestException(Field, "it has no type; text is served, or leave it out");
+        if (type != "text")
             throw new RequestException(Field, $"type '{Fields.Short(type)}' is not served; text is");
-        }
     }
 
     private static string Unknown(string name, string[] own)

@@ -24,9 +24,11 @@ internal sealed class JinjaParser
                 $"the template has {source.Length} characters; at most {JinjaLimits.SourceChars} are taken",
                 line: 1);
         }
-        JinjaParser parser = new(JinjaLexer.Tokenize(source));
+        List<JinjaToken> tokens = JinjaLexer.Tokenize(source);
+        JinjaParser parser = new(tokens);
         JinjaBlock body = parser.ParseBody();
-        return new JinjaTemplate(body, parser._expressions.AsksForNullContent);
+        bool usesTools = tokens.Exists(token => token.Is(JinjaTokenKind.Name, "tools"));
+        return new JinjaTemplate(body, parser._expressions.AsksForNullContent, usesTools);
     }
 
     /// <summary>

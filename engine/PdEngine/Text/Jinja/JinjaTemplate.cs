@@ -3,7 +3,8 @@ namespace PdEngine;
 /// <summary>A parsed template.</summary>
 /// <param name="Body">Its statements.</param>
 /// <param name="AsksForNullContent">Whether it treats a message whose content is null on its own.</param>
-internal sealed record JinjaTemplate(JinjaBlock Body, bool AsksForNullContent)
+/// <param name="UsesTools">Whether it names the variable of the tools.</param>
+internal sealed record JinjaTemplate(JinjaBlock Body, bool AsksForNullContent, bool UsesTools)
 {
     /// <summary>Renders with the given variables.</summary>
     /// <exception cref="JinjaException">The template failed, or cost more than the limits.</exception>
