@@ -68,6 +68,17 @@ public sealed class BenchPriceTests
         run.AssertRefused(parts);
     }
 
+    [Test]
+    public async Task More_threads_than_cores_are_refused()
+    {
+        int cores = Environment.ProcessorCount;
+        string goldens = await GoldensAsync(shift: 0);
+        PdEngineRun run = await PdEngineRun.HereAsync(
+            "bench", "price", "--model", EngineRig.Folder(), "--goldens", goldens,
+            "--threads", $"{cores + 1}");
+        run.AssertRefused("--threads", $"{cores + 1} are more", $"{cores} cores");
+    }
+
     private static async Task<(PdEngineRun Run, JsonElement[] Rows)> PriceAsync(string goldens)
     {
         string json = Path.Combine(Path.GetDirectoryName(goldens)!, "price.json");

@@ -55,7 +55,7 @@ internal sealed class BenchPriceVerb
         string model = parsed.GetValue(_model)!;
         Int8Price price = new(
             model, GoldenCase.Read(parsed.GetValue(_goldens)!), BenchFlags.IsaOf(parsed.GetValue(_isa)!),
-            BenchFlags.Within(parsed, _threads, 1, 1024));
+            BenchFlags.Threads(parsed, _threads));
         IReadOnlyList<Int8PriceRow> rows = await price.RunAsync(cancellation).ConfigureAwait(false);
         return _output.Report(
             parsed,
