@@ -42,7 +42,7 @@ internal static class Backends
         string? why = null;
         if (options.Backend == BackendKind.Auto && isInt8)
         {
-            why = $"{TookCpu}the CUDA backend has no int8 products, which w8a8_int8 asks for";
+            why = $"{TookCpu}The CUDA backend has no int8 products, which w8a8_int8 asks for";
         }
         else if (options.Backend == BackendKind.Auto)
         {
