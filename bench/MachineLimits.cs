@@ -6,6 +6,7 @@ namespace PdEngine.Bench;
 internal sealed unsafe class MachineLimits : IDisposable
 {
     private const int ReadPastCaches = 4;
+    private const long ReadBytes = 512L << 20;
     private readonly CpuTeam _team;
     private readonly int _probeMilliseconds;
 
@@ -43,7 +44,9 @@ internal sealed unsafe class MachineLimits : IDisposable
     private double? Measure(int what)
     {
         double rate;
-        NativeStatus status = CpuNative.pd_cpu_probe(_team.Address, what, _probeMilliseconds, &rate);
+        long readBytes = what == ReadPastCaches ? ProbeMemory.BytesPerThread(Threads, ReadBytes) : 0;
+        NativeStatus status = CpuNative.pd_cpu_probe(
+            _team.Address, what, _probeMilliseconds, readBytes, &rate);
         if (status == NativeStatus.Unsupported)
             return null;
         NativeCalls.ThrowIfFailed(status);

@@ -107,7 +107,8 @@ internal static unsafe partial class CpuNative
     internal static partial NativeStatus pd_cpu_sgemm(SgemmArgs* args);
 
     [LibraryImport(Library)]
-    internal static partial NativeStatus pd_cpu_probe(nint team, int what, int milliseconds, double* rate);
+    internal static partial NativeStatus pd_cpu_probe(
+        nint team, int what, int milliseconds, long readBytes, double* rate);
 
     [LibraryImport(Library)]
     internal static partial long pd_abi_sizeof(byte* name);

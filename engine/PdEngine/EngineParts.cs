@@ -70,7 +70,9 @@ internal sealed class EngineParts : IDisposable
         EngineOptions options, Topology plan, List<OpenedModel> opened, CancellationToken cancellationToken)
     {
         int deviceCount = Math.Max(1, plan.DeviceCount);
-        DeviceSet devices = Backends.OpenFor(options, deviceCount, RolesOf(plan, deviceCount));
+        DeviceSet devices = Backends.OpenFor(
+            options, deviceCount, RolesOf(plan, deviceCount),
+            opened.Any(model => model.Weights.Quantization == Quantization.W8A8Int8));
         EngineParts parts = new(devices, new WeightShelf(devices.Devices));
         try
         {

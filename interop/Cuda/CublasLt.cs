@@ -9,9 +9,9 @@ internal sealed unsafe class CublasLt
     /// <summary>The oldest version that is known to fit: 120000 is 12.0.</summary>
     public const int OldestVersion = 120000;
 
-    private static readonly string[] Names =
-        ["libcublasLt.so.12", "libcublasLt.so.13", "libcublasLt.so", "cublasLt64_12.dll",
-         "cublasLt64_13.dll"];
+    private static readonly string[] Names = OperatingSystem.IsWindows()
+        ? ["cublasLt64_12.dll", "cublasLt64_13.dll"]
+        : ["libcublasLt.so.12", "libcublasLt.so.13", "libcublasLt.so"];
 
     internal readonly delegate* unmanaged<nint*, int> cublasLtCreate;
     internal readonly delegate* unmanaged<nint, int> cublasLtDestroy;

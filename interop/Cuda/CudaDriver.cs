@@ -37,12 +37,16 @@ internal sealed unsafe class CudaDriver
     /// </exception>
     public static CudaDriver Open(string? path)
     {
-        CudaLibrary library = CudaLibrary.Open(
-            "The CUDA driver", path is null ? Names : [path],
-            path is null
-                ? "Install NVIDIA's driver (in a container, start it with its GPU support), or compute on "
-                    + "the CPU."
-                : "Name another file, or none for the system's own driver.");
+        string remedy = path is null
+            ? "Install NVIDIA's driver (in a container, start it with its GPU support), or compute on the "
+                + "CPU."
+            : "Name another file, or none for the system's own driver.";
+        CudaLibrary library = CudaLibrary.Open("The CUDA driver", path is null ? Names : [path], remedy);
+        if (library.Find("cuInit") == null)
+        {
+            throw new CudaException(
+                CudaResult.NotFound, $"{library.Path} is no CUDA driver (has no cuInit). {remedy}");
+        }
         CudaDriver driver = new(library);
         int version = 0;
         driver.ThrowIfFailed(driver.Api.cuDriverGetVersion(&version), "cuDriverGetVersion");

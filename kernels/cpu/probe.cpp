@@ -1,7 +1,7 @@
 // The machine's limits, measured: what a kernel's share is a share of. Arithmetic runs on independent
-// registers with no loads; reads go over 512 MiB a thread in eight interleaved streams of 256-byte turns,
-// since one stream a core leaves a third of the bandwidth unused. Rates of all threads, each over its own
-// time, are added up.
+// registers with no loads; reads go over memory of each thread's own in eight interleaved streams of
+// 256-byte turns, since one stream a core leaves a third of the bandwidth unused. Rates of all threads, each
+// over its own time, are added up.
 #include <immintrin.h>
 #include <string.h>
 #include <time.h>
@@ -17,7 +17,6 @@ namespace {
 
 constexpr int kChains = 12;
 constexpr int kBf16Chains = 16;  // two a cycle, six cycles each, and some to spare
-constexpr int64_t kReadBytes = int64_t(512) << 20;
 constexpr int64_t kStreams = 8;
 constexpr int64_t kTurnBytes = 256;
 
@@ -114,9 +113,9 @@ double amx_rate(double seconds) {
   return rate;
 }
 
-__attribute__((target("avx2"))) void read_burst(const char* memory) {
+__attribute__((target("avx2"))) void read_burst(const char* memory, int64_t bytes) {
   __m256i sum = _mm256_setzero_si256();
-  const int64_t part = kReadBytes / kStreams;
+  const int64_t part = bytes / kStreams;
   for (int64_t offset = 0; offset < part; offset += kTurnBytes)
     for (int64_t stream = 0; stream < kStreams; stream++) {
       const auto* turn = reinterpret_cast<const __m256i*>(memory + stream * part + offset);
@@ -129,6 +128,7 @@ struct Probe {
   int32_t what;
   double seconds;
   int32_t threads;
+  int64_t read_bytes;
   std::atomic<int32_t> arrived{0};
   std::atomic<bool> short_of_memory{false};
   double rates[1024];
@@ -136,8 +136,8 @@ struct Probe {
   void run(int64_t index) {
     void* memory = nullptr;
     if (what == PD_PROBE_READ) {
-      if (pd_cpu_map(kReadBytes, &memory) == PD_OK)
-        memset(memory, 1, size_t(kReadBytes));
+      if (pd_cpu_map(read_bytes, &memory) == PD_OK)
+        memset(memory, 1, size_t(read_bytes));
       else
         short_of_memory = true;
     }
@@ -147,8 +147,9 @@ struct Probe {
     if (what != PD_PROBE_READ)
       rates[index] = arithmetic();
     else if (memory)
-      rates[index] = rate_of(seconds, double(kReadBytes), [&] { read_burst(static_cast<char*>(memory)); });
-    if (memory) pd_cpu_unmap(memory, kReadBytes);
+      rates[index] = rate_of(seconds, double(read_bytes),
+                             [&] { read_burst(static_cast<char*>(memory), read_bytes); });
+    if (memory) pd_cpu_unmap(memory, read_bytes);
   }
 
   double arithmetic() const {
@@ -174,9 +175,11 @@ int32_t isa_of(int32_t what) {
 
 }  // namespace
 
-pd_status pd_cpu_probe(pd_team* team, int32_t what, int32_t milliseconds, double* rate) {
+pd_status pd_cpu_probe(pd_team* team, int32_t what, int32_t milliseconds, int64_t read_bytes, double* rate) {
   if (what < PD_PROBE_FMA || what > PD_PROBE_BF16 || milliseconds < 1 || milliseconds > 60000)
     return pd::fail(PD_INVALID_ARGUMENT, "no probe %d of %d ms", what, milliseconds);
+  if (what == PD_PROBE_READ && (read_bytes <= 0 || read_bytes % (kStreams * kTurnBytes) != 0))
+    return pd::fail(PD_INVALID_ARGUMENT, "no read probe over %lld bytes", static_cast<long long>(read_bytes));
   if (what == PD_PROBE_VNNI && !__builtin_cpu_supports("avx512vnni"))
     return pd::fail(PD_UNSUPPORTED, "this CPU has no AVX-512 VNNI");
   if (pd_status status = pd::require_isa(isa_of(what))) return status;
@@ -184,11 +187,13 @@ pd_status pd_cpu_probe(pd_team* team, int32_t what, int32_t milliseconds, double
   probe.what = what;
   probe.seconds = milliseconds * 1e-3;
   probe.threads = pd::team_size(team);
+  probe.read_bytes = read_bytes;
   probe.arrived = 0;
   probe.short_of_memory = false;
   Probe* shared = &probe;
   pd::parallel(team, probe.threads, [=](int64_t tile, int32_t) { shared->run(tile); });
-  if (probe.short_of_memory) return pd::fail(PD_OUT_OF_MEMORY, "the read probe needs 512 MiB a thread");
+  if (probe.short_of_memory) return pd::fail(PD_OUT_OF_MEMORY, "the read probe needs %lld bytes a thread",
+                    static_cast<long long>(read_bytes));
   *rate = 0;
   for (int32_t i = 0; i < probe.threads; i++) *rate += probe.rates[i];
   return PD_OK;

@@ -304,7 +304,9 @@ enum {
   PD_PROBE_BF16 = 5,  // bf16 dot products (vdpbf16ps): FLOP/s
 };
 // PD_UNSUPPORTED where the CPU lacks the instructions.
-PD_API pd_status pd_cpu_probe(pd_team* team, int32_t what, int32_t milliseconds, double* rate);
+// Reads go over so many bytes a thread, a multiple of 2048, each allocated for the call.
+PD_API pd_status pd_cpu_probe(pd_team* team, int32_t what, int32_t milliseconds, int64_t read_bytes,
+                              double* rate);
 
 // Size of each struct here, by name, so that the managed side can prove its mirror; -1 for an unknown name.
 PD_API int64_t pd_abi_sizeof(const char* name);

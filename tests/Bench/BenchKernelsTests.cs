@@ -70,6 +70,15 @@ public sealed class BenchKernelsTests
         run.AssertRefused(parts);
     }
 
+    [Test]
+    public async Task More_threads_than_cores_are_refused()
+    {
+        int cores = Environment.ProcessorCount;
+        PdEngineRun run = await PdEngineRun.HereAsync(
+            "bench", "kernels", "--quick", "--op", "rms_norm", "--threads", $"1,{cores + 1}");
+        run.AssertRefused("--threads", $"{cores + 1} are more", $"{cores} cores");
+    }
+
     private static void AssertInside(XElement chart, XElement point)
     {
         string axis = point.Name.LocalName == "circle" ? "c" : "";

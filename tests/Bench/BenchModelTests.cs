@@ -105,4 +105,13 @@ public sealed class BenchModelTests
             ["bench", "model", "--quick", "--no-peer", .. flags.Split(' ')]);
         run.AssertRefused(parts);
     }
+
+    [Test]
+    public async Task More_threads_than_cores_are_refused()
+    {
+        int cores = Environment.ProcessorCount;
+        PdEngineRun run = await PdEngineRun.HereAsync(
+            "bench", "model", "--quick", "--no-peer", "--threads", $"{cores + 1}");
+        run.AssertRefused("--threads", $"{cores + 1} are more", $"{cores} cores");
+    }
 }

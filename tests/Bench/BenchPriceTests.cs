@@ -68,6 +68,16 @@ public sealed class BenchPriceTests
         run.AssertRefused(parts);
     }
 
+    [Test]
+    public async Task More_threads_than_cores_are_refused()
+    {
+        int cores = Environment.ProcessorCount;
+        PdEngineRun run = await PdEngineRun.HereAsync(
+            "bench", "price", "--model", EngineRig.Folder(), "--goldens", "not-read",
+            "--threads", $"{cores + 1}");
+        run.AssertRefused("--threads", $"{cores + 1} are more", $"{cores} cores");
+    }
+
     private static async Task<(PdEngineRun Run, JsonElement[] Rows)> PriceAsync(string goldens)
     {
         string json = Path.Combine(Path.GetDirectoryName(goldens)!, "price.json");

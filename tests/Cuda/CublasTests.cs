@@ -19,6 +19,21 @@ public sealed unsafe class CublasTests
     }
 
     [Test]
+    public void Only_names_of_this_system_are_tried()
+    {
+        try
+        {
+            CublasLt.Open(path: null);
+            Assert.Ignore("this machine has the library");
+        }
+        catch (CudaException missing)
+        {
+            Assert.That(missing.Message.Contains(".dll", StringComparison.Ordinal),
+                Is.EqualTo(OperatingSystem.IsWindows()), missing.Message);
+        }
+    }
+
+    [Test]
     public void A_library_that_is_too_old_says_which_would_do()
     {
         LibraryStandIns.SetCublas(version: 111103);

@@ -23,10 +23,10 @@ public sealed unsafe class CudaBindingTests
     }
 
     [Test]
-    public void A_library_without_the_entry_points_is_refused_by_the_first_that_is_missing()
+    public void A_library_without_the_entry_points_is_no_driver()
     {
         CudaException foreign = Assert.Throws<CudaException>(() => CudaDriver.Open("libc.so.6"))!;
-        Assert.That(foreign.Message, Does.Contain("libc.so.6 has no cu"));
+        Assert.That(foreign.Message, Does.Contain("libc.so.6 is no CUDA driver (has no cuInit)"));
     }
 
     [Test]

@@ -24,6 +24,25 @@ public sealed class CudaFaultTests
     }
 
     [Test]
+    public void A_library_that_is_no_driver_is_said()
+    {
+        BackendException refused = Refusal(Options with { CudaDriver = "libc.so.6" });
+        Assert.That(refused.Message, Does.StartWith("libc.so.6 is no CUDA driver (has no cuInit)"));
+    }
+
+    [Test]
+    public async Task Auto_computes_int8_on_the_cpu_and_says_why()
+    {
+        StandIn.Reset(megabytes: 256);
+        await using Engine engine = await Engine.StartAsync(Options with
+        {
+            Backend = BackendKind.Auto, Quantization = Quantization.W8A8Int8,
+        });
+        Assert.That(engine.BackendName, Does.StartWith("cpu/"));
+        Assert.That(engine.Notices[0], Does.Contain("auto: the CPU").And.Contain("w8a8_int8"));
+    }
+
+    [Test]
     public void An_old_driver_is_said()
     {
         StandIn.Reset();
@@ -58,12 +77,22 @@ public sealed class CudaFaultTests
         BackendException pool = Refusal(Options with { MaxTotalTokens = 1 << 20 });
         Assert.That(pool.Message, Does.Contain("KV cache needs").And.Contain("Lower max_total_tokens"));
         StandIn.Reset(megabytes: 1);
-        BackendException weights = Refusal(Options);
-        Assert.That(weights.Message, Does.Contain("OUT_OF_MEMORY").And.Contain("max_total_tokens"));
+        Assert.That(Refusal(Options).Message, Does.Contain("OUT_OF_MEMORY").And.Contain("max_total_tokens")
+            .And.Not.Contain("quantise"));
         StandIn.Reset();
         StandIn.Fail(StandIn.Allocation, after: 20);
         Assert.That(Refusal(Options).Message, Does.Contain("OUT_OF_MEMORY").And.Contain("GPU 0"));
         Assert.That(StandIn.LiveObjects(), Is.Zero, "what was made before is given back");
+    }
+
+    [Test]
+    public void Weights_that_do_not_fit_are_said_with_what_helps()
+    {
+        using CudaDevices devices = CudaTestDevice.Open(megabytes: 1);
+        BackendException weights = Assert.Throws<BackendException>(() => devices.Backends[0].LoadMatrix(
+            1024, 1024, 1, MatrixElement.Native, (_, _, _) => { }))!;
+        Assert.That(weights.Message, Does.Contain("OUT_OF_MEMORY").And.Contain("weights do not fit")
+            .And.Not.Contain("max_total_tokens").And.Not.Contain("int8").And.Not.Contain("quantise"));
     }
 
     [Test]

@@ -95,7 +95,8 @@ internal sealed class EngineTrials(CheckRig rig)
         GenerateRequest[] requests = [.. Requests().Where(request => request.Sampling.Temperature == 0)];
         EngineOptions plain = Options() with
         {
-            Backend = BackendKind.Reference, Devices = null, CudaDriver = null,
+            Backend = BackendKind.Reference, Devices = null, CudaDriver = null, NcclLibrary = null,
+            CublasLibrary = null, PrefillSmFraction = null, Gemm = GemmKind.Own,
         };
         Generation[] theirs = Task.Run(() => RunAsync(plain, requests, requests.Length)).Result;
         Generation[] ours = [.. Alone().Where((_, index) => index % 2 == 0)];

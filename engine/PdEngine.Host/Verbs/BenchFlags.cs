@@ -44,7 +44,7 @@ internal sealed class BenchFlags(int defaultRepeats, bool hasPeer = true)
 
     public CpuIsa Isa(ParseResult parsed) => IsaOf(parsed.GetValue(_isa)!);
 
-    public int Threads(ParseResult parsed) => Within(parsed, _threads, 1, 1024);
+    public int Threads(ParseResult parsed) => Threads(parsed, _threads);
 
     public int Repeats(ParseResult parsed) => Within(parsed, _repeats, 1, 1000);
 
@@ -95,6 +95,14 @@ internal sealed class BenchFlags(int defaultRepeats, bool hasPeer = true)
         return value >= least && value <= most
             ? value
             : throw new OptionsException(option.Name, $"{value} is not in {least} to {most}");
+    }
+
+    /// <summary>Threads to compute on, at most one a core.</summary>
+    public static int Threads(ParseResult parsed, Option<int> option)
+    {
+        int threads = Within(parsed, option, 1, 1024);
+        EngineFlags.ThrowIfOverCores(threads);
+        return threads;
     }
 
     /// <summary>Reads numbers between commas.</summary>

@@ -104,6 +104,8 @@ internal sealed class BenchKernelsVerb
         IReadOnlyList<int> Sizes(Option<string?> option, string full, string quick, int most) =>
             BenchFlags.Numbers(option.Name, Words(option, full, quick), 1, most);
         int cores = Environment.ProcessorCount;
+        IReadOnlyList<int> threads = Sizes(_threads, cores == 1 ? "1" : $"1,{cores}", $"{cores}", 1024);
+        EngineFlags.ThrowIfOverCores(threads.Max());
         return new KernelSettings
         {
             Ops = Ops(parsed.GetValue(_op)),
@@ -115,7 +117,7 @@ internal sealed class BenchKernelsVerb
             Batches = Sizes(_batches, "1,8,32", "1,4", MostBatch),
             Contexts = Sizes(_contexts, "512,4096", "64", MostContext),
             Isas = Isas(parsed.GetValue(_isa)),
-            Threads = Sizes(_threads, cores == 1 ? "1" : $"1,{cores}", $"{cores}", 1024),
+            Threads = threads,
             Dtype = BenchFlags.Dtype(parsed, _dtype),
             ChunkTokens = isQuick ? 32 : 256,
             RowMilliseconds = isQuick ? 1 : 80,

@@ -52,10 +52,11 @@ internal sealed class BenchPriceVerb
     private async Task<int> RunAsync(ParseResult parsed, CancellationToken cancellation)
     {
         _output.CheckJson(parsed);
+        int threads = BenchFlags.Threads(parsed, _threads);
         string model = parsed.GetValue(_model)!;
         Int8Price price = new(
             model, GoldenCase.Read(parsed.GetValue(_goldens)!), BenchFlags.IsaOf(parsed.GetValue(_isa)!),
-            BenchFlags.Within(parsed, _threads, 1, 1024));
+            threads);
         IReadOnlyList<Int8PriceRow> rows = await price.RunAsync(cancellation).ConfigureAwait(false);
         return _output.Report(
             parsed,

@@ -148,8 +148,8 @@ internal sealed class EngineFlags(bool splitsByDefault = false, int pageSize = 6
             Console.Error.WriteLine($"no --model: {DefaultModel.Name}, the small model inside this command");
         options = adjust?.Invoke(options) ?? options;
         Engine engine = await LoadAsync(parsed, options, cancellation).ConfigureAwait(false);
-        if (engine.BackendName.StartsWith("cuda", StringComparison.Ordinal))
-            Console.Error.WriteLine(string.Join(Environment.NewLine, engine.Notices));
+        foreach (string notice in engine.Notices)
+            Console.Error.WriteLine(notice);
         EngineMetrics metrics = engine.Metrics;
         Console.Error.WriteLine(
             $"{engine.BackendName}, context of {engine.ContextTokens} tokens, KV cache of "
@@ -183,13 +183,19 @@ internal sealed class EngineFlags(bool splitsByDefault = false, int pageSize = 6
     private int? Threads(ParseResult parsed)
     {
         int? threads = parsed.GetValue(_threads);
+        ThrowIfOverCores(threads);
+        return threads;
+    }
+
+    /// <exception cref="OptionsException">They are more than the cores that there are.</exception>
+    public static void ThrowIfOverCores(int? threads)
+    {
         if (threads > Environment.ProcessorCount)
         {
             throw new OptionsException(
                 "--threads", $"{threads} are more than the {Environment.ProcessorCount} cores "
                 + "that this process may use; threads that share a core wait for each other");
         }
-        return threads;
     }
 
     /// <summary>The engine as the flags ask for it; bad values are <see cref="OptionsException"/>.</summary>

@@ -11,7 +11,7 @@ internal sealed record ServedPlan(Topology Topology, ServedModel Service)
     /// <summary>Says on standard error what a reader of the plan should know.</summary>
     public void ShowNotices()
     {
-        foreach (TopologyWarning warning in Topology.Warnings)
+        foreach (TopologyWarning warning in Topology.Warnings.Where(one => !one.IsOfCpuDevices))
         {
             string line = warning.Line is { } at ? $"line {at}: " : "";
             Console.Error.WriteLine($"notice: {line}{warning.Text}");

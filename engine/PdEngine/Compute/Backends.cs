@@ -3,6 +3,8 @@ namespace PdEngine;
 /// <summary>Opens the backend that options ask for.</summary>
 internal static class Backends
 {
+    private const string TookCpu = "backend auto: the CPU. ";
+
     /// <summary>One device on all cores; see <see cref="OpenDevices"/>.</summary>
     /// <exception cref="BackendException">
     /// This machine cannot run it; the message says what is missing.
@@ -14,11 +16,12 @@ internal static class Backends
     /// <param name="options">Of the engine.</param>
     /// <param name="deviceCount">Of the plan.</param>
     /// <param name="roles">What each of them computes.</param>
+    /// <param name="isInt8">A service computes with int8 weights, which GPUs do not.</param>
     /// <exception cref="BackendException">
     /// This machine cannot run it; the message says what is missing.
     /// </exception>
     public static DeviceSet OpenFor(
-        EngineOptions options, int deviceCount, IReadOnlyList<WorkerType> roles)
+        EngineOptions options, int deviceCount, IReadOnlyList<WorkerType> roles, bool isInt8)
     {
         CudaOptions cuda = new()
         {
@@ -32,20 +35,16 @@ internal static class Backends
             UsesGraphs = !options.DisableCudaGraph,
             RunsAhead = !options.DisableOverlapSchedule,
         };
-        if (cuda.Gpus is not null && options.Backend is not (BackendKind.Cuda or BackendKind.Auto))
-        {
-            throw new OptionsException(
-                "devices", $"'{options.Devices}' names GPUs, which the backend asked for does not use");
-        }
-        if (cuda.Gemm != GemmKind.Own && options.Backend is not (BackendKind.Cuda or BackendKind.Auto))
-        {
-            throw new OptionsException(
-                "gemm", "cublaslt computes on GPUs, which the backend asked for does not use");
-        }
+        if (options.Backend is not (BackendKind.Cuda or BackendKind.Auto))
+            ThrowIfOfGpus(options);
         if (options.Backend == BackendKind.Cuda || cuda.Gpus is not null)
             return Of(CudaDevices.Open(cuda, deviceCount), "");
         string? why = null;
-        if (options.Backend == BackendKind.Auto)
+        if (options.Backend == BackendKind.Auto && isInt8)
+        {
+            why = $"{TookCpu}The CUDA backend has no int8 products, which w8a8_int8 asks for";
+        }
+        else if (options.Backend == BackendKind.Auto)
         {
             try
             {
@@ -53,12 +52,32 @@ internal static class Backends
             }
             catch (BackendException refused)
             {
-                why = $"backend auto: the CPU. {refused.Message.Split(". ")[0].TrimEnd('.')}";
+                why = $"{TookCpu}{refused.Message.Split(". ")[0].TrimEnd('.')}";
             }
         }
         DeviceSet cpu = OpenDevices(
             options.Backend, options.Isa, options.ThreadCount, deviceCount, options.LendsCores);
         return why is null ? cpu : cpu.With(why);
+    }
+
+    private static void ThrowIfOfGpus(EngineOptions options)
+    {
+        const string why = "which the backend asked for does not use";
+        if (options.Devices is { } named)
+            throw new OptionsException("devices", $"'{named}' names GPUs, {why}");
+        if (options.Gemm != GemmKind.Own)
+            throw new OptionsException("gemm", $"cublaslt computes on GPUs, {why}");
+        if (options.PrefillSmFraction is { } fraction)
+            throw new OptionsException("prefill_sm_fraction", $"{fraction} is a share of a GPU, {why}");
+        Refuse("cuda_driver", options.CudaDriver);
+        Refuse("nccl_library", options.NcclLibrary);
+        Refuse("cublaslt_library", options.CublasLibrary);
+
+        static void Refuse(string option, string? file)
+        {
+            if (file is not null)
+                throw new OptionsException(option, $"'{file}' is for GPUs, {why}");
+        }
     }
 
     private static DeviceSet Of(CudaDevices cuda, string prefix) =>

@@ -14,4 +14,8 @@ public sealed record TopologyNotYet(
 /// <summary>Something a reader of a topology should know; nothing is refused for it.</summary>
 /// <param name="Line">Line in the file, or null.</param>
 /// <param name="Text">What was noticed.</param>
-public sealed record TopologyWarning(int? Line, string Text);
+public sealed record TopologyWarning(int? Line, string Text)
+{
+    /// <summary>It holds of CPU devices alone; an engine that runs on them says so itself.</summary>
+    public bool IsOfCpuDevices { get; init; }
+}

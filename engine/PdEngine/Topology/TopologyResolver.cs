@@ -45,7 +45,10 @@ internal sealed class TopologyResolver
         if (firstDevice > _flags.CoreCount)
         {
             _warnings.Add(new TopologyWarning(null,
-                $"{firstDevice} devices share {_flags.CoreCount} cores when they are CPU devices"));
+                $"{firstDevice} devices share {_flags.CoreCount} cores when they are CPU devices")
+            {
+                IsOfCpuDevices = true,
+            });
         }
         return new Topology
         {

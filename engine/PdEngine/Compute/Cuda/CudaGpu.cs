@@ -66,7 +66,9 @@ internal sealed unsafe class CudaGpu : IDisposable
     }
 
     /// <inheritdoc cref="Run"/>
-    public T Make<T>(Func<T> make)
+    /// <param name="make">The calls.</param>
+    /// <param name="remedy">What to do where device memory runs out; null is what KV cache can.</param>
+    public T Make<T>(Func<T> make, string? remedy = null)
     {
         try
         {
@@ -75,17 +77,17 @@ internal sealed unsafe class CudaGpu : IDisposable
         }
         catch (CudaException refused)
         {
-            throw Refused(refused);
+            throw Refused(refused, remedy);
         }
     }
 
-    public BackendException Refused(CudaException refused)
+    public BackendException Refused(CudaException refused, string? remedy = null)
     {
-        string remedy = refused.Result == CudaResult.OutOfMemory
-            ? " Lower max_total_tokens or mem_fraction_static, or quantise the weights."
+        string what = refused.Result == CudaResult.OutOfMemory
+            ? $" {remedy ?? "Lower max_total_tokens or mem_fraction_static."}"
             : "";
         return new BackendException(
-            $"GPU {Device.Ordinal} ({Device.Name}): {refused.Message}.{remedy}", refused);
+            $"GPU {Device.Ordinal} ({Device.Name}): {refused.Message}.{what}", refused);
     }
 
     /// <summary>A lane of it has been made.</summary>

@@ -6,6 +6,10 @@ namespace PdEngine;
 /// <summary>A weight on a GPU: bf16, row-major, rows back to back.</summary>
 internal sealed class CudaMatrix : Matrix
 {
+    private const string TooSmall =
+        "The weights do not fit: give each worker more GPUs (num_gpus_per_engine), free this one of what "
+        + "else is on it, or compute on the CPU.";
+
     private const long RunElements = 1 << 20;
 
     private readonly CudaGpu _gpu;
@@ -26,7 +30,7 @@ internal sealed class CudaMatrix : Matrix
                 + $"this model's has {columns}. Compute on the CPU.");
         }
         _gpu = gpu;
-        _buffer = gpu.Make(() => new CudaBuffer(gpu.Context, Bytes));
+        _buffer = gpu.Make(() => new CudaBuffer(gpu.Context, Bytes), TooSmall);
     }
 
     private CudaMatrix(CudaMatrix whole, int firstRow, int rows)
