@@ -64,7 +64,9 @@ internal static class GpuCheckProgram
         catch (Exception refused) when (
             refused is BackendException or OptionsException or IOException or UnauthorizedAccessException)
         {
-            error.WriteLine(refused.Message.ReplaceLineEndings(" "));
+            string of = refused is IOException or UnauthorizedAccessException
+                ? $"the report in --out {settings.OutFolder} cannot be written: " : "";
+            error.WriteLine($"{of}{refused.Message.ReplaceLineEndings(" ")}");
             return Refused;
         }
     }

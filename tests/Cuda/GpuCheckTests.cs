@@ -32,7 +32,10 @@ public sealed class GpuCheckTests
         JsonElement[] rows = Rows();
         Assert.That(rows, Has.Length.GreaterThan(80));
         Assert.That(rows.Select(row => row.GetProperty("row").GetString()), Is.Unique);
-        foreach (string kind in (string[])["verify/", "ceiling/", "kernel/", "model/", "profile/", "serve/"])
+        Assert.That(Row(rows, "facts/pd_rms_norm").GetProperty("registers").GetInt32(), Is.InRange(16, 255));
+        string[] kinds =
+            ["verify/", "ceiling/", "facts/", "kernel/", "model/", "profile/", "serve/"];
+        foreach (string kind in kinds)
             Assert.That(rows.Any(row => HasRow(row, kind, "fine")), kind);
         Assert.That(HasRow(Row(rows, "verify/hand-off by NCCL"), "verify/", "fine"), text);
         Assert.That(HasRow(Row(rows, "verify/cuBLASLt product"), "verify/", "fine"), text);
