@@ -19,6 +19,7 @@ internal sealed class CheckJournal
     /// <param name="folder">Where it is written.</param>
     /// <param name="resumeFolder">Where an earlier one is.</param>
     /// <param name="header">What its rows are about.</param>
+    /// <exception cref="OptionsException">The earlier one is damaged, and not ours to put aside.</exception>
     public CheckJournal(
         string folder, string resumeFolder, IReadOnlyList<(string Name, string Value)> header)
     {
@@ -26,11 +27,35 @@ internal sealed class CheckJournal
         _path = Path.Combine(folder, FileName);
         _header = header;
         string earlier = Path.Combine(resumeFolder, FileName);
-        if (File.Exists(earlier))
+        if (!File.Exists(earlier))
+            return;
+        try
+        {
             Read(earlier);
+        }
+        catch (Exception damaged) when (damaged is JsonException or InvalidOperationException
+            or KeyNotFoundException or ArgumentException or FormatException)
+        {
+            _rows.Clear();
+            _places.Clear();
+            if (Path.GetFullPath(earlier) != Path.GetFullPath(_path))
+                throw new OptionsException("--resume", $"{earlier} is damaged: {damaged.Message}");
+            File.Move(earlier, $"{earlier}.damaged", overwrite: true);
+            PutAside = $"{earlier} is damaged and now {FileName}.damaged; this is a new report";
+        }
     }
 
     public string FilePath => _path;
+
+    /// <summary>What became of an earlier report that was put aside; null where none was.</summary>
+    public string? PutAside { get; private set; }
+
+    /// <summary>Most seconds that a row took whose name begins so; null where there is none.</summary>
+    public double? MostSeconds(string prefix) => _rows
+        .Where(row => row.GetProperty("row").GetString()!.StartsWith(prefix, StringComparison.Ordinal))
+        .Select(row => row.TryGetProperty("wall_seconds", out JsonElement value)
+            ? value.GetDouble() : (double?)null)
+        .Max();
 
     /// <summary>The rows that have failed, or that a run before this one did not survive.</summary>
     public IEnumerable<JsonElement> FailedRows => _rows.Where(
@@ -60,6 +85,18 @@ internal sealed class CheckJournal
         Save();
     }
 
+    /// <summary>Forgets rows, which are then still to be computed.</summary>
+    public void Drop(IEnumerable<string> names)
+    {
+        HashSet<string> dropped = [.. names];
+        if (_rows.RemoveAll(row => dropped.Contains(row.GetProperty("row").GetString()!)) == 0)
+            return;
+        _places.Clear();
+        for (int i = 0; i < _rows.Count; i++)
+            _places.Add(_rows[i].GetProperty("row").GetString()!, i);
+        Save();
+    }
+
     private void Read(string path)
     {
         using JsonDocument document = JsonDocument.Parse(File.ReadAllBytes(path));
@@ -70,11 +107,17 @@ internal sealed class CheckJournal
         if (!isSame)
         {
             if (Path.GetFullPath(path) == Path.GetFullPath(_path))
+            {
                 File.Move(path, $"{path}.old", overwrite: true);
+                PutAside = $"{path} is of another GPU, driver, build or scale and now {FileName}.old";
+            }
             return;
         }
         foreach (JsonElement row in root.GetProperty("rows").EnumerateArray())
+        {
+            StatusOf(row);
             Keep(row.GetProperty("row").GetString()!, row.Clone());
+        }
         Save();
     }
 
@@ -110,12 +153,13 @@ internal sealed class CheckJournal
         json.WriteStartObject();
         json.WriteString("row", row.Name);
         json.WriteString("status", row.Status.ToString().ToLowerInvariant());
+        json.WriteString("utc", $"{DateTimeOffset.UtcNow:yyyy-MM-dd'T'HH:mm:ss.fff'Z'}");
         foreach ((string name, double value) in row.Figures)
         {
             if (double.IsFinite(value))
                 json.WriteNumber(name, double.Round(value, 12));
             else
-                json.WriteString(name, $"{value}");
+                json.WriteNull(name);
         }
         if (row.Note.Length > 0)
             json.WriteString("note", row.Note);

@@ -4,56 +4,94 @@ using System.Globalization;
 namespace PdEngine.Bench;
 
 /// <summary>Computes the rows of stages, one by one, and keeps the report.</summary>
+/// <param name="settings">What is asked for.</param>
+/// <param name="journal">The report.</param>
+/// <param name="budget">The time for it.</param>
+/// <param name="isUsable">Whether the GPU still takes work.</param>
+/// <param name="end">Ends the process, whatever its threads wait for.</param>
+/// <param name="output">Has a line for each row.</param>
 internal sealed class CheckRun(
-    CheckSettings settings, CheckJournal journal, Func<bool> isUsable, TextWriter output)
+    CheckSettings settings, CheckJournal journal, CheckBudget budget, Func<bool> isUsable, Action end,
+    TextWriter output)
 {
     /// <summary>Of a row in its line; the report has all.</summary>
     private const int MostFigures = 14;
 
     private static readonly TimeSpan MostRowTime = TimeSpan.FromMinutes(4);
 
+    /// <summary>A row that the end of the time cuts off sooner is not to blame.</summary>
+    private static readonly TimeSpan BlamedRowTime = TimeSpan.FromMinutes(1);
+
+    private readonly Lock _gate = new();
+    private string? _current;
+    private long _currentStart;
     private int _made;
     private int _kept;
     private int _left;
-    private bool _isBroken;
+    private bool _isStopped;
+
+    /// <summary>The GPU takes no more work in this process.</summary>
+    public bool IsBroken { get; private set; }
 
     /// <summary>Every row was computed, now or before.</summary>
-    public bool IsComplete => _left == 0 && !_isBroken;
+    public bool IsComplete => _left == 0 && !IsBroken && !_isStopped;
 
     public void Run(ICheckStage stage)
     {
-        if (_isBroken)
+        if (IsBroken || _isStopped)
             return;
-        long start = Stopwatch.GetTimestamp();
+        budget.BeginStage();
         output.WriteLine($"== {stage.Name}");
         foreach (CheckCase one in stage.Cases())
         {
             if (!settings.Includes(one.Name))
                 continue;
             if (!IsWanted(one.Name))
-            {
                 _kept++;
-                continue;
-            }
-            if (Stopwatch.GetElapsedTime(start) > settings.StageTime)
-            {
+            else if (!budget.Allows(one.Name, journal))
                 _left++;
-                continue;
-            }
-            Compute(one);
-            if (_isBroken)
+            else
+                Compute(one);
+            if (IsBroken || _isStopped)
                 return;
         }
     }
 
-    /// <summary>What came of it all; the first failure in full.</summary>
+    /// <summary>
+    /// Ends the run at once, whatever it does: what there is so far is told. The row that is being computed
+    /// is left for the next run, unless it took so long that it may be stuck.
+    /// </summary>
+    public void Stop(string why)
+    {
+        lock (_gate)
+        {
+            if (_isStopped)
+                return;
+            _isStopped = true;
+            string at = "";
+            if (_current is { } row)
+            {
+                TimeSpan ran = Stopwatch.GetElapsedTime(_currentStart);
+                at = string.Create(CultureInfo.InvariantCulture, $" {ran.TotalSeconds:F0} s into {row}");
+                if (ran < BlamedRowTime)
+                    journal.Drop([row]);
+                _left++;
+            }
+            output.WriteLine($"{why}{at}; the run ends here");
+            Conclude();
+            output.Flush();
+            end();
+        }
+    }
+
+    /// <summary>What came of it all so far; the first failure in full.</summary>
     public void Conclude()
     {
         output.WriteLine($"{_made} rows now, {_kept} before, {_left} left: {journal.FilePath}");
         if (_left > 0)
-            output.WriteLine("the time of a stage was up; run it again to go on");
-        if (_isBroken)
-            output.WriteLine("the GPU takes no more work in this process; run it again to go on behind it");
+            output.WriteLine("the time was up; run it again to go on");
+        if (IsBroken)
+            output.WriteLine("the GPU takes no more work in this process; a new one goes on behind it");
         foreach (string line in CheckTargets.Lines(journal))
             output.WriteLine(line);
         string[] failed = [.. journal.FailedRows.Select(row => row.GetProperty("row").GetString()!)];
@@ -63,20 +101,25 @@ internal sealed class CheckRun(
         output.WriteLine(journal.FailedRows.First().GetProperty("note").GetString());
     }
 
-    private bool IsWanted(string name) => journal.StatusOf(name) switch
-    {
-        null or CheckStatus.Missing => true,
-        CheckStatus.Failed or CheckStatus.Begun => settings.RunsFailedAgain,
-        _ => false,
-    };
+    private bool IsWanted(string name) => journal.StatusOf(name) is null or CheckStatus.Missing;
 
     private void Compute(CheckCase one)
     {
-        long start = Stopwatch.GetTimestamp();
         CheckRow row;
-        // Should it take the process along, the next run goes on behind it.
-        journal.Add(new CheckRow(one.Name).Begun());
-        using Timer watch = new(_ => GiveUp(one.Name), null, MostRowTime, Timeout.InfiniteTimeSpan);
+        lock (_gate)
+        {
+            if (_isStopped)
+                return;
+            // Should it take the process along, the next run goes on behind it.
+            journal.Add(new CheckRow(one.Name).Begun());
+            (_current, _currentStart) = (one.Name, Stopwatch.GetTimestamp());
+        }
+        bool isLast = budget.Remaining < MostRowTime;
+        using Timer watch = new(
+            _ => Stop(isLast ? "the time is up" : $"not done in {MostRowTime.TotalSeconds} s"), null,
+            isLast ? TimeSpan.FromMilliseconds(Math.Max(1, budget.Remaining.TotalMilliseconds)) : MostRowTime,
+            Timeout.InfiniteTimeSpan);
+        bool isBroken = false;
         try
         {
             row = one.Run();
@@ -84,21 +127,19 @@ internal sealed class CheckRun(
         catch (Exception refused) when (refused is not OutOfMemoryException)
         {
             row = new CheckRow(one.Name).Failed($"{refused.GetType().Name}: {refused.Message}");
-            _isBroken = !isUsable();
+            isBroken = !isUsable();
         }
-        _made++;
-        journal.Add(row.With("wall_seconds", Stopwatch.GetElapsedTime(start).TotalSeconds));
-        output.WriteLine(Line(row));
-        output.Flush();
-    }
-
-    /// <summary>Nothing brings back a thread that waits for a GPU which is stuck.</summary>
-    private void GiveUp(string row)
-    {
-        output.WriteLine($"{row}: not done in {MostRowTime.TotalSeconds} s; the run ends here");
-        output.Flush();
-        using Process self = Process.GetCurrentProcess();
-        self.Kill();
+        lock (_gate)
+        {
+            if (_isStopped)
+                return;
+            _current = null;
+            _made++;
+            IsBroken = isBroken;
+            journal.Add(row.With("wall_seconds", Stopwatch.GetElapsedTime(_currentStart).TotalSeconds));
+            output.WriteLine(Line(row));
+            output.Flush();
+        }
     }
 
     private static string Line(CheckRow row)

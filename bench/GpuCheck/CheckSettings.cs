@@ -39,8 +39,14 @@ internal sealed record CheckSettings
     /// <summary>Rows that failed before are computed anew.</summary>
     public bool RunsFailedAgain { get; init; }
 
-    /// <summary>After so long a stage begins no further row.</summary>
-    public TimeSpan StageTime { get; init; } = TimeSpan.FromMinutes(6);
+    /// <summary>What all the stages may take together; null: 8 minutes for one, 9 for several.</summary>
+    public TimeSpan? Time { get; init; }
+
+    /// <summary>The same with what holds where nothing is said.</summary>
+    public TimeSpan TimeOrUsual => Time ?? TimeSpan.FromMinutes(Stages.Count > 1 ? 9 : 8);
+
+    /// <summary>Runs in this very process, which a GPU that is lost ends.</summary>
+    public bool IsAlone { get; init; }
 
     /// <summary>Runs PyTorch and compute-sanitizer where they are.</summary>
     public bool RunsPeers { get; init; } = true;
@@ -50,6 +56,57 @@ internal sealed record CheckSettings
 
     /// <summary>Whether a row is to be computed; what others are held against always is.</summary>
     public bool Includes(string row) =>
-        Only is null || row is CeilingRows.CopyRow or CeilingRows.ProductRow
-        || Only.Split(',').Any(part => row.Contains(part, StringComparison.Ordinal));
+        row is CeilingRows.CopyRow or CeilingRows.ProductRow || IsNamed(row);
+
+    /// <summary>Whether a row is asked for by its name, however that is spelled.</summary>
+    public bool IsNamed(string row) =>
+        Only is null || Parts.Any(part => row.Contains(part, StringComparison.OrdinalIgnoreCase));
+
+    /// <summary>That what is named is there.</summary>
+    /// <exception cref="OptionsException">It is not.</exception>
+    public void Check()
+    {
+        if (ResumeFolder is { } earlier && !File.Exists(Path.Combine(earlier, CheckJournal.FileName)))
+            throw new OptionsException("--resume", $"{earlier} has no {CheckJournal.FileName}");
+        if (ImagesFolder is not { } images)
+            return;
+        if (!Directory.Exists(images))
+            throw new OptionsException("--images", $"there is no folder {images}");
+        EnumerationOptions deep = new() { RecurseSubdirectories = true };
+        if (!Directory.EnumerateFiles(images, "*", deep).Any(
+                file => file.Contains(".cubin") || file.Contains(".ptx")))
+        {
+            throw new OptionsException(
+                "--images", $"{images} has no image (TARGET/NAME.cubin.br or .ptx.br)");
+        }
+    }
+
+    /// <summary>That there is a row of such a name.</summary>
+    /// <exception cref="OptionsException">There is none; the message names rows that are near.</exception>
+    public void CheckNames(IReadOnlyList<string> rows)
+    {
+        if (rows.Any(IsNamed))
+            return;
+        IEnumerable<string> near = rows.Where(row => !row.StartsWith("ceiling/", StringComparison.Ordinal))
+            .OrderByDescending(row => Parts.Select(part => SharedLength(part, row)).DefaultIfEmpty().Max())
+            .Take(3);
+        throw new OptionsException(
+            "--only", $"no row of {string.Join(", ", Stages)} has '{Only}'; near: {string.Join("; ", near)}");
+    }
+
+    private string[] Parts =>
+        Only!.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
+
+    /// <summary>Characters of the longest run that is in both.</summary>
+    private static int SharedLength(string part, string row)
+    {
+        int most = 0;
+        for (int at = 0; at < part.Length; at++)
+        {
+            while (at + most < part.Length && row.Contains(
+                part.Substring(at, most + 1), StringComparison.OrdinalIgnoreCase))
+                most++;
+        }
+        return most;
+    }
 }

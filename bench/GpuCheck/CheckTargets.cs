@@ -27,6 +27,32 @@ internal static class CheckTargets
     /// <summary>Rows that have such figures.</summary>
     public static IEnumerable<string> Rows => Figures.Select(figure => figure.Row);
 
+    /// <summary>Those of a stage first that say most, in the order they have otherwise.</summary>
+    public static IEnumerable<CheckCase> First(IEnumerable<CheckCase> cases) =>
+        cases.OrderBy(one => IsFirst(one.Name) ? 0 : 1);
+
+    /// <summary>Whether a row has a target or stands beside one that has.</summary>
+    public static bool IsFirst(string row)
+    {
+        if (Rows.Contains(row))
+            return true;
+        string[] words = row.Split(' ');
+        return words switch
+        {
+            ["kernel/attention", "decode", "32/8" or "64/8", "of", "128", var size] =>
+                size.StartsWith("64x", StringComparison.Ordinal),
+            ["kernel/matmul", var size, _] => Products.Contains(size),
+            _ => row.StartsWith("verify/parity", StringComparison.Ordinal),
+        };
+    }
+
+    private static readonly HashSet<string> Products =
+    [
+        .. from rows in (int[])[64, 4096]
+           from product in CheckModel.Llama8B.Products()
+           select $"{rows}x{product.Columns}x{product.Outputs}/{product.Segments}",
+    ];
+
     /// <summary>A line for each that was measured; one without a least value has no target.</summary>
     public static IEnumerable<string> Lines(CheckJournal journal)
     {

@@ -1,19 +1,21 @@
+using System.Diagnostics;
 using System.Globalization;
+using System.Runtime.InteropServices;
 
 namespace PdEngine.Bench;
 
 /// <summary>The command <c>gpu-check</c>.</summary>
 internal static class GpuCheckProgram
 {
-    public const int Fine = 0, Failed = 1, Refused = 2, Unfinished = 3;
+    public const int Fine = 0, Failed = 1, Refused = 2, Unfinished = 3, Lost = 4;
 
     private const string Usage = """
         gpu-check [verify] [kernels] [model] [all] [flags]
           --out FOLDER      where gpu-check.json goes; absent: $OUT, else the current folder
           --resume FOLDER   has an earlier gpu-check.json to go on from; absent: the same folder
-          --only TEXT,TEXT  rows whose names have one of these alone
+          --only TEXT,TEXT  rows whose names have one of these alone, in capitals or not
           --again           rows that failed before are computed anew
-          --minutes N       a stage begins no row after so long (6)
+          --minutes N       all of it ends by then (9, of one stage 8): no row begins that would pass it
           --gpu N           which GPU, as the driver counts (0)
           --driver FILE     the CUDA driver; absent: the system's own
           --cublaslt FILE   absent: the system's own, CUDA's, or that of the PyTorch of python3
@@ -22,7 +24,9 @@ internal static class GpuCheckProgram
           --images FOLDER   images of the kernels; absent: cuda-images beside the binary, then those inside
           --no-peers        neither PyTorch nor compute-sanitizer
           --toy             toy sizes: says that it runs, not how fast
-        ends with 0 where all is well, 1 where a row failed, 2 where nothing can be run, 3 where rows are left
+          --alone           in this process alone: no other goes on where the GPU is lost
+        ends with 0 where all is well, 1 where a row failed and all else is done, 2 where nothing can be run,
+        3 where rows are left, 4 where the GPU was lost: run it again, it goes on behind that row
         """;
 
     public static int Main(string[] arguments)
@@ -31,7 +35,11 @@ internal static class GpuCheckProgram
         {
             CheckSettings? settings = Parse(arguments, Environment.GetEnvironmentVariable("OUT"));
             if (settings is not null)
-                return Run(settings, Console.Out, Console.Error);
+            {
+                return settings.IsAlone || !CheckLoop.CanStart
+                    ? Run(settings, Console.Out, Console.Error)
+                    : CheckLoop.RunSelf(settings, arguments, Console.Out);
+            }
             Console.Out.WriteLine(Usage);
             return Fine;
         }
@@ -46,30 +54,69 @@ internal static class GpuCheckProgram
     /// <returns>The exit code.</returns>
     public static int Run(CheckSettings settings, TextWriter output, TextWriter error)
     {
-        CheckRig rig;
+        CheckBudget budget = new(settings.TimeOrUsual, settings.Stages.Count, TimeProvider.System);
         try
         {
-            rig = CheckRig.Open(settings);
+            settings.Check();
+            using CheckRig rig = CheckRig.Open(settings);
+            return Run(settings, rig, budget, output);
         }
-        catch (BackendException refused)
+        catch (Exception refused) when (
+            refused is BackendException or OptionsException or IOException or UnauthorizedAccessException)
         {
-            error.WriteLine(refused.Message);
+            string of = refused is IOException or UnauthorizedAccessException
+                ? $"the report in --out {settings.OutFolder} cannot be written: " : "";
+            error.WriteLine($"{of}{refused.Message.ReplaceLineEndings(" ")}");
             return Refused;
         }
-        using (rig)
+    }
+
+    private static int Run(CheckSettings settings, CheckRig rig, CheckBudget budget, TextWriter output)
+    {
+        CheckJournal journal = new(
+            settings.OutFolder, settings.ResumeFolder ?? settings.OutFolder, rig.Header);
+        ICheckStage[] stages = [.. settings.Stages.Select(name => StageOf(name, rig, journal, settings))];
+        string[] rows = [.. stages.SelectMany(stage => stage.Cases()).Select(one => one.Name).Distinct()];
+        settings.CheckNames(rows);
+        if (settings.RunsFailedAgain)
         {
-            CheckJournal journal = new(
-                settings.OutFolder, settings.ResumeFolder ?? settings.OutFolder, rig.Header);
-            foreach ((string name, string value) in rig.Header)
-                output.WriteLine($"{name}: {value}");
-            CheckRun run = new(settings, journal, rig.IsUsable, output);
-            foreach (string name in settings.Stages)
-                run.Run(StageOf(name, rig, journal, settings));
-            run.Conclude();
-            if (journal.FailedRows.Any())
-                return Failed;
-            return run.IsComplete ? Fine : Unfinished;
+            journal.Drop(rows.Where(
+                row => settings.Includes(row)
+                    && journal.StatusOf(row) is CheckStatus.Failed or CheckStatus.Begun));
         }
+        if (journal.PutAside is { } aside)
+            output.WriteLine(aside);
+        foreach ((string name, string value) in rig.Header)
+            output.WriteLine($"{name}: {value}");
+        CheckRun run = new(settings, journal, budget, rig.IsUsable, EndProcess, output);
+        void Stop(PosixSignalContext context)
+        {
+            context.Cancel = true;
+            run.Stop($"{context.Signal} came");
+        }
+        using PosixSignalRegistration term = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
+        using PosixSignalRegistration interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
+        foreach (ICheckStage stage in stages)
+        {
+            run.Run(stage);
+            if (run.IsBroken)
+                break;
+            if (stage != stages[^1])
+                run.Conclude();
+        }
+        run.Conclude();
+        if (run.IsBroken)
+            return Lost;
+        if (!run.IsComplete)
+            return Unfinished;
+        return journal.FailedRows.Any() ? Failed : Fine;
+    }
+
+    /// <summary>Nothing brings back a thread that waits for a GPU which is stuck.</summary>
+    private static void EndProcess()
+    {
+        using Process self = Process.GetCurrentProcess();
+        self.Kill();
     }
 
     /// <summary>Null where help is asked for.</summary>
@@ -94,8 +141,8 @@ internal static class GpuCheckProgram
                 "--resume" => settings with { ResumeFolder = Value() },
                 "--only" => settings with { Only = Value() },
                 "--again" => settings with { RunsFailedAgain = true },
-                "--minutes" => settings with { StageTime = TimeSpan.FromMinutes(Number(argument, Value())) },
-                "--gpu" => settings with { Gpu = (int)Number(argument, Value()) },
+                "--minutes" => settings with { Time = TimeSpan.FromMinutes(Number(argument, Value())) },
+                "--gpu" => settings with { Gpu = Whole(argument, Value()) },
                 "--driver" => settings with { DriverPath = Value() },
                 "--cublaslt" => settings with { CublasPath = Value() },
                 "--nccl" => settings with { NcclPath = Value() },
@@ -103,6 +150,7 @@ internal static class GpuCheckProgram
                 "--images" => settings with { ImagesFolder = Value() },
                 "--no-peers" => settings with { RunsPeers = false },
                 "--toy" => settings with { Scale = CheckScale.Toy },
+                "--alone" => settings with { IsAlone = true },
                 _ => throw new OptionsException(argument, "there is no such stage or flag; see --help"),
             };
         }
@@ -120,6 +168,11 @@ internal static class GpuCheckProgram
         && value >= 0
             ? value
             : throw new OptionsException(flag, $"'{text}' is no number from 0 on");
+
+    private static int Whole(string flag, string text) =>
+        int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int value)
+            ? value
+            : throw new OptionsException(flag, $"'{text}' is no whole number from 0 on");
 
     private static ICheckStage StageOf(
         string name, CheckRig rig, CheckJournal journal, CheckSettings settings) => name switch

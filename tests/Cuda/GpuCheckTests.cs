@@ -32,7 +32,10 @@ public sealed class GpuCheckTests
         JsonElement[] rows = Rows();
         Assert.That(rows, Has.Length.GreaterThan(80));
         Assert.That(rows.Select(row => row.GetProperty("row").GetString()), Is.Unique);
-        foreach (string kind in (string[])["verify/", "ceiling/", "kernel/", "model/", "profile/", "serve/"])
+        Assert.That(Row(rows, "facts/pd_rms_norm").GetProperty("registers").GetInt32(), Is.InRange(16, 255));
+        string[] kinds =
+            ["verify/", "ceiling/", "facts/", "kernel/", "model/", "profile/", "serve/"];
+        foreach (string kind in kinds)
             Assert.That(rows.Any(row => HasRow(row, kind, "fine")), kind);
         Assert.That(HasRow(Row(rows, "verify/hand-off by NCCL"), "verify/", "fine"), text);
         Assert.That(HasRow(Row(rows, "verify/cuBLASLt product"), "verify/", "fine"), text);
@@ -77,7 +80,7 @@ public sealed class GpuCheckTests
     [Test]
     public void A_stage_whose_time_is_up_leaves_rows_for_the_next_run()
     {
-        (int code, string text) = Run(settings => settings with { StageTime = TimeSpan.Zero }, "verify");
+        (int code, string text) = Run(settings => settings with { Time = TimeSpan.Zero }, "verify");
         Assert.That(code, Is.EqualTo(GpuCheckProgram.Unfinished), text);
         (code, text) = Run(settings => settings with { Only = "/embed,/rms_norm" }, "verify");
         Assert.That(code, Is.EqualTo(GpuCheckProgram.Fine), text);
@@ -107,11 +110,30 @@ public sealed class GpuCheckTests
     [Test]
     public void A_gpu_that_is_lost_ends_the_run_and_the_next_goes_on_behind()
     {
-        (int code, string text) = Run(
-            settings => settings with { Only = "/embed" }, "verify", loseDevice: true);
-        Assert.That(code, Is.EqualTo(GpuCheckProgram.Failed), text);
-        Assert.That(text, Does.Contain("takes no more work"));
-        Assert.That(Rows(), Has.Length.EqualTo(1));
+        List<int> codes = [];
+        string text = "";
+        int RunOnce(int runs, TimeSpan left)
+        {
+            // A new process has a GPU that works.
+            StandIn.Reset(deviceCount: 1, megabytes: 256);
+            (int code, text) = Run(
+                settings => settings with { Only = "/embed,/rms_norm" }, "verify", loseDevice: runs == 0);
+            codes.Add(code);
+            if (runs == 0)
+            {
+                Assert.That(text, Does.Contain("takes no more work"));
+                Assert.That(Rows(), Has.Length.EqualTo(1));
+            }
+            return code;
+        }
+        using StringWriter output = new();
+        int last = CheckLoop.Run(TimeSpan.FromMinutes(10), RunOnce, () => false, output);
+        Assert.That(codes, Is.EqualTo(new[] { GpuCheckProgram.Lost, GpuCheckProgram.Failed }), text);
+        Assert.That(last, Is.EqualTo(GpuCheckProgram.Failed));
+        string?[] status = [.. Rows().Select(row => row.GetProperty("status").GetString())];
+        Assert.That(status, Has.Length.GreaterThan(2));
+        Assert.That(status[0], Is.EqualTo("failed"), "the row that had it is not tried again");
+        Assert.That(status[1..], Has.All.EqualTo("fine"), text);
     }
 
     [Test]
@@ -162,13 +184,65 @@ public sealed class GpuCheckTests
             "elsewhere")!;
         Assert.That(settings.Stages, Is.EqualTo(new[] { "verify", "kernels", "model" }));
         Assert.That((settings.OutFolder, settings.Gpu, settings.RunsPeers), Is.EqualTo(("a", 1, false)));
-        Assert.That(settings.StageTime, Is.EqualTo(TimeSpan.FromSeconds(150)));
+        Assert.That(settings.Time, Is.EqualTo(TimeSpan.FromSeconds(150)));
         Assert.That((settings.Includes("an x"), settings.Includes("z")), Is.EqualTo((true, false)));
         Assert.That(GpuCheckProgram.Parse(["model"], "elsewhere")!.OutFolder, Is.EqualTo("elsewhere"));
         Assert.That(GpuCheckProgram.Parse([], null), Is.Null);
         Assert.That(
             () => GpuCheckProgram.Parse(["verify", "--gpu"], null), Throws.TypeOf<OptionsException>());
         Assert.That(() => GpuCheckProgram.Parse(["verfy"], null), Throws.TypeOf<OptionsException>());
+    }
+
+    [TestCase("typo", "near: verify/")]
+    [TestCase("/rms_nurm", "verify/rms_norm")]
+    public void Names_that_no_row_has_are_refused_with_rows_that_are_near(string only, string near)
+    {
+        (int code, string text) = Run(settings => settings with { Only = only }, "verify");
+        Assert.That(code, Is.EqualTo(GpuCheckProgram.Refused), text);
+        Assert.That(text.Trim().Split('\n'), Has.Length.EqualTo(1));
+        Assert.That(text, Does.Contain($"'{only}'").And.Contain(near));
+    }
+
+    [Test]
+    public void Names_of_rows_match_in_capitals_or_not()
+    {
+        (int code, string text) = Run(settings => settings with { Only = "by nccl,/RMS_norm 1x" }, "verify");
+        Assert.That(code, Is.EqualTo(GpuCheckProgram.Fine), text);
+        Assert.That(Row(Rows(), "verify/hand-off by NCCL").GetProperty("utc").GetString(), Does.EndWith("Z"));
+        Assert.That(
+            Row(Rows(), "verify/rms_norm 1x64").GetProperty("wall_seconds").GetDouble(), Is.Positive);
+    }
+
+    [Test]
+    public void What_is_named_and_not_there_is_refused_in_a_line()
+    {
+        foreach (Func<CheckSettings, CheckSettings> wrong in (Func<CheckSettings, CheckSettings>[])
+            [
+                settings => settings with { ImagesFolder = "/nope" },
+                settings => settings with { ImagesFolder = _folder },
+                settings => settings with { ResumeFolder = "/nope" },
+                settings => settings with { OutFolder = "/proc/x" },
+            ])
+        {
+            (int code, string text) = Run(wrong, "verify");
+            Assert.That(code, Is.EqualTo(GpuCheckProgram.Refused), text);
+            Assert.That(text.Trim().Split('\n'), Has.Length.EqualTo(1));
+        }
+        Assert.That(
+            () => GpuCheckProgram.Parse(["verify", "--gpu", "1.7"], null), Throws.TypeOf<OptionsException>());
+    }
+
+    [TestCase("{\"gpu\": ")]
+    [TestCase("[]")]
+    public void A_damaged_report_is_put_aside(string damaged)
+    {
+        string report = Path.Combine(_folder, CheckJournal.FileName);
+        File.WriteAllText(report, damaged);
+        (int code, string text) = Run(settings => settings with { Only = "/embed" }, "verify");
+        Assert.That(code, Is.EqualTo(GpuCheckProgram.Fine), text);
+        Assert.That(text, Does.Contain("is damaged"));
+        Assert.That(File.ReadAllText($"{report}.damaged"), Is.EqualTo(damaged));
+        Assert.That(Rows(), Is.Not.Empty);
     }
 
     private (int Code, string Text) Run(params string[] stages) => Run(settings => settings, stages);
@@ -183,7 +257,8 @@ public sealed class GpuCheckTests
         CheckSettings settings = change(new CheckSettings
         {
             Stages = stages, OutFolder = _folder, DriverPath = StandIn.Path, RunsPeers = false,
-            Scale = CheckScale.Toy, CublasPath = LibraryStandIns.Cublas, NcclPath = LibraryStandIns.Nccl,
+            Scale = CheckScale.Toy, Time = TimeSpan.FromHours(2), CublasPath = LibraryStandIns.Cublas,
+            NcclPath = LibraryStandIns.Nccl,
         });
         using StringWriter text = new();
         using LosingWriter losing = new(text);

@@ -52,12 +52,10 @@ internal sealed unsafe class KernelFacts(CheckRig rig)
     {
         CheckRow row = new(name);
         nint driver = NativeLibrary.Load(rig.Gpu.Context.Driver.Path);
-        if (!NativeLibrary.TryGetExport(driver, "cuFuncGetAttribute", out nint attribute)
-            || !NativeLibrary.TryGetExport(
-                driver, "cuOccupancyMaxActiveBlocksPerMultiprocessor", out nint occupancy))
-        {
+        if (!NativeLibrary.TryGetExport(driver, "cuFuncGetAttribute", out nint attribute))
             return row.Missing("this driver does not say");
-        }
+        NativeLibrary.TryGetExport(
+            driver, "cuOccupancyMaxActiveBlocksPerMultiprocessor", out nint occupancy);
         var ask = (delegate* unmanaged<int*, int, nint, int>)attribute;
         var count = (delegate* unmanaged<int*, nint, int, nuint, int>)occupancy;
         rig.Gpu.Context.MakeCurrent();
@@ -69,7 +67,7 @@ internal sealed unsafe class KernelFacts(CheckRig rig)
                 row.With(figure, value);
         }
         row.With("threads", threads).With("shared_bytes", shared);
-        if (count(&value, function.Address, threads, (nuint)shared) == 0)
+        if (occupancy != 0 && count(&value, function.Address, threads, (nuint)shared) == 0)
             row.With("blocks_per_processor", value).With("warps_per_processor", value * threads / 32.0);
         return row;
     }

@@ -17,8 +17,12 @@ internal sealed class KernelStage(CheckRig rig, CheckJournal journal, CheckSetti
         CheckCase[] products = [.. new ProductRows(rig, ceilings, peer, cublas).Cases()];
         CheckCase[] all =
         [
-            peer.Case(), .. ceilings.Cases(), .. new KernelFacts(rig).Cases(), .. attention, .. products,
-            .. new SmallRows(rig, ceilings).Cases(), .. new TransferRows(rig, ceilings).Cases(),
+            peer.Case(), .. ceilings.Cases(),
+            .. CheckTargets.First(
+            [
+                .. new KernelFacts(rig).Cases(), .. attention, .. products,
+                .. new SmallRows(rig, ceilings).Cases(), .. new TransferRows(rig, ceilings).Cases(),
+            ]),
         ];
         foreach (CheckCase one in all)
             yield return one;

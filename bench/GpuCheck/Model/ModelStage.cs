@@ -13,11 +13,18 @@ internal sealed class ModelStage(CheckRig rig, CheckJournal journal, CheckSettin
             yield return one;
         if (cublas.IsValueCreated)
             cublas.Value.Dispose();
-        foreach (CheckModel model in settings.Scale.Models)
+        // The same model is made ready twice, so that what matters most of each is there first.
+        foreach (bool isFirst in (bool[])[true, false])
         {
-            using ModelRows rows = new(rig, ceilings, model);
-            foreach (CheckCase one in rows.Cases())
-                yield return one;
+            foreach (CheckModel model in settings.Scale.Models)
+            {
+                using ModelRows rows = new(rig, ceilings, model);
+                foreach (CheckCase one in rows.Cases())
+                {
+                    if (CheckTargets.IsFirst(one.Name) == isFirst)
+                        yield return one;
+                }
+            }
         }
         foreach (CheckModel model in settings.Scale.ServingModels)
         {

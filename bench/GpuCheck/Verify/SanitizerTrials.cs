@@ -36,8 +36,8 @@ internal sealed class SanitizerTrials(CheckSettings settings)
         ProcessStartInfo start = new(
             sanitizer,
             [
-                "--tool", tool, "--error-exitcode", "9", self, "verify", "--toy", "--no-peers", "--only",
-                Rows, "--out", folder, "--gpu", $"{settings.Gpu}", .. driver,
+                "--tool", tool, "--error-exitcode", "9", self, "verify", "--toy", "--no-peers", "--alone",
+                "--only", Rows, "--out", folder, "--gpu", $"{settings.Gpu}", .. driver,
             ]);
         try
         {

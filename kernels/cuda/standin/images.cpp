@@ -84,6 +84,16 @@ bool find_argument_bytes(const unsigned char* attributes, size_t length, size_t&
   return false;
 }
 
+// Registers by the symbol of a kernel, out of the .nv.info section.
+void read_registers(const unsigned char* attributes, size_t length, std::map<uint32_t, int>& registers) {
+  constexpr unsigned char kSized = 4, kRegisters = 0x2f;
+  for (size_t at = 0; at + 4 <= length;) {
+    if (attributes[at + 1] == kRegisters && at + 12 <= length)
+      registers[number_at<uint32_t>(attributes + at + 4)] = number_at<int>(attributes + at + 8);
+    at += attributes[at] == kSized ? 4 + number_at<uint16_t>(attributes + at + 2) : 4;
+  }
+}
+
 std::string read_cubin(const unsigned char* bytes, Image& image) {
   constexpr uint16_t kCudaMachine = 190;
   constexpr uint32_t kCapabilityMask = 0xff, kExactFlag = 0x800;
@@ -96,16 +106,24 @@ std::string read_cubin(const unsigned char* bytes, Image& image) {
   size_t count = number_at<uint16_t>(bytes + 0x3c);
   const unsigned char* names_section = sections + stride * number_at<uint16_t>(bytes + 0x3e);
   const char* names = reinterpret_cast<const char*>(bytes + number_at<uint64_t>(names_section + 0x18));
-  const std::string mark = ".nv.info.";
+  const std::string mark = ".nv.info.", code = ".text.";
+  std::map<uint32_t, std::string> kernels;
+  std::map<uint32_t, int> registers;
   for (size_t i = 0; i < count; i++) {
     const unsigned char* section = sections + stride * i;
     std::string name = names + number_at<uint32_t>(section);
+    const unsigned char* attributes = bytes + number_at<uint64_t>(section + 0x18);
+    size_t length = number_at<uint64_t>(section + 0x20);
+    if (name == ".nv.info") read_registers(attributes, length, registers);
+    if (name.compare(0, code.size(), code) == 0)
+      kernels[number_at<uint32_t>(section + 0x2c) & 0xffffff] = name.substr(code.size());
     if (name.compare(0, mark.size(), mark) != 0) continue;
     size_t arguments = 0;
-    const unsigned char* attributes = bytes + number_at<uint64_t>(section + 0x18);
-    if (find_argument_bytes(attributes, number_at<uint64_t>(section + 0x20), arguments))
+    if (find_argument_bytes(attributes, length, arguments))
       image.entries[name.substr(mark.size())] = arguments;
   }
+  for (auto& [symbol, name] : kernels)
+    if (registers.count(symbol) != 0) image.registers[name] = registers[symbol];
   return image.entries.empty() ? "the cubin has no kernel" : "";
 }
 

@@ -9,6 +9,7 @@ namespace pd::standin {
 
 struct Image {
   std::map<std::string, size_t> entries;
+  std::map<std::string, int> registers;  // of a thread; only machine code says
   int capability = 0;  // that it is for: 90 for 9.0; 0: any
   bool is_ptx = false;
   bool is_exact = false;  // for that capability alone

@@ -90,6 +90,7 @@ struct Event {
 struct Module {
   Context* context = nullptr;
   std::map<std::string, size_t> entries;
+  std::map<std::string, int> registers;
 };
 
 struct Function {
@@ -97,6 +98,7 @@ struct Function {
   std::string name;
   size_t parameter_bytes = 0;
   int dynamic_shared_bytes = 48 * 1024;
+  int registers = 0;
 };
 
 struct Device {

@@ -106,7 +106,7 @@ PD_DRIVER_API cuModuleLoadDataEx(Module** module, const void* bytes_of_image, un
                                        " bytes of arguments in the image and " +
                                        std::to_string(kernel.parameter_bytes) + " in the emulator");
   }
-  *module = new Module{current_context(), image.entries};
+  *module = new Module{current_context(), image.entries, image.registers};
   machine().modules.insert(*module);
   return kOk;
 }
@@ -126,7 +126,7 @@ PD_DRIVER_API cuModuleGetFunction(Function** function, void* handle, const char*
   auto entry = module->entries.find(name);
   if (entry == module->entries.end())
     return refuse(kNotFound, std::string("the image has no '") + name + "'");
-  *function = new Function{module->context, name, entry->second, 48 * 1024};
+  *function = new Function{module->context, name, entry->second, 48 * 1024, module->registers[name]};
   machine().functions.insert(*function);
   return kOk;
 }
@@ -138,6 +138,17 @@ PD_DRIVER_API cuFuncSetAttribute(void* handle, int attribute, int value) {
   if (attribute != kMaxDynamicSharedBytes || value < 0 || value > 227 * 1024)
     return refuse(kInvalidValue, "no such attribute, or more shared memory than there is");
   function->dynamic_shared_bytes = value;
+  return kOk;
+}
+
+PD_DRIVER_API cuFuncGetAttribute(int* value, int attribute, void* handle) {
+  PD_ENTER(usable_context());
+  constexpr int kRegisters = 4;
+  Function* function;
+  if (Result result = find_function(handle, function); result != kOk) return result;
+  if (attribute != kRegisters || function->registers == 0)
+    return refuse(kInvalidValue, "of attributes only the registers of machine code are known");
+  *value = function->registers;
   return kOk;
 }
 
