@@ -68,7 +68,9 @@ internal sealed unsafe class CudaRecording(CudaLane lane) : IDisposable
         }
         form.Forget(lane);
         form.Keep(launches);
-        Put();
+        // A wait or a record that another thread put between two of them would come between a kernel and its
+        // early start.
+        lane.Alone(Put);
     }
 
     public void Dispose()
