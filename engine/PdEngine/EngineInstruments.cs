@@ -72,9 +72,7 @@ internal sealed class EngineInstruments : IDisposable
             return;
         _handoffBlocks.Add(generation.HandoffBlocks, _model);
         _transferBytes.Add(generation.TransferBytes, _model);
-        PhaseTimings times = generation.Timings;
-        _handoff.Record(
-            (times.TransferQueueNs + times.DecodeAllocWaitNs + times.DecodeTransferNs) / 1e9, _model);
+        _handoff.Record(generation.Timings.PassingNs / 1e9, _model);
     }
 
     public void Dispose() => _meter.Dispose();

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 
 namespace PdEngine;
@@ -16,7 +17,7 @@ internal sealed class RequestTracer(string model, TimeProvider clock) : IDisposa
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
 
     private readonly ActivitySource _source = new("PdEngine");
-    private int _unwrittenCount;
+    private readonly ConcurrentDictionary<Unwritten, bool> _unwritten = [];
 
     /// <summary>Begins the span of a request; null where nobody wants it.</summary>
     /// <param name="request">Which.</param>
@@ -55,37 +56,65 @@ internal sealed class RequestTracer(string model, TimeProvider clock) : IDisposa
     /// <summary>Ends the span once the request has ended; never throws.</summary>
     public void EndWith(Activity span, Request request, SequenceTimes times, Task<Generation> completion)
     {
-        Interlocked.Increment(ref _unwrittenCount);
-        _ = EndAsync(span, request, times, completion);
+        Unwritten one = new(span, request, times, completion);
+        _unwritten.TryAdd(one, true);
+        _ = WriteAtEndAsync(one);
     }
 
-    /// <summary>Waits for the spans of requests that have ended, for a while.</summary>
+    /// <summary>
+    /// Has the spans of requests that have ended written, and waits for that for a while. It takes a thread
+    /// of its own: the pool may be busy with other things for long.
+    /// </summary>
     public void Dispose()
     {
-        SpinWait.SpinUntil(() => Volatile.Read(ref _unwrittenCount) == 0, Patience);
+        if (!_unwritten.IsEmpty)
+        {
+            Task.Factory.StartNew(
+                WriteEnded, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+            SpinWait.SpinUntil(() => _unwritten.IsEmpty, Patience);
+        }
         _source.Dispose();
     }
 
-    private async Task EndAsync(
-        Activity span, Request request, SequenceTimes times, Task<Generation> completion)
+    private async Task WriteAtEndAsync(Unwritten one)
     {
-        // From here on it is another thread, and what a listener throws is lost with this task.
-        Generation generation = await completion.ConfigureAwait(false);
+        // From here on it is another thread.
+        await one.Completion.ConfigureAwait(false);
+        Write(one);
+    }
+
+    private void WriteEnded()
+    {
+        foreach (Unwritten one in _unwritten.Keys)
+        {
+            if (one.Completion.IsCompletedSuccessfully)
+                Write(one);
+        }
+    }
+
+    private void Write(Unwritten one)
+    {
+        if (!one.TryTake())
+            return;
         try
         {
-            DateTime end = span.StartTimeUtc
-                + clock.GetElapsedTime(times.SubmittedTicks, times.FinishedTicks);
-            if (span.IsAllDataRequested)
+            DateTime end = one.Span.StartTimeUtc
+                + clock.GetElapsedTime(one.Times.SubmittedTicks, one.Times.FinishedTicks);
+            if (one.Span.IsAllDataRequested)
             {
-                SpanTags.Add(span, model, request, generation);
-                AddChildren(span, times, generation, end);
+                SpanTags.Add(one.Span, model, one.Request, one.Completion.Result);
+                AddChildren(one.Span, one.Times, one.Completion.Result, end);
             }
-            span.SetEndTime(end);
-            span.Stop();
+            one.Span.SetEndTime(end);
+            one.Span.Stop();
+        }
+        catch (Exception)
+        {
+            // A listener's own, and nobody here to tell: the span is lost.
         }
         finally
         {
-            Interlocked.Decrement(ref _unwrittenCount);
+            _unwritten.TryRemove(one, out _);
         }
     }
 
@@ -132,4 +161,22 @@ internal sealed class RequestTracer(string model, TimeProvider clock) : IDisposa
         SequenceStage.DecodeForward => SpanTags.Decode,
         _ => SpanTags.Handoff,
     };
+
+    /// <summary>A span that ends with its request.</summary>
+    private sealed class Unwritten(
+        Activity span, Request request, SequenceTimes times, Task<Generation> completion)
+    {
+        private int _takenCount;
+
+        public Activity Span => span;
+
+        public Request Request => request;
+
+        public SequenceTimes Times => times;
+
+        public Task<Generation> Completion => completion;
+
+        /// <summary>Whether it is the caller who writes it.</summary>
+        public bool TryTake() => Interlocked.Increment(ref _takenCount) == 1;
+    }
 }

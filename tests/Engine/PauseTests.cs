@@ -69,12 +69,15 @@ public sealed class PauseTests
     [Test]
     public async Task An_exact_request_ends_when_its_weights_go()
     {
-        await using Engine engine = await Engine.StartAsync(UpdateRig.Options("reference"));
+        SlowClock clock = new();
+        await using Engine engine = await Engine.StartAsync(
+            UpdateRig.Options("reference") with { Clock = clock });
         TokenStream stream = engine.Stream(
             UpdateRig.Request(1, newTokens: 1500) with { ExactWeightVersion = "default" });
         await foreach (TokenChunk _ in stream)
             break;
         await UpdateAsync(engine.Models[0], 4);
+        clock.Release();
         Generation ended = await stream.Completion;
         Assert.That(ended.FinishReason, Is.EqualTo(FinishReason.Abort));
         Assert.That(ended.Error, Is.TypeOf<WeightVersionMismatchException>());
@@ -102,13 +105,16 @@ public sealed class PauseTests
     public async Task A_swap_in_place_gives_what_the_same_swap_at_the_same_token_gives(
         [ValueSource(typeof(PdRig), nameof(PdRig.Backends))] string backend, [Values] KvDomainKind domain)
     {
-        await using Engine engine = await Engine.StartAsync(UpdateRig.Options(backend, domain));
-        GenerateRequest request = UpdateRig.Request(7, newTokens: backend == "reference" ? 400 : 1900);
+        SlowClock clock = new();
+        await using Engine engine = await Engine.StartAsync(
+            UpdateRig.Options(backend, domain) with { Clock = clock });
+        GenerateRequest request = UpdateRig.Request(7, newTokens: 400);
         TokenStream stream = engine.Stream(request);
         await foreach (TokenChunk _ in stream)
             break;
         using WeightUpdate update = UpdateRig.Buckets(4);
         await engine.Models[0].UpdateWeightsAsync(update, new() { Mode = PauseMode.InPlace });
+        clock.Release();
         Generation made = await stream.Completion;
         Assert.That(made.WeightVersions.Select(run => run.Version), Is.EqualTo(new[] { "default", "1" }));
         Assert.That(made.HasMixedKv, Is.True);

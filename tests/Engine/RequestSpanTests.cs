@@ -56,9 +56,10 @@ public sealed class RequestSpanTests
     public async Task A_retracted_request_has_a_child_for_each_stretch()
     {
         using HeardSpans heard = new();
+        SlowClock clock = new();
         EngineOptions options = EngineRig.Options() with
         {
-            PageSize = 16, MaxTotalTokens = 16 * 24, DisableRadixCache = true,
+            PageSize = 16, MaxTotalTokens = 16 * 24, DisableRadixCache = true, Clock = clock,
         };
         GenerateRequest[] requests = [.. Enumerable.Range(0, 8).Select(seed => new GenerateRequest
         {
@@ -66,7 +67,9 @@ public sealed class RequestSpanTests
             Sampling = Four with { MaxNewTokens = 120 },
         })];
         await using Engine engine = await Engine.StartAsync(options);
-        IReadOnlyList<Generation> all = await engine.Models[0].GenerateAsync(requests);
+        Task<IReadOnlyList<Generation>> running = engine.Models[0].GenerateAsync(requests);
+        clock.Release();
+        IReadOnlyList<Generation> all = await running;
         Assert.That(all.Sum(one => one.RetractionCount), Is.Positive, "nothing was squeezed");
         foreach (Activity span in heard.WaitFor(8))
         {

@@ -10,7 +10,9 @@ public sealed class RolloutVersionTests
     public async Task A_sample_of_several_versions_is_scored_by_the_present_one_only_where_that_is_asked_for(
         [Values(PauseMode.Retract, PauseMode.InPlace)] PauseMode mode)
     {
-        await using Engine engine = await Engine.StartAsync(UpdateRig.Options("reference"));
+        SlowClock clock = new();
+        await using Engine engine = await Engine.StartAsync(
+            UpdateRig.Options("reference") with { Clock = clock });
         EngineModel model = engine.Models[0];
         using RolloutSession session = new(model, new RolloutOptions
         {
@@ -22,6 +24,7 @@ public sealed class RolloutVersionTests
         while (!running.IsCompleted && across.Tokens.Count < across.PromptLength + 5)
             await Task.Yield();
         await UpdateAsync(model, 4, mode);
+        clock.Release();
         await running;
         Assert.That(across.WeightVersions, Has.Count.EqualTo(2));
         Assert.That(across.HasMixedKv, Is.EqualTo(mode == PauseMode.InPlace));

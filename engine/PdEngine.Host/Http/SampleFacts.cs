@@ -27,8 +27,7 @@ internal static class SampleFacts
             return;
         WriteMs(json, "queue_ms", made.Max(one => one.Timings.PrefillQueueNs));
         WriteMs(json, "prefill_ms", made.Max(one => one.Timings.PrefillForwardNs));
-        WriteMs(json, "handoff_ms", made.Max(one => one.Timings.TransferQueueNs
-            + one.Timings.DecodeAllocWaitNs + one.Timings.DecodeTransferNs));
+        WriteMs(json, "handoff_ms", made.Max(one => one.Timings.PassingNs));
         WriteMs(json, "decode_ms", made.Max(one => one.Timings.DecodeForwardNs));
         if (made.Max(one => one.TimeToFirstToken) is { } first)
             WriteMs(json, "ttft_ms", (long)first.TotalNanoseconds);

@@ -45,9 +45,7 @@ internal readonly record struct EndedRequest
         : null;
 
     /// <summary>From its first token until a decode worker had it; null where none took it over.</summary>
-    public double? HandoffMs => HandoffBlocks > 0
-        ? (Timings.TransferQueueNs + Timings.DecodeAllocWaitNs + Timings.DecodeTransferNs) / 1e6
-        : null;
+    public double? HandoffMs => HandoffBlocks > 0 ? Timings.PassingNs / 1e6 : null;
 
     public static EndedRequest Of(Generation generation, long number, long endedMs) => new()
     {

@@ -45,8 +45,7 @@ internal static class PageRequests
     {
         PageSeries.WriteNumber(json, "queue", times.PrefillQueueNs / 1e6);
         PageSeries.WriteNumber(json, "prefill", times.PrefillForwardNs / 1e6);
-        PageSeries.WriteNumber(json, "handoff",
-            (times.TransferQueueNs + times.DecodeAllocWaitNs + times.DecodeTransferNs) / 1e6);
+        PageSeries.WriteNumber(json, "handoff", times.PassingNs / 1e6);
         PageSeries.WriteNumber(json, "handoff_step",
             Math.Max(0, times.TransferQueueNs - times.HandoffNs) / 1e6);
         PageSeries.WriteNumber(json, "handoff_alloc", times.DecodeAllocWaitNs / 1e6);

@@ -28,7 +28,7 @@ internal sealed class OtlpExport : IDisposable
             .AddTelemetrySdk().AddEnvironmentVariableDetector();
         if (options.Traces is { } spans)
         {
-            WatchedSpans exporter = new(ExporterOptions(spans), Changed("traces", spans));
+            WatchedSpans exporter = new(ExporterOptions(spans), Watch("traces", spans));
             _traces = Sdk.CreateTracerProviderBuilder().SetResourceBuilder(resource).AddSource("PdEngine")
                 .AddProcessor(new BatchActivityExportProcessor(
                     exporter, MostSpansWaiting, options.SpanDelayMilliseconds, spans.TimeoutMilliseconds))
@@ -36,14 +36,14 @@ internal sealed class OtlpExport : IDisposable
         }
         if (options.Metrics is { } metrics)
         {
-            WatchedMetrics exporter = new(ExporterOptions(metrics), Changed("metrics", metrics));
+            WatchedMetrics exporter = new(ExporterOptions(metrics), Watch("metrics", metrics));
             _metrics = Sdk.CreateMeterProviderBuilder().SetResourceBuilder(resource).AddMeter("PdEngine")
                 .AddReader(new PeriodicExportingMetricReader(
                     exporter, options.MetricIntervalMilliseconds, metrics.TimeoutMilliseconds))
                 .Build();
         }
 
-        Action<bool> Changed(string signal, OtlpTarget target) => works => heard(signal, target, works);
+        ExportWatch Watch(string signal, OtlpTarget target) => new(works => heard(signal, target, works));
     }
 
     /// <summary>Sends the metrics as they are: the gauges of an engine end with it.</summary>

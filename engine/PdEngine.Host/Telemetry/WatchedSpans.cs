@@ -4,19 +4,10 @@ using OpenTelemetry.Exporter;
 
 namespace PdEngine.Host;
 
-/// <summary>Sends spans, and says when that begins to fail and to succeed again.</summary>
-internal sealed class WatchedSpans(OtlpExporterOptions options, Action<bool> changed)
+/// <summary>Sends spans, watched.</summary>
+internal sealed class WatchedSpans(OtlpExporterOptions options, ExportWatch watch)
     : OtlpTraceExporter(options)
 {
-    private bool _works = true;
-
-    public override ExportResult Export(in Batch<Activity> activityBatch)
-    {
-        ExportResult result = base.Export(activityBatch);
-        bool works = result == ExportResult.Success;
-        if (works != _works)
-            changed(works);
-        _works = works;
-        return result;
-    }
+    public override ExportResult Export(in Batch<Activity> activityBatch) =>
+        watch.Note(base.Export(activityBatch));
 }

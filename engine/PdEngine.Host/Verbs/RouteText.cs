@@ -10,8 +10,7 @@ internal static class RouteText
         PhaseTimings times = generation.Timings;
         string handoff = generation.PdPath is PdPath.Local ? ""
             : $", {Count(generation.HandoffBlocks, "block")}, {Count(generation.TransferBytes, "byte")}";
-        long between = times.TransferQueueNs + times.DecodeAllocWaitNs + times.DecodeTransferNs;
-        string passing = generation.PdPath is PdPath.Local ? "" : $"hand-off {Ms(between)}, ";
+        string passing = generation.PdPath is PdPath.Local ? "" : $"hand-off {Ms(times.PassingNs)}, ";
         string failures = generation.FailureCount == 0 ? ""
             : $"; {Count(generation.FailureCount, "worker failure")}";
         return $"{PathName(generation.PdPath)}{Reason(generation)}: {Workers(generation)}{handoff}; queue "

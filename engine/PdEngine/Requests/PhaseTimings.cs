@@ -34,9 +34,11 @@ public sealed record PhaseTimings
     /// <summary>From the first decode step to the end (<c>pd_decode_forward_duration</c>).</summary>
     public long DecodeForwardNs { get; init; }
 
+    /// <summary>From the first token to the first decode step, by way of a hand-off.</summary>
+    public long PassingNs => TransferQueueNs + DecodeAllocWaitNs + DecodeTransferNs;
+
     /// <summary>All of them: submission to end.</summary>
-    public long TotalNs => PrefillQueueNs + PrefillForwardNs + TransferQueueNs + DecodeAllocWaitNs
-        + DecodeTransferNs + DecodeForwardNs;
+    public long TotalNs => PrefillQueueNs + PrefillForwardNs + PassingNs + DecodeForwardNs;
 
     /// <summary>The same of two requests together.</summary>
     public PhaseTimings Plus(PhaseTimings other)

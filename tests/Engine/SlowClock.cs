@@ -1,0 +1,22 @@
+namespace PdEngine.Tests;
+
+/// <summary>
+/// Makes whoever asks for the time wait, a worker at every step: while it is slow, a long request does not
+/// end before a test has done what it does beside one.
+/// </summary>
+internal sealed class SlowClock : TimeProvider
+{
+    private static readonly TimeSpan Wait = TimeSpan.FromMilliseconds(5);
+
+    private volatile bool _isSlow = true;
+
+    /// <summary>From here on it is a clock like any other.</summary>
+    public void Release() => _isSlow = false;
+
+    public override long GetTimestamp()
+    {
+        if (_isSlow)
+            Thread.Sleep(Wait);
+        return base.GetTimestamp();
+    }
+}
