@@ -116,8 +116,7 @@ internal sealed class SpoiltWeights
                 lock (_gate)
                 {
                     string first = Names.FirstOrDefault(_left.Contains) ?? "none";
-                    return $"{Names.Length - _left.Count} of {Names.Length} tensors have come since, "
-                        + $"'{first}' is the first of those missing";
+                    return TensorsSoFar.Say(Names.Length - _left.Count, Names.Length, first, "since");
                 }
             }
         }
