@@ -223,6 +223,7 @@ internal sealed class WeightUpdates(
         await Swap.SwapAsync(new(Swap.Current.Number + 1, version, next)).ConfigureAwait(false);
         _wasPushed = true;
         parts.Versions.Add(version);
+        _isHeld |= options.StaysPaused;
         if (!_isHeld && !_isOnLoan)
             await Swap.ContinueAsync().ConfigureAwait(false);
         long end = clock.GetTimestamp();

@@ -8,15 +8,15 @@ internal static class WeightRoutes
     private const int MostFiles = 1024;
 
     private static readonly string[] DiskFields =
-        ["model_path", "load_format", "weight_version", "abort_all_requests"];
+        ["model_path", "load_format", "weight_version", "abort_all_requests", "keep_pause"];
 
     private static readonly string[] TensorFields =
-        ["serialized_named_tensors", "load_format", "weight_version", "abort_all_requests"];
+        ["serialized_named_tensors", "load_format", "weight_version", "abort_all_requests", "keep_pause"];
 
     /// <summary>SGLang's, of caches, graphs and threads that are not here or look after themselves.</summary>
     private static readonly string[] OtherFields =
     [
-        "flush_cache", "torch_empty_cache", "keep_pause", "is_async", "recapture_cuda_graph", "token_step",
+        "flush_cache", "torch_empty_cache", "is_async", "recapture_cuda_graph", "token_step",
         "disable_draft_model", "manifest",
     ];
 
@@ -131,9 +131,14 @@ internal static class WeightRoutes
     private static async Task ApplyAsync(HttpCall call, JsonElement body, WeightUpdate update)
     {
         bool aborts = Fields.Boolean(body, "abort_all_requests") ?? false;
-        WeightUpdateReport report = await call.Model.UpdateWeightsAsync(
-            update, new WeightUpdateOptions { Mode = aborts ? PauseMode.Abort : null }).ConfigureAwait(false);
-        await call.Server.Spoilt.MendAsync(call.Model, update).ConfigureAwait(false);
+        WeightUpdateOptions options = new()
+        {
+            Mode = aborts ? PauseMode.Abort : null,
+            StaysPaused = Fields.Boolean(body, "keep_pause") ?? false,
+        };
+        WeightUpdateReport report =
+            await call.Model.UpdateWeightsAsync(update, options).ConfigureAwait(false);
+        await call.Server.Spoilt.MendAsync(call.Model, update, options.StaysPaused).ConfigureAwait(false);
         await call.WriteAsync(json =>
         {
             json.WriteStartObject();
