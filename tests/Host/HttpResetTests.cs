@@ -88,6 +88,28 @@ public sealed class HttpResetTests
         Assert.That(Ids(await rig.PostAsync("/generate", Ask)), Is.EqualTo(before));
     }
 
+    [Test]
+    public async Task Parts_of_one_version_come_while_the_service_is_paused([Values] bool wasReset)
+    {
+        string folder = UpdateRig.Folder(5);
+        await using HttpRig rig = await HttpRig.StartAsync();
+        if (wasReset)
+            await CheckAsync(rig, "reset_tensors");
+        else
+            await rig.PostAsync("/pause_generation", "{}");
+        string[] bodies = [.. TensorBodies.Files(folder, 3).Select(part =>
+            $$"""{"serialized_named_tensors":["{{part}}"],"weight_version":"1"}""")];
+        foreach (string body in bodies)
+            await rig.PostAsync("/update_weights_from_tensor", body);
+        await rig.PostAsync("/continue_generation", "{}");
+        JsonElement made = await rig.PostAsync("/generate", Ask);
+        Assert.That(made.GetProperty("meta_info").GetProperty("weight_version").GetString(), Is.EqualTo("1"));
+        await using HttpRig fresh = await HttpRig.StartAsync(folder: folder);
+        Assert.That(Ids(made), Is.EqualTo(Ids(await fresh.PostAsync("/generate", Ask))));
+        JsonElement error = await rig.RefusedAsync("/update_weights_from_tensor", bodies[0]);
+        Assert.That(error.GetProperty("message").GetString(), Does.Contain("used before"));
+    }
+
     [TestCase("/update_weights_from_disk")]
     [TestCase("/update_weights_from_tensor")]
     [TestCase("/weights_checker")]
