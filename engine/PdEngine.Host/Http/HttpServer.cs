@@ -73,7 +73,9 @@ internal sealed class HttpServer : IAsyncDisposable
     /// <summary>What the page at / shows.</summary>
     public PageState Page { get; }
 
-    /// <summary>Weights in a body take much memory: one at a time.</summary>
+    /// <summary>
+    /// Of whoever pushes weights or resets them; those in a body take much memory besides.
+    /// </summary>
     public SemaphoreSlim WeightsTurn { get; } = new(1, 1);
 
     /// <summary>Checksums that were taken to be compared with, by service.</summary>
