@@ -95,6 +95,19 @@ public sealed class HttpServeTests
         await PdEngineRun.WaitAsync(process);
     }
 
+    [Test]
+    public async Task What_was_said_at_the_start_can_be_asked_for()
+    {
+        await using HttpRig rig = await HttpRig.StartAsync(run: options => options with
+        {
+            Backend = BackendKind.Auto, CudaDriver = "no-such/libcuda.so.1", Gemm = GemmKind.CublasLt,
+        });
+        JsonElement facts = await rig.GetAsync("/server_info");
+        Assert.That(facts.GetProperty("notices")[0].GetString(),
+            Does.StartWith("backend auto: the CPU. The CUDA driver was not found"));
+        Assert.That(facts.GetProperty("gemm").GetString(), Is.EqualTo("own"), "that of what was taken");
+    }
+
     /// <summary>A frozen judge, and an actor with prefill and decode apart.</summary>
     private static string PlanFile(string folder)
     {

@@ -86,6 +86,9 @@ internal sealed class HttpServer : IAsyncDisposable
 
     public IReadOnlyList<EngineModel> Models => _engine.Models;
 
+    /// <summary>What was said of the engine when it started.</summary>
+    public IReadOnlyList<string> Notices => _engine.Notices;
+
     /// <summary>Who answers where nobody is named: the first that takes weight updates.</summary>
     public EngineModel DefaultModel { get; }
 
