@@ -19,8 +19,7 @@ public sealed class HttpServeTests
                 """{"input_ids":[5],"sampling_params":{"max_new_tokens":1500,"ignore_eos":true}}""")))];
         await Assert.ThatAsync(async () => PdEngineRun.Json(await client.GetStringAsync("/get_load"))[0]
             .GetProperty("num_reqs").GetInt32(), Is.EqualTo(16).After(10_000, 2));
-        using (Process kill = Process.Start("kill", ["-TERM", $"{process.Id}"]))
-            kill.WaitForExit();
+        Terminate(process);
         foreach (HttpResponseMessage answer in await Task.WhenAll(running))
         {
             JsonElement made = PdEngineRun.Json(await answer.Content.ReadAsStringAsync());
@@ -31,6 +30,42 @@ public sealed class HttpServeTests
         Assert.That(process.ExitCode, Is.Zero, await error);
         Assert.That(await process.StandardOutput.ReadToEndAsync(), Is.Empty);
         Assert.That(await error, Does.Not.Contain("   at "));
+    }
+
+    [Test]
+    public async Task A_second_signal_ends_requests_at_once()
+    {
+        using Process process = PdEngineRun.Start(
+            PdEngineRun.Tiny("serve", "--port", "0", "--drain-seconds", "86400"));
+        Task<string> error = process.StandardError.ReadToEndAsync();
+        string? line = await process.StandardOutput.ReadLineAsync();
+        Assert.That(line, Does.StartWith("listening on "), line is null ? await error : "");
+        using HttpClient client = new() { BaseAddress = new(line!["listening on ".Length..]) };
+        // Paused, they never finish.
+        (await client.PostAsync("/pause_generation", HttpRig.Json("{}"))).Dispose();
+        Task<HttpResponseMessage>[] running = [.. Enumerable.Range(0, 4).Select(_ => client.PostAsync(
+            "/generate", HttpRig.Json("""{"input_ids":[5],"sampling_params":{"max_new_tokens":9}}""")))];
+        await Assert.ThatAsync(async () => PdEngineRun.Json(await client.GetStringAsync("/get_load"))[0]
+            .GetProperty("num_reqs").GetInt32(), Is.EqualTo(4).After(10_000, 2));
+        Terminate(process);
+        await Assert.ThatAsync(async () =>
+        {
+            using HttpResponseMessage refused = await client.PostAsync("/generate", HttpRig.Json("{}"));
+            return (int)refused.StatusCode;
+        }, Is.EqualTo(503).After(60_000, 20));
+        Assert.That(running.Any(answer => answer.IsCompleted), Is.False);
+        Terminate(process);
+        foreach (HttpResponseMessage answer in await Task.WhenAll(running))
+        {
+            JsonElement made = PdEngineRun.Json(await answer.Content.ReadAsStringAsync());
+            Assert.That(made.GetProperty("meta_info").GetProperty("finish_reason").GetProperty("type")
+                .GetString(), Is.EqualTo("abort"));
+            answer.Dispose();
+        }
+        await PdEngineRun.WaitAsync(process);
+        Assert.That(process.ExitCode, Is.EqualTo(1), await error);
+        Assert.That(await error,
+            Does.Contain("pdengine: ended by a second signal").And.Not.Contain("   at "));
     }
 
     [TestCase("--host 0.0.0.0", "--host", "--insecure", "--api-key-file")]
@@ -106,6 +141,12 @@ public sealed class HttpServeTests
         Assert.That(facts.GetProperty("notices")[0].GetString(),
             Does.StartWith("backend auto: the CPU. The CUDA driver was not found"));
         Assert.That(facts.GetProperty("gemm").GetString(), Is.EqualTo("own"), "that of what was taken");
+    }
+
+    private static void Terminate(Process process)
+    {
+        using Process kill = Process.Start("kill", ["-TERM", $"{process.Id}"]);
+        kill.WaitForExit();
     }
 
     /// <summary>A frozen judge, and an actor with prefill and decode apart.</summary>
