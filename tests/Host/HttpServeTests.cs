@@ -14,11 +14,14 @@ public sealed class HttpServeTests
         string? line = await process.StandardOutput.ReadLineAsync();
         Assert.That(line, Does.StartWith("listening on http://127.0.0.1:"), line is null ? await error : "");
         using HttpClient client = new() { BaseAddress = new(line!["listening on ".Length..]) };
+        // The last is to come before the first has ended.
+        await PostAsync("/pause_generation", """{"mode":"retract"}""");
         Task<HttpResponseMessage>[] running = [.. Enumerable.Range(0, 16).Select(_ => client.PostAsync(
             "/generate", HttpRig.Json(
                 """{"input_ids":[5],"sampling_params":{"max_new_tokens":1500,"ignore_eos":true}}""")))];
         await Assert.ThatAsync(async () => PdEngineRun.Json(await client.GetStringAsync("/get_load"))[0]
-            .GetProperty("num_reqs").GetInt32(), Is.EqualTo(16).After(10_000, 2));
+            .GetProperty("num_reqs").GetInt32(), Is.EqualTo(16).After(60_000, 2));
+        await PostAsync("/continue_generation", "{}");
         Terminate(process);
         foreach (HttpResponseMessage answer in await Task.WhenAll(running))
         {
@@ -30,6 +33,12 @@ public sealed class HttpServeTests
         Assert.That(process.ExitCode, Is.Zero, await error);
         Assert.That(await process.StandardOutput.ReadToEndAsync(), Is.Empty);
         Assert.That(await error, Does.Not.Contain("   at "));
+
+        async Task PostAsync(string path, string body)
+        {
+            using HttpResponseMessage answer = await client.PostAsync(path, HttpRig.Json(body));
+            Assert.That(answer.IsSuccessStatusCode, path);
+        }
     }
 
     [Test]
@@ -46,7 +55,7 @@ public sealed class HttpServeTests
         Task<HttpResponseMessage>[] running = [.. Enumerable.Range(0, 4).Select(_ => client.PostAsync(
             "/generate", HttpRig.Json("""{"input_ids":[5],"sampling_params":{"max_new_tokens":9}}""")))];
         await Assert.ThatAsync(async () => PdEngineRun.Json(await client.GetStringAsync("/get_load"))[0]
-            .GetProperty("num_reqs").GetInt32(), Is.EqualTo(4).After(10_000, 2));
+            .GetProperty("num_reqs").GetInt32(), Is.EqualTo(4).After(60_000, 2));
         Terminate(process);
         await Assert.ThatAsync(async () =>
         {

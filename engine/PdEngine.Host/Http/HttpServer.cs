@@ -279,7 +279,7 @@ internal sealed class HttpServer : IAsyncDisposable
         {
             if (atOnce.IsCancellationRequested || Stopwatch.GetElapsedTime(start) >= time)
                 return false;
-            await Task.Delay(20).ConfigureAwait(false);
+            await Task.Delay(20, CancellationToken.None).ConfigureAwait(false);
         }
         return true;
     }
