@@ -132,6 +132,32 @@ public sealed class PauseTests
     }
 
     [Test]
+    public async Task A_name_passes_on_while_nothing_was_made_of_its_weights()
+    {
+        await using Engine engine = await Engine.StartAsync(UpdateRig.Options("reference"));
+        EngineModel model = engine.Models[0];
+        await model.PauseAsync(PauseMode.Retract);
+        Task<Generation> late = engine.GenerateAsync(UpdateRig.Request(99) with { ExactWeightVersion = "7" });
+        foreach (int seed in (int[])[4, 5])
+        {
+            using WeightUpdate update = UpdateRig.Buckets(seed, "7");
+            await model.UpdateWeightsAsync(update);
+        }
+        Assert.That((model.WeightVersion, model.UpdatesSince("default")), Is.EqualTo(("7", 1)));
+        using (WeightUpdate first = UpdateRig.Buckets(4, "default"))
+            Assert.ThrowsAsync<WeightUpdateException>(() => model.UpdateWeightsAsync(first));
+        await model.ContinueAsync();
+        await using Engine fresh = await UpdateRig.FreshAsync("reference", 5);
+        EngineRig.AssertSameBits(await UpdateRig.PrintAsync(fresh), (await late).OutputLogProbs, "the last");
+
+        using WeightUpdate again = UpdateRig.Buckets(4, "7");
+        await model.PauseAsync(PauseMode.Retract);
+        WeightUpdateException? refusal =
+            Assert.ThrowsAsync<WeightUpdateException>(() => model.UpdateWeightsAsync(again));
+        Assert.That(refusal!.Message, Does.Contain("used before").And.Contain("paused"));
+    }
+
+    [Test]
     public async Task A_worker_that_is_restarted_has_the_weights_of_now()
     {
         await using Engine engine = await Engine.StartAsync(UpdateRig.Options("reference"));
