@@ -8,6 +8,7 @@ using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
+using PdEngine.Host;
 
 namespace PdEngine.Tests;
 
@@ -29,6 +30,9 @@ internal sealed class HubRig : IAsyncDisposable
     }
 
     public static string Commit { get; } = new('c', 40);
+
+    /// <summary>What main stands for.</summary>
+    public string Head { get; set; } = Commit;
 
     public Dictionary<string, byte[]> Small { get; } = [];
 
@@ -108,7 +112,7 @@ internal sealed class HubRig : IAsyncDisposable
             await context.Response.WriteAsync(Listing());
             return;
         }
-        string start = $"/{Repo}/resolve/{Commit}/";
+        string start = $"/{Repo}/resolve/{Head}/";
         string name = path.StartsWith(start, StringComparison.Ordinal) ? path[start.Length..] : "";
         if (Large.ContainsKey(name))
             context.Response.Redirect($"{AddressOf(_store)}/{name}?signed=1");
@@ -142,16 +146,24 @@ internal sealed class HubRig : IAsyncDisposable
         await context.Response.Body.WriteAsync(content.AsMemory(from));
     }
 
-    /// <summary>Sends so much of a content and drops the connection.</summary>
-    public static async Task CutAsync(HttpContext context, byte[] content, int count)
+    /// <summary>Sends so much of a content and drops the connection once that has arrived.</summary>
+    public static async Task CutAsync(HttpContext context, byte[] content, int count, string folder)
     {
         context.Response.Headers.ETag = $"\"{Convert.ToHexStringLower(SHA256.HashData(content))[..16]}\"";
         context.Response.ContentLength = content.Length;
         await context.Response.Body.WriteAsync(content.AsMemory(0, count));
         await context.Response.Body.FlushAsync();
-        // What was sent is to arrive before the end of the connection does.
-        await Task.Delay(200);
+        await ArriveAsync(folder, count);
         context.Abort();
+    }
+
+    /// <summary>Waits until a file that is being pulled into a folder has so many bytes.</summary>
+    public static async Task ArriveAsync(string folder, int count)
+    {
+        using CancellationTokenSource late = new(TimeSpan.FromMinutes(1));
+        string partials = Path.Combine(folder, PullFolder.PartialsName);
+        while (!Directory.EnumerateFiles(partials).Any(file => new FileInfo(file).Length == count))
+            await Task.Delay(5, late.Token);
     }
 
     private string Listing()
@@ -160,7 +172,7 @@ internal sealed class HubRig : IAsyncDisposable
         using (Utf8JsonWriter json = new(text))
         {
             json.WriteStartObject();
-            json.WriteString("sha", Commit);
+            json.WriteString("sha", Head);
             json.WriteStartArray("siblings");
             foreach ((string name, byte[] held) in Small.Concat(Large))
             {
