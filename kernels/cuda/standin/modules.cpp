@@ -32,6 +32,11 @@ Result check_shape(const Function& function, Extent grid, Extent block, unsigned
   return kOk;
 }
 
+// As the arguments of a kernel with tensor maps are aligned, and no kernel's more.
+struct alignas(64) AlignedArguments {
+  unsigned char bytes[64];
+};
+
 // What a kernel's pointers find in another device's memory is wrong while it runs, where a test asks for
 // that.
 class SpoiltPeers {
@@ -78,7 +83,7 @@ Result launch(void* function_handle, Extent grid, Extent block, unsigned shared_
     machine().launches++;
     machine().early_launches += kind == WorkKind::kEarlyKernel;
     // A copy for each run: a kernel gets aligned arguments that it may write to.
-    std::vector<std::max_align_t> own(arguments.size() / sizeof(std::max_align_t) + 1);
+    std::vector<AlignedArguments> own(arguments.size() / sizeof(AlignedArguments) + 1);
     memcpy(own.data(), arguments.data(), arguments.size());
     SpoiltPeers spoilt(device, arguments);
     std::string problem = run_kernel(find_kernel(call.name), grid, block, shared_bytes, own.data());
