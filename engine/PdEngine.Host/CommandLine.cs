@@ -36,11 +36,12 @@ internal static class CommandLine
         string? problem = MisspeltFlag(parsed) ?? (parsed.Errors.Count == 0 ? null : Readable(parsed));
         if (problem is null)
         {
-            // One for each run: it keeps the console's writers from its first use on.
+            // A server hears the signals itself: the parser would wait for the first before it hears another.
             bool serves = parsed.CommandResult.Command.Name == ServeVerb.Name;
+            // One for each run: it keeps the console's writers from its first use on.
             InvocationConfiguration invocation = new()
             {
-                ProcessTerminationTimeout = serves ? ServeVerb.TerminationTimeout : TerminationTimeout,
+                ProcessTerminationTimeout = serves ? null : TerminationTimeout,
             };
             return await parsed.InvokeAsync(invocation).ConfigureAwait(false);
         }

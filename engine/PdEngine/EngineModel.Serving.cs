@@ -18,6 +18,11 @@ public sealed partial class EngineModel
     internal ModelConfig Config => _parts.Config;
 
     /// <summary>
+    /// What computes its matrix products: of a backend that the options only prefer, what that came to.
+    /// </summary>
+    internal GemmKind Gemm => _parts.Gemm;
+
+    /// <summary>
     /// Hears of every request that ended, on the thread of its last worker, whose next step waits for it.
     /// </summary>
     internal event Action<Generation>? RequestEnded;

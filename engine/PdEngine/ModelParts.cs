@@ -79,6 +79,8 @@ internal sealed class ModelParts : IDisposable
 
     public string BackendName => _devices[0].Name;
 
+    public GemmKind Gemm => _devices[0] is CudaBackend cuda ? cuda.Gemm : GemmKind.Own;
+
     public Router Router { get; }
 
     public EngineInstruments Instruments { get; }

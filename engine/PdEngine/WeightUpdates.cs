@@ -18,6 +18,9 @@ internal sealed class WeightUpdates(
     private bool _isHeld;
     private bool _isOnLoan;
     private bool _wasPushed;
+
+    /// <summary>The service has been paused ever since the present weights came.</summary>
+    private bool _isUnseen;
     private bool _isDisposed;
 
     private WeightSwap Swap => parts.Swap;
@@ -43,7 +46,7 @@ internal sealed class WeightUpdates(
         {
             _isHeld = false;
             if (!_isOnLoan)
-                await Swap.ContinueAsync().ConfigureAwait(false);
+                await GoOnAsync().ConfigureAwait(false);
         }
         finally
         {
@@ -77,15 +80,16 @@ internal sealed class WeightUpdates(
         await EnterAsync(CancellationToken.None).ConfigureAwait(false);
         try
         {
-            string next = parts.Versions.Next(version, baseVersion: null);
+            string next = parts.Versions.Next(version, baseVersion: null, _isUnseen);
             PauseMode mode = aborts ? PauseMode.Abort : PauseMode.Retract;
             if (aborts || !Swap.IsPaused)
                 await Swap.PauseAsync(mode, abortAll).ConfigureAwait(false);
             await Swap.SwapAsync(new(Swap.Current.Number + 1, next, Swap.Current.Weights))
                 .ConfigureAwait(false);
             parts.Versions.Add(next);
+            _isUnseen = true;
             if (!_isHeld && !_isOnLoan)
-                await Swap.ContinueAsync().ConfigureAwait(false);
+                await GoOnAsync().ConfigureAwait(false);
             onUpdated();
         }
         finally
@@ -163,7 +167,7 @@ internal sealed class WeightUpdates(
                 await ReadAgainAsync(Swap.Current).ConfigureAwait(false);
             _isOnLoan = false;
             if (!_isHeld)
-                await Swap.ContinueAsync().ConfigureAwait(false);
+                await GoOnAsync().ConfigureAwait(false);
         }
         finally
         {
@@ -189,6 +193,12 @@ internal sealed class WeightUpdates(
         throw new ObjectDisposedException(nameof(Engine));
     }
 
+    private Task GoOnAsync()
+    {
+        _isUnseen = false;
+        return Swap.ContinueAsync();
+    }
+
     /// <summary>The service and each of its workers use them; does anyone else?</summary>
     private bool IsShared(WeightSet weights) => weights.UserCount > 1 + parts.Router.Slots.Count;
 
@@ -209,7 +219,7 @@ internal sealed class WeightUpdates(
         WeightUpdate update, WeightUpdateOptions options, CancellationToken cancellationToken)
     {
         long start = clock.GetTimestamp();
-        string version = parts.Versions.Next(update.Version, update.BaseVersion);
+        string version = parts.Versions.Next(update.Version, update.BaseVersion, _isUnseen);
         WeightSet present = Swap.Current.Weights!;
         (UpdatedWeights content, WeightSet? staged) = await Task.Run(
             () => Stage(update, present, options, cancellationToken), cancellationToken)
@@ -223,8 +233,10 @@ internal sealed class WeightUpdates(
         await Swap.SwapAsync(new(Swap.Current.Number + 1, version, next)).ConfigureAwait(false);
         _wasPushed = true;
         parts.Versions.Add(version);
+        _isUnseen = true;
+        _isHeld |= options.StaysPaused;
         if (!_isHeld && !_isOnLoan)
-            await Swap.ContinueAsync().ConfigureAwait(false);
+            await GoOnAsync().ConfigureAwait(false);
         long end = clock.GetTimestamp();
         // Only now: giving a gigabyte back to the system takes milliseconds.
         if (staged is not null)

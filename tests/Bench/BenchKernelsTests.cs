@@ -10,8 +10,9 @@ public sealed class BenchKernelsTests
     public async Task Quick_measures_every_op_and_draws_a_point_a_row()
     {
         string svg = Path.Combine(TestFiles.Scratch(), "roofline.svg");
+        int[] threads = Environment.ProcessorCount > 1 ? [1, 2] : [1];
         (PdEngineRun run, JsonElement[] rows) = await BenchRows.RunAsync(
-            "kernels", "--quick", "--isa", "avx2", "--threads", "1,2", "--svg", svg);
+            "kernels", "--quick", "--isa", "avx2", "--threads", string.Join(',', threads), "--svg", svg);
         string[] ops = [.. rows.Select(row => row.GetProperty("op").GetString()!).Distinct()];
         Assert.That(ops, Is.EquivalentTo(new[]
             { "matmul", "attention", "rms_norm", "rope_append", "embed", "sample" }));
@@ -23,7 +24,7 @@ public sealed class BenchKernelsTests
         Assert.That(rows.Select(row => row.GetProperty("phase").GetString()).Distinct(),
             Is.EquivalentTo(new[] { "prefill", "decode" }));
         Assert.That(rows.Select(row => row.GetProperty("threads").GetInt32()).Distinct(),
-            Is.EqualTo(new[] { 1, 2 }));
+            Is.EqualTo(threads));
         XElement chart = XDocument.Load(svg).Root!;
         Assert.That(chart.Name.LocalName, Is.EqualTo("svg"));
         XElement[] points =

@@ -7,7 +7,7 @@ namespace PdEngine.Tests;
 public sealed class BenchPriceTests
 {
     private const int AnswerTokens = 12;
-    private static readonly string[] Isa = ["--isa", "avx2", "--threads", "2"];
+    private static readonly string[] Isa = ["--isa", "avx2", "--threads", "1"];
 
     [Test]
     public async Task The_price_is_what_int8_differs_by()

@@ -1,3 +1,5 @@
+using System.Text.Json;
+
 namespace PdEngine.Tests;
 
 /// <summary>One GPU split among prefill and decode; and products by cuBLASLt.</summary>
@@ -84,6 +86,16 @@ public sealed class CudaShareTests
         Assert.That(differences, Is.GreaterThan(0), "they are another order of sums");
         Assert.That((await engine.GenerateAsync(Requests[0])).Error, Is.Null);
         Assert.That(StandIn.GraphLaunchCount(), Is.Zero);
+    }
+
+    [Test]
+    public async Task The_server_says_what_computes_products()
+    {
+        StandIn.Reset(deviceCount: 1, megabytes: 256);
+        await using HttpRig rig = await HttpRig.StartAsync(run: _ => Options);
+        JsonElement facts = await rig.GetAsync("/server_info");
+        Assert.That(facts.GetProperty("gemm").GetString(), Is.EqualTo("cublaslt"));
+        Assert.That(facts.GetProperty("notices")[0].GetString(), Does.Contain("by cuBLASLt 12.4.5"));
     }
 
     [Test]

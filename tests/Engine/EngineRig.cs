@@ -110,6 +110,15 @@ internal static class EngineRig
         return await Task.WhenAll(tasks);
     }
 
+    /// <summary>The same, begun together however late the last of them comes.</summary>
+    public static async Task<Generation[]> TogetherAsync(Engine engine, GenerateRequest[] requests, int seed)
+    {
+        await engine.Models[0].PauseAsync(PauseMode.Retract);
+        Task<Generation[]> running = AtOnceAsync(engine, requests, seed);
+        await engine.Models[0].ContinueAsync();
+        return await running;
+    }
+
     public static void AssertSame(
         IReadOnlyList<Generation> expected, IReadOnlyList<Generation> actual, string what)
     {

@@ -35,7 +35,7 @@ internal sealed class HeardSpans : IDisposable
     /// <summary>Waits for so many requests.</summary>
     public Activity[] WaitFor(int requests)
     {
-        Assert.That(() => Requests, Has.Length.EqualTo(requests).After(10_000, 5));
+        Assert.That(() => Requests, Has.Length.EqualTo(requests).After(60_000, 5));
         return Requests;
     }
 

@@ -6,18 +6,23 @@ public sealed class PauseTests
     [Test]
     public async Task Requests_that_come_while_paused_wait([Values] PauseMode mode)
     {
-        await using Engine engine = await Engine.StartAsync(UpdateRig.Options("reference"));
+        SlowClock clock = new();
+        clock.Release();
+        await using Engine engine = await Engine.StartAsync(
+            UpdateRig.Options("reference") with { Clock = clock });
         EngineModel model = engine.Models[0];
         Generation[] expected = [.. await engine.GenerateAsync(Requests())];
+        clock.Slow();
         Task<Generation>[] running = [.. Requests().Select(request => engine.GenerateAsync(request))];
         await model.PauseAsync(mode);
+        clock.Release();
         Task<Generation> late = engine.GenerateAsync(UpdateRig.Request(50));
         long steps = model.Workers.Sum(worker => worker.Steps);
         await Task.Delay(30);
         Assert.That(model.Workers.Sum(worker => worker.Steps), Is.EqualTo(steps));
         Assert.That(late.IsCompleted, Is.False);
         if (mode == PauseMode.Abort)
-            Assert.That(running.All(task => task.IsCompleted), Is.True);
+            await Task.WhenAll(running).WaitAsync(TimeSpan.FromMinutes(1));
         if (mode != PauseMode.InPlace)
             Assert.That(model.LeakReport().Holders, Is.Zero);
         await model.ContinueAsync();
@@ -124,6 +129,32 @@ public sealed class PauseTests
             made.OutputLogProbs, alone.Generate(request, swapAt), $"swap after {swapAt} tokens");
         Assert.That(alone.Generate(request, swapAt + 1).Select(one => one.LogProb),
             Is.Not.EqualTo(made.OutputLogProbs.Select(one => one.LogProb)));
+    }
+
+    [Test]
+    public async Task A_name_passes_on_while_nothing_was_made_of_its_weights()
+    {
+        await using Engine engine = await Engine.StartAsync(UpdateRig.Options("reference"));
+        EngineModel model = engine.Models[0];
+        await model.PauseAsync(PauseMode.Retract);
+        Task<Generation> late = engine.GenerateAsync(UpdateRig.Request(99) with { ExactWeightVersion = "7" });
+        foreach (int seed in (int[])[4, 5])
+        {
+            using WeightUpdate update = UpdateRig.Buckets(seed, "7");
+            await model.UpdateWeightsAsync(update);
+        }
+        Assert.That((model.WeightVersion, model.UpdatesSince("default")), Is.EqualTo(("7", 1)));
+        using (WeightUpdate first = UpdateRig.Buckets(4, "default"))
+            Assert.ThrowsAsync<WeightUpdateException>(() => model.UpdateWeightsAsync(first));
+        await model.ContinueAsync();
+        await using Engine fresh = await UpdateRig.FreshAsync("reference", 5);
+        EngineRig.AssertSameBits(await UpdateRig.PrintAsync(fresh), (await late).OutputLogProbs, "the last");
+
+        using WeightUpdate again = UpdateRig.Buckets(4, "7");
+        await model.PauseAsync(PauseMode.Retract);
+        WeightUpdateException? refusal =
+            Assert.ThrowsAsync<WeightUpdateException>(() => model.UpdateWeightsAsync(again));
+        Assert.That(refusal!.Message, Does.Contain("used before").And.Contain("paused"));
     }
 
     [Test]

@@ -27,6 +27,8 @@ public sealed class PdHangTests
         while (!task.IsCompleted && PdRig.Worker(engine, "prefill-0").IsAlive)
         {
             clock.Leap(TimeSpan.FromSeconds(61));
+            // One leap is seen before the next: two would take the step away from who rescues it as well.
+            clock.AwaitLook();
             Thread.Sleep(10);
         }
         string? failure = PdRig.Worker(engine, "prefill-0").Failure;
@@ -50,9 +52,10 @@ public sealed class PdHangTests
         using (rig)
         {
             SimulatedCall[] calls = [.. Enumerable.Range(0, 8).Select(rig.Submit)];
-            Assert.That(rig.Hung.Wait(TimeSpan.FromSeconds(20)), "no step began to hang");
+            Assert.That(rig.Hung.Wait(TimeSpan.FromSeconds(60)), "no step began to hang");
             // The other worker's half: a step of its that were running would be over its patience as well.
-            Assert.That(() => calls.Count(call => call.IsFinished), Is.EqualTo(4).After(20_000, 1));
+            Assert.That(() => calls.Count(call => call.IsFinished), Is.EqualTo(4).After(60_000, 1));
+            rig.AwaitOneStep();
             rig.Clock.Advance(TimeSpan.FromSeconds(1));
             rig.Watchdog.Look();
             Assert.That(rig.Slots.Count(slot => slot.Worker.IsDead), Is.Zero, "within its patience");
@@ -67,7 +70,7 @@ public sealed class PdHangTests
             SimulatedCall[] more = [.. Enumerable.Range(0, 8).Select(rig.Submit)];
             HangRig.AwaitAll(more);
             rig.ComeBack.Set();
-            Assert.That(() => rig.Domain.Pool.QuarantinedCount, Is.Zero.After(20_000, 1));
+            Assert.That(() => rig.Domain.Pool.QuarantinedCount, Is.Zero.After(60_000, 1));
         }
         Assert.That(rig.Domain.HolderCount, Is.Zero);
         rig.Domain.CheckConservation();
@@ -85,12 +88,12 @@ public sealed class PdHangTests
             calls.AddRange(Enumerable.Range(0, 20).Select(rig.Submit));
             WorkerSlot slot = rig.Slots[round % 2];
             slot.Worker.TryPost(new WorkerCommand.Die(new InvalidOperationException("it was killed")));
-            Assert.That(SpinWait.SpinUntil(() => slot.Worker.IsDead, 20_000));
+            Assert.That(SpinWait.SpinUntil(() => slot.Worker.IsDead, 60_000));
             rig.Router.Restart(slot);
         }
         Assert.That(rig.DisposedCount, Is.EqualTo(rounds), "a worker was left to its thread");
         foreach (SimulatedCall call in calls)
-            Assert.That(() => call.IsFinished, Is.True.After(20_000, 1));
+            Assert.That(() => call.IsFinished, Is.True.After(60_000, 1));
     }
 
     [Test]
@@ -99,15 +102,16 @@ public sealed class PdHangTests
         using HangRig rig = new();
         SlowObserver[] slow = [rig.SubmitSlow(1), rig.SubmitSlow(2)];
         SimulatedCall[] calls = [.. Enumerable.Range(0, 6).Select(rig.Submit)];
-        Assert.That(rig.Hung.Wait(TimeSpan.FromSeconds(20)), "no step began to hang");
-        Assert.That(() => calls.Count(call => call.IsFinished), Is.EqualTo(3).After(20_000, 1));
-        Assert.That(() => slow.Count(one => one.FinishCount > 0), Is.EqualTo(1).After(20_000, 1));
+        Assert.That(rig.Hung.Wait(TimeSpan.FromSeconds(60)), "no step began to hang");
+        Assert.That(() => calls.Count(call => call.IsFinished), Is.EqualTo(3).After(60_000, 1));
+        Assert.That(() => slow.Count(one => one.FinishCount > 0), Is.EqualTo(1).After(60_000, 1));
+        rig.AwaitOneStep();
         SlowObserver aborted = slow.Single(one => one.FinishCount == 0);
         aborted.Sequence.AbortRequested = true;
         WorkerSlot hung = rig.Slots.Single(slot => slot.Worker.StepStartTicks != 0);
         rig.Clock.Advance(TimeSpan.FromSeconds(400));
         Task look = Task.Run(rig.Watchdog.Look);
-        Assert.That(aborted.Entered.Wait(TimeSpan.FromSeconds(20)), "its sequences were not taken away");
+        Assert.That(aborted.Entered.Wait(TimeSpan.FromSeconds(60)), "its sequences were not taken away");
         rig.ComeBack.Set();
         Task restart = Task.Run(() => rig.Router.Restart(hung));
         await Task.WhenAny(restart, Task.Delay(200));
@@ -118,12 +122,13 @@ public sealed class PdHangTests
         HangRig.AwaitAll(calls);
         Assert.That(slow.Select(one => one.FinishCount), Is.All.EqualTo(1));
         Assert.That(rig.DisposedCount, Is.EqualTo(1));
-        Assert.That(() => rig.Domain.Pool.QuarantinedCount, Is.Zero.After(20_000, 1));
+        Assert.That(() => rig.Domain.Pool.QuarantinedCount, Is.Zero.After(60_000, 1));
     }
 
     /// <summary>The system's clock, but a test can let it leap; its timers look often.</summary>
     private sealed class LeapingClock : TimeProvider
     {
+        private readonly List<ThreadTimer> _timers = [];
         private long _leapt;
 
         public override long TimestampFrequency => System.TimestampFrequency;
@@ -134,8 +139,15 @@ public sealed class PdHangTests
             ref _leapt, (long)(time.TotalSeconds * TimestampFrequency));
 
         public override ITimer CreateTimer(
-            TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period) =>
-            new ThreadTimer(() => callback(state));
+            TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
+        {
+            ThreadTimer timer = new(() => callback(state));
+            _timers.Add(timer);
+            return timer;
+        }
+
+        /// <summary>Waits until a whole call of every timer has come and gone.</summary>
+        public void AwaitLook() => _timers.ForEach(timer => timer.AwaitCall());
     }
 
     /// <summary>Calls often, on a thread of its own: the pool may be busy computing.</summary>
@@ -143,15 +155,26 @@ public sealed class PdHangTests
     {
         private readonly Thread _thread;
         private volatile bool _ends;
+        private volatile int _calls;
 
         public ThreadTimer(Action callback)
         {
             _thread = new(() =>
             {
                 for (; !_ends; Thread.Sleep(2))
+                {
                     callback();
+                    _calls++;
+                }
             });
             _thread.Start();
+        }
+
+        /// <summary>Of two that end, the second has begun since.</summary>
+        public void AwaitCall()
+        {
+            for (int before = _calls; _calls - before < 2;)
+                Thread.Sleep(1);
         }
 
         public bool Change(TimeSpan dueTime, TimeSpan period) => false;
@@ -259,11 +282,16 @@ public sealed class PdHangTests
             return observer;
         }
 
+        /// <summary>Waits until the step that hangs is the only one: calls end within a step.</summary>
+        public void AwaitOneStep() =>
+            Assert.That(
+                () => Slots.Count(slot => slot.Worker.StepStartTicks != 0), Is.EqualTo(1).After(60_000, 1));
+
         public static void AwaitAll(SimulatedCall[] calls)
         {
             foreach (SimulatedCall call in calls)
             {
-                Assert.That(() => call.IsFinished, Is.True.After(20_000, 1));
+                Assert.That(() => call.IsFinished, Is.True.After(60_000, 1));
                 call.Judge(ContextTokens);
             }
         }

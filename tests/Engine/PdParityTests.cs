@@ -135,7 +135,7 @@ public sealed class PdParityTests
         int retractions = 0;
         for (int run = 0; run < 3; run++)
         {
-            Generation[] apart = await EngineRig.AtOnceAsync(engine, PdRig.Mixed, seed: run);
+            Generation[] apart = await EngineRig.TogetherAsync(engine, PdRig.Mixed, seed: run);
             EngineRig.AssertSame(alone, apart, $"run {run}");
             Assert.That(apart.Where(one => one.RetractionCount == 0 && one.OutputIds.Count > 1)
                 .Select(one => one.PdPath), Is.All.EqualTo(PdRig.PathOf(domain)));

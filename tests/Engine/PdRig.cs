@@ -146,7 +146,7 @@ internal static partial class PdRig
     /// <summary>Every block comes back once nothing runs and the cache is emptied.</summary>
     public static async Task AssertAllFreeAsync(Engine engine, string what)
     {
-        DateTime end = DateTime.UtcNow.AddSeconds(20);
+        DateTime end = DateTime.UtcNow.AddSeconds(60);
         while (true)
         {
             engine.FlushCache();

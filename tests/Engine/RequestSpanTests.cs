@@ -56,10 +56,9 @@ public sealed class RequestSpanTests
     public async Task A_retracted_request_has_a_child_for_each_stretch()
     {
         using HeardSpans heard = new();
-        SlowClock clock = new();
         EngineOptions options = EngineRig.Options() with
         {
-            PageSize = 16, MaxTotalTokens = 16 * 24, DisableRadixCache = true, Clock = clock,
+            PageSize = 16, MaxTotalTokens = 16 * 24, DisableRadixCache = true,
         };
         GenerateRequest[] requests = [.. Enumerable.Range(0, 8).Select(seed => new GenerateRequest
         {
@@ -67,8 +66,10 @@ public sealed class RequestSpanTests
             Sampling = Four with { MaxNewTokens = 120 },
         })];
         await using Engine engine = await Engine.StartAsync(options);
+        // However late the last of them comes, they begin together.
+        await engine.Models[0].PauseAsync(PauseMode.Retract);
         Task<IReadOnlyList<Generation>> running = engine.Models[0].GenerateAsync(requests);
-        clock.Release();
+        await engine.Models[0].ContinueAsync();
         IReadOnlyList<Generation> all = await running;
         Assert.That(all.Sum(one => one.RetractionCount), Is.Positive, "nothing was squeezed");
         foreach (Activity span in heard.WaitFor(8))
@@ -113,7 +114,8 @@ public sealed class RequestSpanTests
     public async Task Scores_refusals_and_failures_are_spans_too()
     {
         using HeardSpans heard = new();
-        await using Engine engine = await EngineRig.StartAsync();
+        SlowClock clock = new();
+        await using Engine engine = await Engine.StartAsync(EngineRig.Options() with { Clock = clock });
         EngineModel model = engine.Models[0];
         await model.ScoreAsync(new[] { 5, 6, 7 }, 1, new SamplingParams());
         Activity score = heard.WaitFor(1).Single();
@@ -125,6 +127,7 @@ public sealed class RequestSpanTests
             InputIds = new[] { 5 }, Sampling = Four with { MaxNewTokens = 1000 },
         });
         model.KillWorker(model.Workers[0].Name);
+        clock.Release();
         Generation failed = await stream.Completion;
         Activity span = heard.WaitFor(2)[1];
         Assert.That(stream.Trace!.Value.SpanId, Is.EqualTo(span.SpanId));
@@ -150,7 +153,7 @@ public sealed class RequestSpanTests
     [Test]
     public async Task An_engine_that_ends_has_written_its_spans()
     {
-        using HeardSpans heard = new(onEnd: () => Thread.Sleep(20));
+        using HeardSpans heard = new(onEnd: () => Thread.Sleep(10));
         Engine engine = await EngineRig.StartAsync();
         TokenStream[] streams = [.. Enumerable.Range(0, 4).Select(_ => engine.Models[0].Stream(
             new GenerateRequest { InputIds = new[] { 5 }, Sampling = Four with { MaxNewTokens = 2000 } }))];

@@ -33,8 +33,10 @@ public sealed class UpdateLoadTests
         string backend, KvDomainKind domain, PauseMode mode, int updateCount)
     {
         // Whole prompts: a swap between two parts of one is nowhere to be seen in what comes of it.
+        SlowClock clock = new();
+        clock.Release();
         await using Engine engine = await Engine.StartAsync(
-            UpdateRig.Options(backend, domain) with { ChunkedPrefillSize = 1024 });
+            UpdateRig.Options(backend, domain) with { ChunkedPrefillSize = 1024, Clock = clock });
         EngineModel model = engine.Models[0];
         ConcurrentBag<(int Seed, Generation Made)> ended = [];
         using CancellationTokenSource stop = new();
@@ -46,10 +48,17 @@ public sealed class UpdateLoadTests
         using WeightUpdate odd = UpdateRig.Buckets(4), even = UpdateRig.Buckets(3);
         for (int update = 1; update <= updateCount; update++)
         {
+            bool stages = update % 3 != 0, isBeside = !stages && !ended.Any(one => IsSplit(one.Made, mode));
+            if (isBeside)
+                await BeginAsync(model, clock);
             WeightUpdateReport report = await model.UpdateWeightsAsync(
-                update % 2 == 1 ? odd : even, new() { Mode = mode, Stages = update % 3 != 0 });
+                update % 2 == 1 ? odd : even, new() { Mode = mode, Stages = stages });
             Assert.That(report.Version, Is.EqualTo($"{update}"));
+            clock.Release();
+            if (isBeside)
+                await EndAsync(ended.Count + (2 * ClientCount));
         }
+        await EndAsync(ended.Count + (2 * ClientCount));
         await stop.CancelAsync();
         await Task.WhenAll(clients).WaitAsync(TimeSpan.FromMinutes(1));
         Generation[] all = [.. ended.Select(one => one.Made)];
@@ -63,7 +72,32 @@ public sealed class UpdateLoadTests
             $"{all.Length} generations, {all.Count(one => one.HasMixedKv)} with mixed K and V, "
             + $"{all.Count(one => one.FinishReason == FinishReason.Abort)} aborted");
         await PdRig.AssertAllFreeAsync(engine, $"{backend}, {mode}");
+
+        Task EndAsync(int count) =>
+            UntilAsync(() => ended.Count >= count || clients.Any(client => client.IsFaulted));
     }
+
+    /// <summary>Requests that the machine would have done between two updates are made to last.</summary>
+    private static Task BeginAsync(EngineModel model, SlowClock clock)
+    {
+        clock.Slow();
+        return UntilAsync(() => model.Workers.Any(worker => worker.Decoding > 0));
+    }
+
+    private static async Task UntilAsync(Func<bool> holds)
+    {
+        using CancellationTokenSource late = new(TimeSpan.FromMinutes(1));
+        while (!holds())
+            await Task.Delay(1, late.Token);
+    }
+
+    /// <summary>Whether it shows what a swap does to a request.</summary>
+    private static bool IsSplit(Generation one, PauseMode mode) => mode switch
+    {
+        PauseMode.Abort => one.OutputIds.Count > 0,
+        PauseMode.InPlace => one.HasMixedKv && IsGapless(one),
+        _ => one.WeightVersions.Count > 1,
+    };
 
     private static void AssertVersions(Generation one, PauseMode mode)
     {

@@ -95,7 +95,7 @@ public sealed class EmbeddingTests
         EngineModel model = engine.Models[0];
         model.KillWorker(model.Workers[0].Name);
         Assert.That(() => health.CheckHealthAsync().Result.Status,
-            Is.EqualTo(HealthStatus.Unhealthy).After(5000, 20));
+            Is.EqualTo(HealthStatus.Unhealthy).After(60_000, 20));
         WorkerStatus[] half = [model.Workers[0], model.Workers[0] with { IsAlive = true }];
         Assert.That(EngineHealth.Of(half).Status, Is.EqualTo(HealthStatus.Degraded));
     }

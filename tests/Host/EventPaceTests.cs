@@ -39,7 +39,7 @@ public sealed class EventPaceTests
             Assert.That(waits.Select(wait => wait.IsCompleted), Has.All.False);
             Assert.That(clock.Due, Is.EqualTo(EventPace.LongestWait));
             clock.Ring();
-            await Task.WhenAll(waits).WaitAsync(TimeSpan.FromSeconds(10));
+            await Task.WhenAll(waits).WaitAsync(TimeSpan.FromMinutes(1));
             Assert.That(clock.Due, Is.Null, "nobody waits");
         }
     }
@@ -79,15 +79,15 @@ public sealed class EventPaceTests
         {
             Task paced = turn.NextAsync().AsTask();
             clock.Ring();
-            await paced.WaitAsync(TimeSpan.FromSeconds(10));
+            await paced.WaitAsync(TimeSpan.FromMinutes(1));
         }
         Task other = others[0].NextAsync().AsTask(), last = turn.NextAsync().AsTask();
         Assert.That(last.IsCompleted, Is.False);
         end.SetResult();
-        await last.WaitAsync(TimeSpan.FromSeconds(10));
+        await last.WaitAsync(TimeSpan.FromMinutes(1));
         Assert.That(other.IsCompleted, Is.False);
         clock.Ring();
-        await other.WaitAsync(TimeSpan.FromSeconds(10));
+        await other.WaitAsync(TimeSpan.FromMinutes(1));
         Assert.That(turn.NextAsync().AsTask().IsCompletedSuccessfully, Is.True);
     }
 

@@ -1,10 +1,9 @@
 using System.CommandLine;
-using System.Diagnostics;
 using PdEngine.Host;
 
 namespace PdEngine.Tests;
 
-/// <summary>One style of help for all verbs, and completion.</summary>
+/// <summary>One style of help for all verbs.</summary>
 public sealed class HelpTests
 {
     private static readonly string[] SaysWhatAbsentMeans =
@@ -96,54 +95,6 @@ public sealed class HelpTests
         }
     }
 
-    [TestCase("pdengine mod", "model")]
-    [TestCase("pdengine model ", "convert,info,pull")]
-    [TestCase("pdengine bench ker", "kernels")]
-    [TestCase("pdengine doctor --cuda", "--cuda-driver")]
-    [TestCase("pdengine model pull --rev", "--revision")]
-    [TestCase("pdengine generate --backend c", "cpu,cuda")]
-    [TestCase("pdengine generate --model FOLDER/mod", "FOLDER/model.gguf,FOLDER/model-b")]
-    [TestCase("pdengine model info FOLDER/model.g", "FOLDER/model.gguf")]
-    [TestCase("pdengine generate --model x --backend=cpu --max-new-t", "--max-new-tokens")]
-    [TestCase("pdengine completion ", "bash,fish,zsh")]
-    [TestCase("pdengine generate --seed ", "")]
-    public async Task Bash_completes(string line, string wanted)
-    {
-        string folder = TestFiles.Scratch();
-        File.WriteAllText(Path.Combine(folder, "model.gguf"), "");
-        Directory.CreateDirectory(Path.Combine(folder, "model-b"));
-        PdEngineRun script = await PdEngineRun.HereAsync("completion", "bash");
-        string file = Path.Combine(folder, "pdengine.bash");
-        File.WriteAllText(file, script.Out + """
-            IFS=' ' read -r -a COMP_WORDS <<< "$1"
-            [[ $1 == *' ' ]] && COMP_WORDS+=('')
-            COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
-            _pdengine
-            printf '%s\n' "${COMPREPLY[@]}"
-            """);
-        line = line.Replace("FOLDER", folder);
-        PdEngineRun run = Run("bash", "--norc", file, line);
-        Assert.That(run.Error, Is.Empty);
-        Assert.That(run.Out.Split('\n', StringSplitOptions.RemoveEmptyEntries).Order(StringComparer.Ordinal),
-            Is.EqualTo(wanted.Replace("FOLDER", folder).Split(',', StringSplitOptions.RemoveEmptyEntries)
-                .Order(StringComparer.Ordinal)));
-    }
-
-    [TestCase("zsh", "-n")]
-    [TestCase("fish", "--no-execute")]
-    public async Task The_other_shells_can_read_theirs(string shell, string flag)
-    {
-        PdEngineRun script = await PdEngineRun.HereAsync("completion", shell);
-        Assert.That(script.ExitCode, Is.Zero);
-        Assert.That(script.Out, Does.Contain("--max-new-tokens").Or.Contain("-l max-new-tokens"));
-        string file = Path.Combine(TestFiles.Scratch(), "script");
-        File.WriteAllText(file, script.Out);
-        if (Run("sh", "-c", $"command -v {shell}").ExitCode != 0)
-            Assert.Ignore($"there is no {shell} here: its script was made, and not run");
-        PdEngineRun run = Run(shell, flag, file);
-        Assert.That(run.ExitCode, Is.Zero, run.Error);
-    }
-
     private static void AddVerbFaults(Command verb, string path, Action<string> fault)
     {
         if (verb is not Verb { Examples.Count: > 0 } page)
@@ -200,17 +151,4 @@ public sealed class HelpTests
     private static IEnumerable<(string Path, Command Verb)> Inner(Command verb, string path) =>
         verb.Subcommands.SelectMany(inner => Inner(inner, $"{path} {inner.Name}".Trim()))
             .Prepend((path, verb));
-
-    private static PdEngineRun Run(string command, params string[] arguments)
-    {
-        ProcessStartInfo start = new(command, arguments)
-        {
-            RedirectStandardOutput = true, RedirectStandardError = true,
-        };
-        using Process process = Process.Start(start)!;
-        Task<string> error = process.StandardError.ReadToEndAsync();
-        string output = process.StandardOutput.ReadToEnd();
-        process.WaitForExit();
-        return new(process.ExitCode, output, error.Result);
-    }
 }

@@ -50,6 +50,27 @@ public sealed class HttpControlBodyTests
     }
 
     [Test]
+    public async Task An_update_that_keeps_the_pause_leaves_the_service_paused([Values] bool isTensor,
+        [Values] bool wasReset)
+    {
+        string folder = UpdateRig.Folder(3);
+        await using HttpRig rig = await HttpRig.StartAsync(folder: folder);
+        if (wasReset)
+            await rig.PostAsync("/weights_checker", """{"action":"reset_tensors"}""");
+        string path = isTensor ? "/update_weights_from_tensor" : "/update_weights_from_disk";
+        string what = isTensor
+            ? $"\"serialized_named_tensors\":[\"{TensorBodies.Files(folder, 1)[0]}\"]"
+            : "\"model_path\":\".\"";
+        await rig.PostAsync(path, $"{{{what},\"keep_pause\":true}}");
+        Assert.That(rig.Model.IsPaused, Is.True);
+        await rig.PostAsync("/continue_generation", "{}");
+        await rig.PostAsync(path, $"{{{what},\"keep_pause\":false}}");
+        Assert.That(rig.Model.IsPaused, Is.False);
+        JsonElement error = await rig.RefusedAsync(path, $"{{{what},\"keep_pause\":1}}");
+        Assert.That(error.GetProperty("param").GetString(), Is.EqualTo("keep_pause"));
+    }
+
+    [Test]
     public async Task Memory_that_comes_back_in_parts_says_which()
     {
         await using HttpRig rig = await HttpRig.StartAsync();

@@ -36,7 +36,7 @@ public sealed class HttpKillTests
                 .GetProperty("output_ids").GetRawText();
             first = round == 0 ? ids : first;
             Assert.That(ids, Is.EqualTo(first));
-            Stream[] running = await Task.WhenAll(Enumerable.Range(0, 16).Select(_ => BeginAsync(client)));
+            Stream[] running = await BeginAsync(client, 16);
             process.Kill();
             await PdEngineRun.WaitAsync(process);
             foreach (Stream stream in running)
@@ -49,6 +49,20 @@ public sealed class HttpKillTests
                 && !name.StartsWith("clr-debug-pipe-", StringComparison.Ordinal))];
         Assert.That(left, Is.Empty);
         Directory.Delete(temp, recursive: true);
+    }
+
+    /// <summary>Streams of which some has come; they begin together, so that none ends before the last is
+    /// there.</summary>
+    private static async Task<Stream[]> BeginAsync(HttpClient client, int count)
+    {
+        using HttpResponseMessage paused =
+            await client.PostAsync("/pause_generation", HttpRig.Json("""{"mode":"retract"}"""));
+        Task<Stream>[] streams = [.. Enumerable.Range(0, count).Select(_ => BeginAsync(client))];
+        await Assert.ThatAsync(async () => PdEngineRun.Json(await client.GetStringAsync("/get_load"))[0]
+            .GetProperty("num_reqs").GetInt32(), Is.EqualTo(count).After(60_000, 2));
+        using HttpResponseMessage running =
+            await client.PostAsync("/continue_generation", HttpRig.Json("{}"));
+        return await Task.WhenAll(streams);
     }
 
     /// <summary>A stream of which some has come.</summary>
@@ -65,7 +79,7 @@ public sealed class HttpKillTests
     private static Process Start(int port, string temp)
     {
         ProcessStartInfo start = new(Path.Combine(AppContext.BaseDirectory, "PdEngine.Host"),
-            PdEngineRun.Tiny("serve", "--port", $"{port}"))
+            PdEngineRun.Tiny("serve", "--port", $"{port}", "--backend", "reference"))
         {
             RedirectStandardOutput = true, RedirectStandardError = true,
         };
@@ -73,11 +87,22 @@ public sealed class HttpKillTests
         return Process.Start(start)!;
     }
 
+    /// <summary>Below those that the system gives to connections, which could take it meanwhile.</summary>
     private static int FreePort()
     {
-        using TcpListener listener = new(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
+        for (int port = 20_000 + (Environment.ProcessId % 5000);; port++)
+        {
+            using TcpListener listener = new(IPAddress.Loopback, port);
+            try
+            {
+                listener.Start();
+                return port;
+            }
+            catch (SocketException)
+            {
+                // Somebody listens there.
+            }
+        }
     }
 
     private static string[] SharedMemory() => Directory.Exists("/dev/shm")

@@ -89,6 +89,73 @@ public sealed class HttpResetTests
     }
 
     [Test]
+    public async Task Parts_of_one_version_come_while_the_service_is_paused([Values] bool wasReset)
+    {
+        string folder = UpdateRig.Folder(5);
+        await using HttpRig rig = await HttpRig.StartAsync();
+        if (wasReset)
+            await CheckAsync(rig, "reset_tensors");
+        else
+            await rig.PostAsync("/pause_generation", "{}");
+        string[] bodies = [.. TensorBodies.Files(folder, 3).Select(part =>
+            $$"""{"serialized_named_tensors":["{{part}}"],"weight_version":"1"}""")];
+        foreach (string body in bodies)
+            await rig.PostAsync("/update_weights_from_tensor", body);
+        await rig.PostAsync("/continue_generation", "{}");
+        JsonElement made = await rig.PostAsync("/generate", Ask);
+        Assert.That(made.GetProperty("meta_info").GetProperty("weight_version").GetString(), Is.EqualTo("1"));
+        await using HttpRig fresh = await HttpRig.StartAsync(folder: folder);
+        Assert.That(Ids(made), Is.EqualTo(Ids(await fresh.PostAsync("/generate", Ask))));
+        JsonElement error = await rig.RefusedAsync("/update_weights_from_tensor", bodies[0]);
+        Assert.That(error.GetProperty("message").GetString(), Does.Contain("used before"));
+    }
+
+    [TestCase("/update_weights_from_disk")]
+    [TestCase("/update_weights_from_tensor")]
+    [TestCase("/weights_checker")]
+    public async Task Who_changes_weights_waits_for_whoever_does(string path)
+    {
+        string folder = UpdateRig.Folder(3);
+        await using HttpRig rig = await HttpRig.StartAsync(folder: folder);
+        string body = path switch
+        {
+            "/weights_checker" => """{"action":"reset_tensors"}""",
+            "/update_weights_from_disk" => """{"model_path":"."}""",
+            _ => TensorBodies.Body(TensorBodies.Files(folder, 1)[0]),
+        };
+        await rig.Server.WeightsTurn.WaitAsync();
+        Task<JsonElement> waits = rig.PostAsync(path, body);
+        Assert.That(await Task.WhenAny(waits, Task.Delay(300)), Is.Not.SameAs(waits));
+        Assert.That((rig.Model.WeightVersion, rig.Model.IsPaused), Is.EqualTo(("default", false)));
+        rig.Server.WeightsTurn.Release();
+        await waits;
+        Assert.That(rig.Model.WeightVersion, Is.Not.EqualTo("default"));
+    }
+
+    [Test]
+    public async Task Resets_and_updates_at_once_end_as_if_one_after_the_other()
+    {
+        string folder = UpdateRig.Folder(3);
+        await using HttpRig rig = await HttpRig.StartAsync(folder: folder);
+        string before = Ids(await rig.PostAsync("/generate", Ask));
+        for (int round = 0; round < 8; round++)
+        {
+            Task<JsonElement> reset = CheckAsync(rig, "reset_tensors");
+            await Task.WhenAll(reset, UpdateAsync(rig, folder, $"round-{round}"),
+                rig.PostAsync("/update_weights_from_tensor", TensorBodies.Body(
+                    TensorBodies.Files(folder, 1)[0])));
+            bool isSpoilt = rig.Model.WeightVersion.StartsWith("reset", StringComparison.Ordinal);
+            // Where the reset came last nothing may be made of it.
+            Assert.That(isSpoilt && !rig.Model.IsPaused, Is.False, $"round {round}");
+            if (isSpoilt)
+                await rig.RefusedAsync("/continue_generation", "{}");
+            await rig.PostAsync("/update_weights_from_disk", """{"model_path":"."}""");
+            await rig.PostAsync("/continue_generation", "{}");
+            Assert.That(Ids(await rig.PostAsync("/generate", Ask)), Is.EqualTo(before), $"round {round}");
+        }
+    }
+
+    [Test]
     public async Task A_server_without_a_folder_says_where_weights_could_come_from()
     {
         await using HttpRig rig = await HttpRig.StartAsync(

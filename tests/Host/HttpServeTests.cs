@@ -14,13 +14,15 @@ public sealed class HttpServeTests
         string? line = await process.StandardOutput.ReadLineAsync();
         Assert.That(line, Does.StartWith("listening on http://127.0.0.1:"), line is null ? await error : "");
         using HttpClient client = new() { BaseAddress = new(line!["listening on ".Length..]) };
+        // The last is to come before the first has ended.
+        await PostAsync("/pause_generation", """{"mode":"retract"}""");
         Task<HttpResponseMessage>[] running = [.. Enumerable.Range(0, 16).Select(_ => client.PostAsync(
             "/generate", HttpRig.Json(
                 """{"input_ids":[5],"sampling_params":{"max_new_tokens":1500,"ignore_eos":true}}""")))];
         await Assert.ThatAsync(async () => PdEngineRun.Json(await client.GetStringAsync("/get_load"))[0]
-            .GetProperty("num_reqs").GetInt32(), Is.EqualTo(16).After(10_000, 2));
-        using (Process kill = Process.Start("kill", ["-TERM", $"{process.Id}"]))
-            kill.WaitForExit();
+            .GetProperty("num_reqs").GetInt32(), Is.EqualTo(16).After(60_000, 2));
+        await PostAsync("/continue_generation", "{}");
+        Terminate(process);
         foreach (HttpResponseMessage answer in await Task.WhenAll(running))
         {
             JsonElement made = PdEngineRun.Json(await answer.Content.ReadAsStringAsync());
@@ -31,6 +33,48 @@ public sealed class HttpServeTests
         Assert.That(process.ExitCode, Is.Zero, await error);
         Assert.That(await process.StandardOutput.ReadToEndAsync(), Is.Empty);
         Assert.That(await error, Does.Not.Contain("   at "));
+
+        async Task PostAsync(string path, string body)
+        {
+            using HttpResponseMessage answer = await client.PostAsync(path, HttpRig.Json(body));
+            Assert.That(answer.IsSuccessStatusCode, path);
+        }
+    }
+
+    [Test]
+    public async Task A_second_signal_ends_requests_at_once()
+    {
+        using Process process = PdEngineRun.Start(
+            PdEngineRun.Tiny("serve", "--port", "0", "--drain-seconds", "86400"));
+        Task<string> error = process.StandardError.ReadToEndAsync();
+        string? line = await process.StandardOutput.ReadLineAsync();
+        Assert.That(line, Does.StartWith("listening on "), line is null ? await error : "");
+        using HttpClient client = new() { BaseAddress = new(line!["listening on ".Length..]) };
+        // Paused, they never finish.
+        (await client.PostAsync("/pause_generation", HttpRig.Json("{}"))).Dispose();
+        Task<HttpResponseMessage>[] running = [.. Enumerable.Range(0, 4).Select(_ => client.PostAsync(
+            "/generate", HttpRig.Json("""{"input_ids":[5],"sampling_params":{"max_new_tokens":9}}""")))];
+        await Assert.ThatAsync(async () => PdEngineRun.Json(await client.GetStringAsync("/get_load"))[0]
+            .GetProperty("num_reqs").GetInt32(), Is.EqualTo(4).After(60_000, 2));
+        Terminate(process);
+        await Assert.ThatAsync(async () =>
+        {
+            using HttpResponseMessage refused = await client.PostAsync("/generate", HttpRig.Json("{}"));
+            return (int)refused.StatusCode;
+        }, Is.EqualTo(503).After(60_000, 20));
+        Assert.That(running.Any(answer => answer.IsCompleted), Is.False);
+        Terminate(process);
+        foreach (HttpResponseMessage answer in await Task.WhenAll(running))
+        {
+            JsonElement made = PdEngineRun.Json(await answer.Content.ReadAsStringAsync());
+            Assert.That(made.GetProperty("meta_info").GetProperty("finish_reason").GetProperty("type")
+                .GetString(), Is.EqualTo("abort"));
+            answer.Dispose();
+        }
+        await PdEngineRun.WaitAsync(process);
+        Assert.That(process.ExitCode, Is.EqualTo(1), await error);
+        Assert.That(await error,
+            Does.Contain("pdengine: ended by a second signal").And.Not.Contain("   at "));
     }
 
     [TestCase("--host 0.0.0.0", "--host", "--insecure", "--api-key-file")]
@@ -93,6 +137,25 @@ public sealed class HttpServeTests
         Assert.That(Names(models), Is.EqualTo(new[] { "actor", "judge" }));
         process.Kill();
         await PdEngineRun.WaitAsync(process);
+    }
+
+    [Test]
+    public async Task What_was_said_at_the_start_can_be_asked_for()
+    {
+        await using HttpRig rig = await HttpRig.StartAsync(run: options => options with
+        {
+            Backend = BackendKind.Auto, CudaDriver = "no-such/libcuda.so.1", Gemm = GemmKind.CublasLt,
+        });
+        JsonElement facts = await rig.GetAsync("/server_info");
+        Assert.That(facts.GetProperty("notices")[0].GetString(),
+            Does.StartWith("backend auto: the CPU. The CUDA driver was not found"));
+        Assert.That(facts.GetProperty("gemm").GetString(), Is.EqualTo("own"), "that of what was taken");
+    }
+
+    private static void Terminate(Process process)
+    {
+        using Process kill = Process.Start("kill", ["-TERM", $"{process.Id}"]);
+        kill.WaitForExit();
     }
 
     /// <summary>A frozen judge, and an actor with prefill and decode apart.</summary>

@@ -54,18 +54,19 @@ public sealed class HttpSoakTests
         await rig.IsIdleAsync();
         await rig.PostAsync("/flush_cache", "{}");
         Assert.That(() => rig.Model.Metrics.FreeBlocks,
-            Is.EqualTo(rig.Model.Metrics.TotalBlocks).After(5000, 10));
-        Assert.That(rig.Server.Live.Count, Is.Zero);
+            Is.EqualTo(rig.Model.Metrics.TotalBlocks).After(60_000, 10));
+        Assert.That(() => rig.Server.Live.Count, Is.Zero.After(60_000, 10));
         Assert.That(rig.Log.ToString(), Does.Not.Contain("\"fault\""));
         rig.Client.Dispose();
-        Assert.That(() => Connections(rig.Server.Address.Port), Is.Zero.After(10_000, 50));
+        Assert.That(() => Connections(rig.Server.Address.Port), Is.Zero.After(60_000, 50));
     }
 
     private static async Task<int> LoopAsync(
         HttpRig rig, string[] bodies, string[] alone, Random random, CancellationToken end)
     {
         int answers = 0;
-        while (!end.IsCancellationRequested)
+        // However slow the machine is, they meet more than once.
+        while (answers < 2 || !end.IsCancellationRequested)
         {
             int index = random.Next(bodies.Length);
             switch (random.Next(20))

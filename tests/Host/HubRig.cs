@@ -8,6 +8,7 @@ using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
+using PdEngine.Host;
 
 namespace PdEngine.Tests;
 
@@ -142,16 +143,24 @@ internal sealed class HubRig : IAsyncDisposable
         await context.Response.Body.WriteAsync(content.AsMemory(from));
     }
 
-    /// <summary>Sends so much of a content and drops the connection.</summary>
-    public static async Task CutAsync(HttpContext context, byte[] content, int count)
+    /// <summary>Sends so much of a content and drops the connection once that has arrived.</summary>
+    public static async Task CutAsync(HttpContext context, byte[] content, int count, string folder)
     {
         context.Response.Headers.ETag = $"\"{Convert.ToHexStringLower(SHA256.HashData(content))[..16]}\"";
         context.Response.ContentLength = content.Length;
         await context.Response.Body.WriteAsync(content.AsMemory(0, count));
         await context.Response.Body.FlushAsync();
-        // What was sent is to arrive before the end of the connection does.
-        await Task.Delay(200);
+        await ArriveAsync(folder, count);
         context.Abort();
+    }
+
+    /// <summary>Waits until a file that is being pulled into a folder has so many bytes.</summary>
+    public static async Task ArriveAsync(string folder, int count)
+    {
+        using CancellationTokenSource late = new(TimeSpan.FromMinutes(1));
+        string partials = Path.Combine(folder, PullFolder.PartialsName);
+        while (!Directory.EnumerateFiles(partials).Any(file => new FileInfo(file).Length == count))
+            await Task.Delay(5, late.Token);
     }
 
     private string Listing()

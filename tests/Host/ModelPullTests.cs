@@ -48,14 +48,14 @@ public sealed class ModelPullTests
     {
         await using HubRig hub = await ModelHubAsync();
         int cuts = 0;
+        string folder = TestFiles.Scratch();
         hub.Before = async (context, isStore) =>
         {
             if (!isStore || Interlocked.Increment(ref cuts) > 2 || context.Request.Headers.Range.Count > 0)
                 return false;
-            await HubRig.CutAsync(context, hub.Large[Weights], 100_000);
+            await HubRig.CutAsync(context, hub.Large[Weights], 100_000, folder);
             return true;
         };
-        string folder = TestFiles.Scratch();
         PdEngineRun run = await hub.PullAsync(folder);
         Assert.That(run.ExitCode, Is.Zero, run.Error);
         AssertHas(folder, hub);
@@ -69,14 +69,14 @@ public sealed class ModelPullTests
         await using HubRig hub = await ModelHubAsync();
         hub.ReadsRanges = false;
         int answers = 0;
+        string folder = TestFiles.Scratch();
         hub.Before = async (context, isStore) =>
         {
             if (!isStore || Interlocked.Increment(ref answers) > 1)
                 return false;
-            await HubRig.CutAsync(context, hub.Large[Weights], 70_000);
+            await HubRig.CutAsync(context, hub.Large[Weights], 70_000, folder);
             return true;
         };
-        string folder = TestFiles.Scratch();
         PdEngineRun run = await hub.PullAsync(folder);
         Assert.That(run.ExitCode, Is.Zero, run.Error);
         AssertHas(folder, hub);
@@ -88,16 +88,16 @@ public sealed class ModelPullTests
         await using HubRig hub = await ModelHubAsync();
         byte[] old = hub.Large[Weights], changed = HubRig.Bytes(old.Length, 9);
         int answers = 0;
+        string folder = TestFiles.Scratch();
         hub.Before = async (context, isStore) =>
         {
             if (!isStore || Interlocked.Increment(ref answers) > 1)
                 return false;
-            await HubRig.CutAsync(context, old, 70_000);
+            await HubRig.CutAsync(context, old, 70_000, folder);
             hub.Large[Weights] = changed;
             return true;
         };
         hub.Listed[Weights] = old;
-        string folder = TestFiles.Scratch();
         PdEngineRun run = await hub.PullAsync(folder);
         Assert.That(run.ExitCode, Is.EqualTo(1), run.Error);
         Assert.That(run.Error, Does.Contain("may have changed"));
@@ -114,6 +114,7 @@ public sealed class ModelPullTests
         await using HubRig hub = await ModelHubAsync();
         byte[] content = hub.Large[Weights];
         using CancellationTokenSource ending = new();
+        PullFolder folder = new(TestFiles.Scratch());
         hub.Before = async (context, isStore) =>
         {
             if (!isStore)
@@ -121,13 +122,12 @@ public sealed class ModelPullTests
             context.Response.ContentLength = content.Length;
             await context.Response.Body.WriteAsync(content.AsMemory(0, 300_000));
             await context.Response.Body.FlushAsync();
-            await Task.Delay(300);
+            await HubRig.ArriveAsync(folder.Path, 300_000);
             await ending.CancelAsync();
             await Task.Delay(Timeout.Infinite, context.RequestAborted)
                 .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             return true;
         };
-        PullFolder folder = new(TestFiles.Scratch());
         HubFile file = new(Weights, content.Length, Convert.ToHexStringLower(SHA256.HashData(content)), null);
         using (HubClient client = new(hub.Endpoint, null))
         {

@@ -84,7 +84,7 @@ public sealed partial class RequestLogTests
     private static string[] Lines(HttpRig rig, int count)
     {
         Assert.That(() => rig.Log.ToString().Count(letter => letter == '\n'),
-            Is.EqualTo(count).After(5000, 10));
+            Is.EqualTo(count).After(60_000, 10));
         return rig.Log.ToString().Split('\n', StringSplitOptions.RemoveEmptyEntries);
     }
 

@@ -4,7 +4,7 @@ namespace PdEngine.Tests;
 [TestFixture]
 public sealed class RolloutKeepTests
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
     [Test]
     public async Task A_group_that_had_finished_is_kept_with_the_rewards_it_got()

@@ -19,13 +19,15 @@ internal sealed class GrpoRig : IAsyncDisposable
 
     public EngineModel Model => Engine.Models[0];
 
-    public static async Task<GrpoRig> StartAsync(string? folder = null, bool hasReference = false)
+    public static async Task<GrpoRig> StartAsync(
+        string? folder = null, bool hasReference = false, TimeProvider? clock = null)
     {
         folder ??= TinyFolder();
         using ICheckpoint checkpoint = Checkpoint.Open(folder);
         TrainerRig rig = TrainerRig.AsEngine(checkpoint.Config, options: GrpoRun.Optimiser);
         rig.Trainer.Read(checkpoint);
-        return new(rig, await Engine.StartAsync(Options(folder, hasReference)));
+        EngineOptions options = Options(folder, hasReference) with { Clock = clock ?? TimeProvider.System };
+        return new(rig, await Engine.StartAsync(options));
     }
 
     /// <summary>One prefill and one decode worker, every prompt handed over.</summary>

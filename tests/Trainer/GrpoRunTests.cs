@@ -87,13 +87,24 @@ public sealed class GrpoRunTests
     [Test]
     public async Task Samples_that_weights_were_swapped_under_are_counted_and_not_scored()
     {
-        await using GrpoRig rig = await GrpoRig.StartAsync();
+        SlowClock clock = new();
+        clock.Release();
+        await using GrpoRig rig = await GrpoRig.StartAsync(clock: clock);
         using GamePlayer player = new(
             rig.Model, null, new Digits(), Few with { Groups = 32 }, temperature: 1, firstStep: 0);
         await PushAsync(1);
+        await rig.Model.PauseAsync(PauseMode.Retract);
         Task<IReadOnlyList<RolloutGroup>> playing = player.PlayAsync(step: 0);
+        clock.Slow();
+        await rig.Model.ContinueAsync();
         for (int version = 2; !playing.IsCompleted; version++)
+        {
+            while (!playing.IsCompleted && rig.Model.Workers.All(worker => worker.Decoding == 0))
+                await Task.Delay(1);
             await PushAsync(version);
+            if (version == 5)
+                clock.Release();
+        }
         IReadOnlyList<RolloutGroup> groups = await playing;
         RolloutSample[] samples = [.. groups.SelectMany(group => group.Samples)];
         RolloutTally tally = RolloutTally.Of(samples, staleness: 0);

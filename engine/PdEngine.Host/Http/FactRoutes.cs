@@ -71,6 +71,11 @@ internal static class FactRoutes
         json.WriteNumber("random_seed", call.Server.Options.Seed);
         json.WriteString("weight_version", model.WeightVersion);
         json.WriteString("backend", model.BackendName);
+        json.WriteString("gemm", GpuFlags.NameOf(model.Gemm));
+        json.WriteStartArray("notices");
+        foreach (string notice in call.Server.Notices)
+            json.WriteStringValue(notice);
+        json.WriteEndArray();
         json.WriteString("status", model.IsPaused ? "paused" : "ready");
         WriteWorkers(json, model);
         json.WriteEndObject();

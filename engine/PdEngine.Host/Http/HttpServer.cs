@@ -73,7 +73,9 @@ internal sealed class HttpServer : IAsyncDisposable
     /// <summary>What the page at / shows.</summary>
     public PageState Page { get; }
 
-    /// <summary>Weights in a body take much memory: one at a time.</summary>
+    /// <summary>
+    /// Of whoever pushes weights or resets them; those in a body take much memory besides.
+    /// </summary>
     public SemaphoreSlim WeightsTurn { get; } = new(1, 1);
 
     /// <summary>Checksums that were taken to be compared with, by service.</summary>
@@ -83,6 +85,9 @@ internal sealed class HttpServer : IAsyncDisposable
     public SpoiltWeights Spoilt { get; } = new();
 
     public IReadOnlyList<EngineModel> Models => _engine.Models;
+
+    /// <summary>What was said of the engine when it started.</summary>
+    public IReadOnlyList<string> Notices => _engine.Notices;
 
     /// <summary>Who answers where nobody is named: the first that takes weight updates.</summary>
     public EngineModel DefaultModel { get; }
@@ -123,16 +128,20 @@ internal sealed class HttpServer : IAsyncDisposable
     /// Takes no more work, lets what was accepted finish within the drain time, then ends the rest with what
     /// it has.
     /// </summary>
-    public async Task DrainAsync()
+    /// <param name="atOnce">Cancelled, it is the end of the drain time.</param>
+    /// <returns>Whether all finished.</returns>
+    public async Task<bool> DrainAsync(CancellationToken atOnce = default)
     {
         _isDraining = true;
-        if (!await IsIdleWithinAsync(Options.DrainTimeout).ConfigureAwait(false))
+        bool finished = await IsIdleWithinAsync(Options.DrainTimeout, atOnce).ConfigureAwait(false);
+        if (!finished)
         {
             _engine.AbortAll();
-            await IsIdleWithinAsync(AbortTimeout).ConfigureAwait(false);
+            await IsIdleWithinAsync(AbortTimeout, CancellationToken.None).ConfigureAwait(false);
         }
         using CancellationTokenSource patience = new(AbortTimeout);
         await _app.StopAsync(patience.Token).ConfigureAwait(false);
+        return finished;
     }
 
     public ulong NextOrdinal() => (ulong)Interlocked.Increment(ref _ordinal);
@@ -263,14 +272,14 @@ internal sealed class HttpServer : IAsyncDisposable
         }
     }
 
-    private async Task<bool> IsIdleWithinAsync(TimeSpan time)
+    private async Task<bool> IsIdleWithinAsync(TimeSpan time, CancellationToken atOnce)
     {
         long start = Stopwatch.GetTimestamp();
         while (Volatile.Read(ref _callCount) > 0 || Live.Count > 0)
         {
-            if (Stopwatch.GetElapsedTime(start) >= time)
+            if (atOnce.IsCancellationRequested || Stopwatch.GetElapsedTime(start) >= time)
                 return false;
-            await Task.Delay(20).ConfigureAwait(false);
+            await Task.Delay(20, CancellationToken.None).ConfigureAwait(false);
         }
         return true;
     }

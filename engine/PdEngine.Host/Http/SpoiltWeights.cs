@@ -62,13 +62,14 @@ internal sealed class SpoiltWeights
     /// Where it is partial, the hold stays until all tensors have come, and who brings them says when the
     /// service goes on.
     /// </param>
-    public async Task MendAsync(EngineModel model, WeightUpdate update)
+    /// <param name="staysPaused">They say so in any case.</param>
+    public async Task MendAsync(EngineModel model, WeightUpdate update, bool staysPaused)
     {
         if (!_spoilt.TryGetValue(model.Name, out Spoilt? spoilt))
             return;
         if (update.IsPartial && !spoilt.IsMendedBy(update.Names))
             return;
-        if (_spoilt.TryRemove(model.Name, out _) && spoilt.WasRunning && !update.IsPartial)
+        if (_spoilt.TryRemove(model.Name, out _) && spoilt.WasRunning && !update.IsPartial && !staysPaused)
             await model.ContinueAsync().ConfigureAwait(false);
     }
 
@@ -116,8 +117,7 @@ internal sealed class SpoiltWeights
                 lock (_gate)
                 {
                     string first = Names.FirstOrDefault(_left.Contains) ?? "none";
-                    return $"{Names.Length - _left.Count} of {Names.Length} tensors have come since, "
-                        + $"'{first}' is the first of those missing";
+                    return TensorsSoFar.Say(Names.Length - _left.Count, Names.Length, first, "since");
                 }
             }
         }

@@ -39,8 +39,8 @@ internal sealed class WeightBuckets
     /// <param name="missing">Those that they lack, at least one.</param>
     public void Hold(
         EngineModel model, WeightBucket[] buckets, int tensorCount, IReadOnlyList<string> missing) =>
-        _held[model] = new(buckets, $"{tensorCount} of {tensorCount + missing.Count} tensors have come since "
-            + $"the weights were given back, '{missing[0]}' is the first of those missing");
+        _held[model] = new(buckets, TensorsSoFar.Say(tensorCount, tensorCount + missing.Count, missing[0],
+            "since the weights were given back"));
 
     /// <summary>How far it is; null where nothing is held.</summary>
     public string? StateOf(EngineModel model) =>

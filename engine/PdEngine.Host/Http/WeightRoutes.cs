@@ -8,15 +8,15 @@ internal static class WeightRoutes
     private const int MostFiles = 1024;
 
     private static readonly string[] DiskFields =
-        ["model_path", "load_format", "weight_version", "abort_all_requests"];
+        ["model_path", "load_format", "weight_version", "abort_all_requests", "keep_pause"];
 
     private static readonly string[] TensorFields =
-        ["serialized_named_tensors", "load_format", "weight_version", "abort_all_requests"];
+        ["serialized_named_tensors", "load_format", "weight_version", "abort_all_requests", "keep_pause"];
 
     /// <summary>SGLang's, of caches, graphs and threads that are not here or look after themselves.</summary>
     private static readonly string[] OtherFields =
     [
-        "flush_cache", "torch_empty_cache", "keep_pause", "is_async", "recapture_cuda_graph", "token_step",
+        "flush_cache", "torch_empty_cache", "is_async", "recapture_cuda_graph", "token_step",
         "disable_draft_model", "manifest",
     ];
 
@@ -29,42 +29,37 @@ internal static class WeightRoutes
         CheckLoadFormat(body);
         string folder = WeightFolders.Resolve(given, call.Server.WeightsRootOf(call.Model));
         using WeightUpdate update = WeightUpdate.FromFolder(folder, VersionOf(body));
-        await ApplyAsync(call, body, update).ConfigureAwait(false);
-        call.Server.Buckets.Drop(call.Model);
+        await InTurnAsync(call, async () =>
+        {
+            await ApplyAsync(call, body, update).ConfigureAwait(false);
+            call.Server.Buckets.Drop(call.Model);
+        }).ConfigureAwait(false);
     }
 
     /// <summary>
     /// Tensors that are not among those given stay as they are; where the weights have been given back,
     /// bodies are held until they have all.
     /// </summary>
-    public static async Task FromTensorAsync(HttpCall call)
+    public static Task FromTensorAsync(HttpCall call) => InTurnAsync(call, async () =>
     {
-        await call.Server.WeightsTurn.WaitAsync(call.Gone).ConfigureAwait(false);
-        try
+        JsonElement body = await ControlBody.ReadAsync(
+            call, TensorFields, OtherFields).ConfigureAwait(false);
+        CheckLoadFormat(body);
+        WeightBuckets buckets = call.Server.Buckets;
+        WeightBucket[] all = buckets.With(call.Model, WeightBucket.Of(TensorFiles(body)));
+        using WeightUpdate update = WeightUpdate.FromLastSafetensors(
+            [.. all.SelectMany(bucket => bucket.Files)], VersionOf(body));
+        IReadOnlyList<string> missing =
+            await call.Model.MissingTensorsAsync(update).ConfigureAwait(false);
+        if (missing.Count > 0)
         {
-            JsonElement body = await ControlBody.ReadAsync(
-                call, TensorFields, OtherFields).ConfigureAwait(false);
-            CheckLoadFormat(body);
-            WeightBuckets buckets = call.Server.Buckets;
-            WeightBucket[] all = buckets.With(call.Model, WeightBucket.Of(TensorFiles(body)));
-            using WeightUpdate update = WeightUpdate.FromLastSafetensors(
-                [.. all.SelectMany(bucket => bucket.Files)], VersionOf(body));
-            IReadOnlyList<string> missing =
-                await call.Model.MissingTensorsAsync(update).ConfigureAwait(false);
-            if (missing.Count > 0)
-            {
-                buckets.Hold(call.Model, all, update.Names.Count, missing);
-                await WriteHeldAsync(call, buckets.StateOf(call.Model)!).ConfigureAwait(false);
-                return;
-            }
-            await ApplyAsync(call, body, update).ConfigureAwait(false);
-            buckets.Drop(call.Model);
+            buckets.Hold(call.Model, all, update.Names.Count, missing);
+            await WriteHeldAsync(call, buckets.StateOf(call.Model)!).ConfigureAwait(false);
+            return;
         }
-        finally
-        {
-            call.Server.WeightsTurn.Release();
-        }
-    }
+        await ApplyAsync(call, body, update).ConfigureAwait(false);
+        buckets.Drop(call.Model);
+    });
 
     public static async Task RenameAsync(HttpCall call)
     {
@@ -89,7 +84,7 @@ internal static class WeightRoutes
         string action = Fields.String(body, "action") ?? "checksum";
         if (action == "reset_tensors")
         {
-            await SpoilAsync(call).ConfigureAwait(false);
+            await InTurnAsync(call, () => call.Server.Spoilt.SpoilAsync(call.Model)).ConfigureAwait(false);
             await call.WriteOutcomeAsync("Every tensor has other values, and the service is paused until new "
                 + "weights come.").ConfigureAwait(false);
             return;
@@ -117,13 +112,15 @@ internal static class WeightRoutes
         await call.WriteOutcomeAsync(message, differing.Length == 0).ConfigureAwait(false);
     }
 
-    /// <summary>A push beside it would count as one that came after.</summary>
-    private static async Task SpoilAsync(HttpCall call)
+    /// <summary>
+    /// One at a time: a push beside a reset would count as one that came after it, and lift its hold.
+    /// </summary>
+    private static async Task InTurnAsync(HttpCall call, Func<Task> act)
     {
         await call.Server.WeightsTurn.WaitAsync(call.Gone).ConfigureAwait(false);
         try
         {
-            await call.Server.Spoilt.SpoilAsync(call.Model).ConfigureAwait(false);
+            await act().ConfigureAwait(false);
         }
         finally
         {
@@ -134,9 +131,14 @@ internal static class WeightRoutes
     private static async Task ApplyAsync(HttpCall call, JsonElement body, WeightUpdate update)
     {
         bool aborts = Fields.Boolean(body, "abort_all_requests") ?? false;
-        WeightUpdateReport report = await call.Model.UpdateWeightsAsync(
-            update, new WeightUpdateOptions { Mode = aborts ? PauseMode.Abort : null }).ConfigureAwait(false);
-        await call.Server.Spoilt.MendAsync(call.Model, update).ConfigureAwait(false);
+        WeightUpdateOptions options = new()
+        {
+            Mode = aborts ? PauseMode.Abort : null,
+            StaysPaused = Fields.Boolean(body, "keep_pause") ?? false,
+        };
+        WeightUpdateReport report =
+            await call.Model.UpdateWeightsAsync(update, options).ConfigureAwait(false);
+        await call.Server.Spoilt.MendAsync(call.Model, update, options.StaysPaused).ConfigureAwait(false);
         await call.WriteAsync(json =>
         {
             json.WriteStartObject();

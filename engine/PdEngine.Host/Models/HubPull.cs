@@ -81,7 +81,9 @@ internal sealed class HubPull(HubClient hub, string repo, string commit, PullFol
     private async Task<(EntityTagHeaderValue? Etag, bool IsRight)> TryAsync(
         HubFile file, string partial, EntityTagHeaderValue? etag, CancellationToken cancellation)
     {
-        using FileStream target = new(partial, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+        // Unbuffered: what has come is in the file, however the process ends.
+        using FileStream target = new(
+            partial, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, bufferSize: 0);
         if (target.Length > file.Bytes || !file.HasHash)
             target.SetLength(0);
         using ContentHash hash = new(file);

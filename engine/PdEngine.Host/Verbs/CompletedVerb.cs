@@ -46,7 +46,12 @@ internal sealed record CompletedVerb(
     private static string First(Symbol symbol)
     {
         string line = (symbol.Description ?? "").Split('\n')[0].Trim();
-        int end = line.IndexOfAny(['.', ':', ';']);
-        return end > 0 ? line[..end] : line;
+        for (int end = 1; end < line.Length; end++)
+        {
+            // Within a word they end nothing: cuda:0, 0.5.
+            if (line[end] is '.' or ':' or ';' && (end + 1 == line.Length || line[end + 1] == ' '))
+                return line[..end];
+        }
+        return line;
     }
 }

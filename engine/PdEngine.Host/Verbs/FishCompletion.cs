@@ -10,13 +10,14 @@ internal static class FishCompletion
         StringBuilder script = new("""
             # pdengine completion for fish: save as ~/.config/fish/completions/pdengine.fish
             function __pdengine_at
-                set -l at
+                set -l at ''
                 for word in (commandline -opc)[2..]
-                    if contains -- (string join ' ' $at $word) $__pdengine_verbs
-                        set at $at $word
+                    set -l next (string trim -- "$at $word")
+                    if contains -- "$next" $__pdengine_verbs
+                        set at "$next"
                     end
                 end
-                test (string join ' ' $at) = "$argv[1]"
+                test "$at" = "$argv[1]"
             end
             complete -c pdengine -f
 
@@ -40,7 +41,7 @@ internal static class FishCompletion
 
     private static string Names(CompletedFlag flag) => string.Concat(flag.Names.Select(name =>
         name.StartsWith("--", StringComparison.Ordinal) ? $" -l {name[2..]}"
-            : name.Length == 2 ? $" -s {name[1..]}" : ""));
+            : name.Length == 2 ? $" -s '{name[1..]}'" : ""));
 
     private static string Value(CompletedFlag flag) => !flag.TakesValue ? ""
         : flag.TakesFile ? " -r -F"

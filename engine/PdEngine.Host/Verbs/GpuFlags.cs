@@ -5,6 +5,9 @@ namespace PdEngine.Host;
 /// <summary>Which GPUs compute, and by which of NVIDIA's libraries.</summary>
 internal sealed class GpuFlags
 {
+    private static readonly (string Name, GemmKind Kind)[] Gemms =
+        [("own", GemmKind.Own), ("cublaslt", GemmKind.CublasLt)];
+
     private readonly Option<string?> _devices = new("--devices")
     {
         Description = "GPU of each device of the plan, for example cuda:0,cuda:0; one named twice is shared; "
@@ -43,7 +46,7 @@ internal sealed class GpuFlags
 
     public void AddTo(Command verb)
     {
-        _gemm.CompletionSources.Add("own", "cublaslt");
+        _gemm.CompletionSources.Add([.. Gemms.Select(one => one.Name)]);
         foreach (Option option in new Option[]
         {
             _devices, _prefillFraction, _gemm, _noGraph, _noOverlap, _driver, _nccl, _cublas,
@@ -57,14 +60,16 @@ internal sealed class GpuFlags
     {
         Devices = parsed.GetValue(_devices),
         PrefillSmFraction = parsed.GetValue(_prefillFraction),
-        Gemm = EngineFlags.Choice("--gemm", parsed.GetValue(_gemm)!, ("own", GemmKind.Own),
-            ("cublaslt", GemmKind.CublasLt)),
+        Gemm = EngineFlags.Choice<GemmKind>("--gemm", parsed.GetValue(_gemm)!, Gemms),
         DisableCudaGraph = parsed.GetValue(_noGraph),
         DisableOverlapSchedule = parsed.GetValue(_noOverlap),
         CudaDriver = parsed.GetValue(_driver),
         NcclLibrary = parsed.GetValue(_nccl),
         CublasLibrary = parsed.GetValue(_cublas),
     };
+
+    /// <summary>As the flag names it.</summary>
+    public static string NameOf(GemmKind gemm) => Array.Find(Gemms, one => one.Kind == gemm).Name;
 
     private static Option<string?> File(string name, string what) => new(name)
     {

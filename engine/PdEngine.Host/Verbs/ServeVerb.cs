@@ -7,7 +7,6 @@ namespace PdEngine.Host;
 internal sealed class ServeVerb
 {
     public const string Name = "serve";
-    private static readonly TimeSpan AfterDrain = TimeSpan.FromSeconds(20);
 
     private readonly EngineFlags _engine = new();
     private readonly ServeFlags _serve = new();
@@ -22,7 +21,8 @@ internal sealed class ServeVerb
         ServeVerb verb = new();
         Verb command = new(Name, "Serves OpenAI's and SGLang's HTTP interfaces.")
         {
-            Details = "Prints one line with its address once it listens; SIGTERM lets requests finish.",
+            Details = "Prints one line with its address once it listens; SIGTERM or Ctrl-C lets requests "
+                + "finish, and a second one ends them at once, with exit code 1.",
             Examples =
             [
                 "pdengine serve --model Qwen3-0.6B/ --port 8000",
@@ -34,25 +34,22 @@ internal sealed class ServeVerb
         command.Options.Add(verb._json);
         verb._serve.AddTo(command);
         verb._engine.AddTo(command);
-        command.SetAction((parsed, cancellation) =>
-            CommandLine.GuardAsync(() => verb.RunAsync(parsed, cancellation)));
+        command.SetAction((parsed, _) => CommandLine.GuardAsync(() => verb.RunAsync(parsed)));
         return command;
     }
 
-    /// <summary>How long a signal may take: longer than any drain that can be asked for.</summary>
-    public static TimeSpan TerminationTimeout { get; } = TimeSpan.FromSeconds(86400) + AfterDrain;
-
-    private async Task<int> RunAsync(ParseResult parsed, CancellationToken cancellation)
+    private async Task<int> RunAsync(ParseResult parsed)
     {
         ServeOptions options = _serve.Read(parsed, Environment.GetEnvironmentVariable);
         ListenAddress.ThrowIfTaken(options);
         int maxQueued = _serve.MaxQueuedRequests(parsed);
         // Before the engine, and so behind it: its last spans are written as it ends.
         RequestLog log = new(options, TimeProvider.System);
+        using EndSignals signals = new();
         using OtlpExport? export = options.Otlp is { } otlp ? new(otlp, log.Exported) : null;
         string model = "";
         (Engine engine, ServedPlan? plan) = await _engine.StartAsync(
-            parsed, cancellation, everyService: true, asked =>
+            parsed, signals.First, everyService: true, asked =>
             {
                 model = asked.ModelPath;
                 return asked with { MaxQueuedRequests = maxQueued };
@@ -69,12 +66,17 @@ internal sealed class ServeVerb
         await using ConfiguredAsyncDisposable stop = server.ConfigureAwait(false);
         SayWhere(server.Address.ToString().TrimEnd('/'), parsed.GetValue(_json));
         TaskCompletionSource ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        using CancellationTokenRegistration onEnd = cancellation.Register(ended.SetResult);
+        using CancellationTokenRegistration onEnd = signals.First.Register(ended.SetResult);
         await ended.Task.ConfigureAwait(false);
-        Console.Error.WriteLine($"ending: requests may go on for {options.DrainTimeout.TotalSeconds:F0} s");
-        await server.DrainAsync().ConfigureAwait(false);
+        Console.Error.WriteLine($"ending: requests may go on for {options.DrainTimeout.TotalSeconds:F0} s; "
+            + "another signal ends them at once");
+        bool finished = await server.DrainAsync(signals.Second).ConfigureAwait(false);
         export?.SendMetrics();
-        return CommandLine.Done;
+        if (finished || !signals.Second.IsCancellationRequested)
+            return CommandLine.Done;
+        Console.Error.WriteLine(
+            "pdengine: ended by a second signal; requests were answered with what they had");
+        return CommandLine.Failed;
     }
 
     private static void SayWhere(string address, bool asJson)

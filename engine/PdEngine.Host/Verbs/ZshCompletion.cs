@@ -22,6 +22,7 @@ internal static class ZshCompletion
             ) at="${at:+$at }${words[i]}" ;;
                 esac
               done
+              [[ $PREFIX == --*=* ]] && { prev=${PREFIX%%=*}; compset -P '*=' }
               case "$at:$prev" in
 
             """);
@@ -32,7 +33,7 @@ internal static class ZshCompletion
                 string when = string.Join('|', flag.Names.Select(name => $"'{verb.Path}:{name}'"));
                 string then = flag.TakesFile ? "_files; return"
                     : flag.Values.Count == 0 ? "return"
-                    : $"compadd -- {string.Join(' ', flag.Values)}; return";
+                    : $"compadd -- {Words(flag.Values)}; return";
                 script.Append($"    {when}) {then} ;;\n");
             }
         }
@@ -43,8 +44,8 @@ internal static class ZshCompletion
             """);
         foreach (CompletedVerb verb in verbs)
         {
-            string flags = string.Join(' ', verb.Flags.SelectMany(flag => flag.Names));
-            string plain = string.Join(' ', verb.Verbs.Select(inner => inner.Name).Concat(verb.Words));
+            string flags = Words(verb.Flags.SelectMany(flag => flag.Names));
+            string plain = Words(verb.Verbs.Select(inner => inner.Name).Concat(verb.Words));
             script.Append($"    '{verb.Path}')\n      if [[ $PREFIX == -* ]]; then compadd -- {flags}; ");
             script.Append("else ");
             script.Append(plain.Length == 0 ? ":" : $"compadd -- {plain}");
@@ -57,4 +58,9 @@ internal static class ZshCompletion
 
             """).ToString();
     }
+
+    /// <summary>Quoted where they have more than letters and dashes: -? is a pattern.</summary>
+    private static string Words(IEnumerable<string> words) => string.Join(' ', words.Select(
+        word => word.All(letter => char.IsAsciiLetterOrDigit(letter) || letter is '-' or '_' or '.')
+            ? word : $"'{word}'"));
 }

@@ -15,4 +15,10 @@ public sealed record WeightUpdateOptions
     /// kept for the next update, where it is not short, until <see cref="EngineModel.ReleaseMemoryAsync"/>.
     /// </summary>
     public bool? Stages { get; init; }
+
+    /// <summary>
+    /// The service is paused afterwards until <see cref="EngineModel.ContinueAsync"/>, whether it was before
+    /// or not.
+    /// </summary>
+    public bool StaysPaused { get; init; }
 }

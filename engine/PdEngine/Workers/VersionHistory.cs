@@ -29,8 +29,11 @@ internal sealed class VersionHistory(string first)
     /// <summary>The name of the next weights.</summary>
     /// <param name="asked">Or null.</param>
     /// <param name="baseVersion">What they build on, or null.</param>
+    /// <param name="isUnseen">
+    /// Nothing has been computed with the present ones, so that their name may pass on to others.
+    /// </param>
     /// <exception cref="WeightUpdateException">They are not next.</exception>
-    public string Next(string? asked, string? baseVersion)
+    public string Next(string? asked, string? baseVersion, bool isUnseen = false)
     {
         lock (_gate)
         {
@@ -42,21 +45,28 @@ internal sealed class VersionHistory(string first)
             }
             if (asked is null)
                 return NextNumber();
+            if (isUnseen && asked == current)
+                return asked;
             if (_versions.Contains(asked))
             {
                 throw new WeightUpdateException($"version '{Shown.Line(asked)}' has been used before, and a "
                     + "name is used once, so that it means one state of the weights; the last one is "
-                    + $"'{Shown.Line(current)}': a count that begins anew goes on at {NextNumber()}");
+                    + $"'{Shown.Line(current)}': a count that begins anew goes on at {NextNumber()}, and "
+                    + "weights that come in parts under one name come while the service is paused");
             }
             ThrowIfOlder(asked);
             return asked;
         }
     }
 
+    /// <summary>Weights of this version are there; of the present one, see <see cref="Next"/>.</summary>
     public void Add(string version)
     {
         lock (_gate)
-            _versions.Add(version);
+        {
+            if (_versions[^1] != version)
+                _versions.Add(version);
+        }
     }
 
     /// <summary>Updates since a version was the present one; null where it never was.</summary>

@@ -97,15 +97,8 @@ public sealed partial class PageRouteTests
             await rig.RefusedAsync("/generate", """{"text":"a","sampling_params":{"temperature":-1}}""");
         Assert.That((await GetAsync(rig, "/page/none")).Status, Is.EqualTo(404));
         // The answer may be there before it is counted.
-        for (int tries = 0; tries < 100; tries++)
-        {
-            JsonElement advice = (await rig.GetAsync("/page/state")).GetProperty("services")[0]
-                .GetProperty("advice");
-            if (advice.GetProperty("refused").GetInt64() == 3)
-                return;
-            await Task.Delay(50);
-        }
-        Assert.Fail("three were refused, and the page does not say so");
+        await Assert.ThatAsync(async () => (await rig.GetAsync("/page/state")).GetProperty("services")[0]
+            .GetProperty("advice").GetProperty("refused").GetInt64(), Is.EqualTo(3).After(60_000, 50));
     }
 
     [TestCase("?after=x", "after")]
@@ -153,15 +146,16 @@ public sealed partial class PageRouteTests
     {
         await using HttpRig rig = await HttpRig.StartAsync(run: Disaggregated);
         await rig.GetAsync("/page/state");
-        await rig.PostAsync("/generate", """
-            {"input_ids":[5,6,7,8],"sampling_params":{"max_new_tokens":200,"ignore_eos":true}}
-            """);
         JsonElement state = default;
+        // Where a machine is so slow that a second is long, the next sample has its request all the same.
         await Assert.ThatAsync(async () =>
         {
+            await rig.PostAsync("/generate", """
+                {"input_ids":[5,6,7,8],"sampling_params":{"max_new_tokens":200,"ignore_eos":true}}
+                """);
             state = await rig.GetAsync("/page/state");
-            return state.GetProperty("samples").GetArrayLength();
-        }, Is.AtLeast(2).After(10_000, 100));
+            return Value("output_per_second");
+        }, Is.Positive.After(60_000, 100));
         JsonElement service = state.GetProperty("services")[0];
         Assert.That(service.GetProperty("workers").EnumerateArray()
             .Select(worker => worker.GetProperty("name").GetString()),
@@ -170,16 +164,21 @@ public sealed partial class PageRouteTests
         int Blocks(string name) => pool.GetProperty(name).GetInt32();
         Assert.That(Blocks("held") + Blocks("cached") + Blocks("free"), Is.EqualTo(Blocks("total")));
         Assert.That(Blocks("cached"), Is.Positive);
-        string[] columns = [.. state.GetProperty("columns").EnumerateArray().Select(one => one.GetString()!)];
-        JsonElement[] last = [.. state.GetProperty("samples").EnumerateArray().Last().EnumerateArray()];
-        Assert.That(last, Has.Length.EqualTo(columns.Length));
-        double Value(string name) => last[Array.IndexOf(columns, name)].GetDouble();
-        Assert.That(Value("output_per_second"), Is.Positive);
         Assert.That(Value("handoffs_per_second"), Is.Positive);
         Assert.That(Value("ttft_p95"), Is.Positive);
-        long seen = (long)Value("time_ms");
+        long seen = (long)Value("time_ms")!.Value;
         JsonElement later = await rig.GetAsync($"/page/state?after={seen}");
         Assert.That(later.GetProperty("samples").GetArrayLength(), Is.LessThanOrEqualTo(1));
+
+        double? Value(string name)
+        {
+            string[] columns =
+                [.. state.GetProperty("columns").EnumerateArray().Select(one => one.GetString()!)];
+            JsonElement[] last = [.. state.GetProperty("samples").EnumerateArray().Last().EnumerateArray()];
+            Assert.That(last, Has.Length.EqualTo(columns.Length));
+            JsonElement value = last[Array.IndexOf(columns, name)];
+            return value.ValueKind == JsonValueKind.Null ? null : value.GetDouble();
+        }
     }
 
     [Test]
@@ -194,7 +193,7 @@ public sealed partial class PageRouteTests
         {
             state = await rig.GetAsync("/page/state");
             return state.GetProperty("live").GetArrayLength();
-        }, Is.EqualTo(1).After(10_000, 20));
+        }, Is.EqualTo(1).After(60_000, 20));
         Assert.That(state.GetProperty("services")[0].GetProperty("paused").GetBoolean(), Is.True);
         Assert.That(state.GetProperty("live")[0].GetProperty("queue").GetDouble(), Is.Positive);
         await rig.PostAsync("/continue_generation", "{}");

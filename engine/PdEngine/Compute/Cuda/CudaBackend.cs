@@ -55,6 +55,9 @@ internal sealed partial class CudaBackend : IBackend
 
     public bool RunsAhead { get; }
 
+    /// <summary>What computes its products.</summary>
+    public GemmKind Gemm => _products is null ? GemmKind.Own : GemmKind.CublasLt;
+
     public MemoryDomain Memory => _gpu.Memory;
 
     public long FreeBytes => _gpu.Make(() => _gpu.Context.FreeBytes);
