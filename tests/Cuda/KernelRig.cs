@@ -139,6 +139,14 @@ internal sealed unsafe class KernelRig : IDisposable
         public ulong Memory;
     }
 
+    /// <summary>The same of <c>pd_planted_async_fault</c>; its threads are 128.</summary>
+    [StructLayout(LayoutKind.Sequential, Size = 192)]
+    public struct PlantedAsyncFault
+    {
+        public CudaTensorMap Map;
+        public int Kind;
+    }
+
     private static IEnumerable<(string Name, int Bytes)> Entries()
     {
         int attention = Unsafe.SizeOf<CudaAttentionArgs>();
@@ -165,5 +173,6 @@ internal sealed unsafe class KernelRig : IDisposable
         yield return ("pd_sample", Unsafe.SizeOf<CudaSampleArgs>());
         yield return ("pd_copy_blocks", Unsafe.SizeOf<CudaCopyBlocksArgs>());
         yield return ("pd_planted_fault", Unsafe.SizeOf<PlantedFault>());
+        yield return ("pd_planted_async_fault", Unsafe.SizeOf<PlantedAsyncFault>());
     }
 }

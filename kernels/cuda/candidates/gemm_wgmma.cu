@@ -153,6 +153,9 @@ DEVICE void multiply_by_warpgroups(const WgmmaGemmArgs& args) {
   sync_block();
   if (warp == kConsumerWarps) {
     if (lane_of(thread_x()) == 0) bring_operands<Tile>(args, range, place, stages, barriers);
+    // Where segments are gathered, the block meets twice (gather_segments), this warp among it.
+    sync_warp();
+    for (i32 meeting = 0; meeting < 2 && gemm.scratch != nullptr; meeting++) sync_block();
     return;
   }
   Sums<Tile> sums;

@@ -26,6 +26,7 @@ void AsyncWork::begin(Block* block, bool eager) {
   barriers_.clear();
   waiters_.clear();
   copies_.clear();
+  filled_.clear();
   warps_.clear();
   warps_.resize(kMaxWarps);
 }
@@ -55,16 +56,26 @@ AsyncWork::Barrier& AsyncWork::barrier_at(void* place) {
   block_->fault("thread %u: an mbarrier that nobody made ready", block_->self->index);
 }
 
+uint32_t& AsyncWork::ended_phases(uint32_t warp, const void* place) {
+  size_t index = 0;
+  while (barriers_[index].place != place) index++;
+  std::vector<uint32_t>& phases = warps_[warp].ended_phases;
+  phases.resize(barriers_.size());
+  return phases[index];
+}
+
 void AsyncWork::end_phase_if_due(Barrier& barrier) {
   if (barrier.pending != 0 || barrier.bytes != 0) return;
   barrier.phase++;
   barrier.pending = barrier.arrivals;
   size_t kept = 0;
   for (const Waiter& waiter : waiters_) {
-    if (waiter.barrier == barrier.place && (barrier.phase & 1) != waiter.parity)
-      block_->resume(waiter.fiber);
-    else
+    if (waiter.barrier != barrier.place || (barrier.phase & 1) == waiter.parity) {
       waiters_[kept++] = waiter;
+      continue;
+    }
+    ended_phases(waiter.fiber->warp, barrier.place) = barrier.phase;
+    block_->resume(waiter.fiber);
   }
   waiters_.resize(kept);
 }
@@ -80,7 +91,10 @@ void AsyncWork::arrive(void* place, int64_t bytes) {
 
 void AsyncWork::await_phase(void* place, uint32_t parity) {
   const Barrier& barrier = barrier_at(place);
-  if ((barrier.phase & 1) != parity) return;
+  if ((barrier.phase & 1) != parity) {
+    ended_phases(block_->self->warp, place) = barrier.phase;
+    return;
+  }
   waiters_.push_back({block_->self, place, parity});
   block_->park("an mbarrier");
 }
@@ -102,6 +116,7 @@ void AsyncWork::load_box(void* to, const void* map, void* place, const int32_t (
     for (const WarpProduct& product : warps_[warp].products)
       if (product.reads[0].meets(copy.target) || product.reads[1].meets(copy.target))
         block_->fault("a tensor copy into shared memory that a product of warp %u under way reads", warp);
+  std::erase_if(filled_, [&](const Filled& before) { return before.target.meets(copy.target); });
   std::memcpy(copy.first, first, sizeof copy.first);
   copy.barrier = place;
   if (eager_)
@@ -139,6 +154,7 @@ void AsyncWork::land(const Copy& copy) {
     }
   }
   Barrier& barrier = barrier_at(copy.barrier);
+  filled_.push_back({copy.target, copy.barrier, barrier.phase});
   barrier.bytes -= box_bytes(map);
   end_phase_if_due(barrier);
 }
@@ -172,6 +188,19 @@ AsyncWork::Range AsyncWork::operand_range(uint64_t descriptor, uint32_t rows) co
   return range;
 }
 
+// An operand must have come, and its warp must have seen the phase end that says so.
+void AsyncWork::check_filled(const WarpProduct& product, uint32_t warp) {
+  auto reads = [&](const Range& target) {
+    return target.meets(product.reads[0]) || target.meets(product.reads[1]);
+  };
+  for (const Copy& copy : copies_)
+    if (reads(copy.target))
+      block_->fault("warp %u: wgmma reads shared memory that a tensor copy has yet to fill", warp);
+  for (const Filled& filled : filled_)
+    if (reads(filled.target) && ended_phases(warp, filled.barrier) <= filled.phase)
+      block_->fault("warp %u: wgmma reads what a tensor copy brought without having awaited it", warp);
+}
+
 void AsyncWork::multiply(void* const* lanes) {
   const uint32_t warp = block_->self->warp;
   ProductWarp& own = warps_[warp];
@@ -188,9 +217,7 @@ void AsyncWork::multiply(void* const* lanes) {
   }
   product.reads[0] = operand_range(product.left, 64);
   product.reads[1] = operand_range(product.right, 8 * kProductTiles);
-  for (const Copy& copy : copies_)
-    if (copy.target.meets(product.reads[0]) || copy.target.meets(product.reads[1]))
-      block_->fault("warp %u: wgmma reads shared memory that a tensor copy has yet to fill", warp);
+  check_filled(product, warp);
   product.group = own.group;
   own.trace = (own.trace + product.left) * 0x9E3779B97F4A7C15ull + product.right;
   product.is_done = eager_;
@@ -240,8 +267,14 @@ void AsyncWork::compute(const WarpProduct& product, uint32_t warp) {
   }
 }
 
-const char* AsyncWork::unfinished() const {
-  if (!copies_.empty()) return "a tensor copy is left under way";
+const char* AsyncWork::unfinished() {
+  auto is_awaited = [&](const Filled& filled) {
+    for (uint32_t warp = 0; warp < warps_.size(); warp++)
+      if (ended_phases(warp, filled.barrier) > filled.phase) return true;
+    return false;
+  };
+  if (!copies_.empty() || !std::all_of(filled_.begin(), filled_.end(), is_awaited))
+    return "a tensor copy is left that nobody waited for";
   for (uint32_t warp = 0; warp < warps_.size(); warp++) {
     if (!warps_[warp].products.empty()) return "a product is left that nobody waited for";
     if (warps_[warp].trace != warps_[warp / 4 * 4].trace)

@@ -27,8 +27,8 @@ class AsyncWork {
   // Ends one copy; false: there is none under way.
   bool land_one();
   bool has_copies() const { return !copies_.empty(); }
-  // Null, or what was left under way, or not done by all warps of a warpgroup, when all threads have left.
-  const char* unfinished() const;
+  // Null, or what was left unawaited, or not done by all warps of a warpgroup, when all threads have left.
+  const char* unfinished();
 
   // What follows is called by fibers.
   uint32_t address_of(const void* pointer) const;
@@ -67,6 +67,12 @@ class AsyncWork {
     Range target;
     void* barrier;
   };
+  // What a copy has filled, and whose phase tells of it.
+  struct Filled {
+    Range target;
+    const void* barrier;
+    uint32_t phase;
+  };
   struct WarpProduct {
     uint64_t left, right;
     float* sums[32];
@@ -78,9 +84,12 @@ class AsyncWork {
     std::vector<WarpProduct> products;
     uint32_t group, is_begun;
     uint64_t trace;  // of all descriptors, which the warps of a group share
+    std::vector<uint32_t> ended_phases;  // of each barrier, as far as it has waited
   };
 
   Barrier& barrier_at(void* place);
+  uint32_t& ended_phases(uint32_t warp, const void* place);
+  void check_filled(const WarpProduct& product, uint32_t warp);
   void end_phase_if_due(Barrier& barrier);
   void land(const Copy& copy);
   // Where eight bf16 of a row of an operand lie: chunk 0 or 1 of the product's 16 columns.
@@ -93,6 +102,7 @@ class AsyncWork {
   std::vector<Barrier> barriers_;
   std::vector<Waiter> waiters_;
   std::vector<Copy> copies_;
+  std::vector<Filled> filled_;
   std::vector<ProductWarp> warps_;
 };
 

@@ -39,10 +39,13 @@
 // Those with a bug in them.
 #define PD_PLANTED_KERNELS(X)                    \
   X(pd_planted_fault)                            \
+  X(pd_planted_async_fault)                      \
   X(pd_planted_descriptor_gemm_wgmma_n128)       \
   X(pd_planted_descriptor_gemm_wgmma_n256)       \
   X(pd_planted_early_release_gemm_wgmma_n128)    \
   X(pd_planted_early_release_gemm_wgmma_n256)    \
+  X(pd_planted_few_bytes_gemm_wgmma_n128)        \
+  X(pd_planted_few_bytes_gemm_wgmma_n256)        \
   X(pd_planted_no_fence_gemm_wgmma_n128)         \
   X(pd_planted_no_fence_gemm_wgmma_n256)         \
   X(pd_planted_no_load_wait_gemm_wgmma_n128)     \
