@@ -1,7 +1,11 @@
 // The append of K and V, compiled for AVX2. All but the entry point has internal linkage.
+#include <immintrin.h>
+
 #include "attention.h"
 
 namespace {
+#include "append_heads.h"
+#include "attention_gather.h"
 #include "append_tokens.h"
 }
 

@@ -18,6 +18,7 @@ constexpr float kInfinity = __builtin_inff();
 #include "attention_gather.h"
 #include "attention_lanes_avx512.h"
 #include "attention_power.h"
+#include "attention_tops_avx512.h"
 #include "attention_weights_avx512.h"
 #include "attention_rows.h"
 #include "attention_tiles.h"

@@ -15,6 +15,7 @@ constexpr float kInfinity = __builtin_inff();
 #include "attention_gather.h"
 #include "attention_lanes_avx512.h"
 #include "attention_power.h"
+#include "attention_tops_avx512.h"
 #include "attention_rows.h"
 #include "attention_tile.h"
 #include "attention_unit.h"

@@ -3,6 +3,7 @@
 #include <immintrin.h>
 
 #include "attention.h"
+#include "transpose_avx512.h"
 
 namespace {
 
@@ -14,6 +15,7 @@ constexpr float kInfinity = __builtin_inff();
 #include "attention_gather.h"
 #include "attention_lanes_avx512.h"
 #include "attention_power.h"
+#include "attention_tops_avx512.h"
 #include "attention_weights_avx512.h"
 #include "attention_rows.h"
 #include "attention_dots.h"

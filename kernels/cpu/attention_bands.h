@@ -95,13 +95,46 @@ inline void run_bands(Unit& unit, const TileFetch* fetch, int32_t first, int32_t
   unit.scores = scores;
 }
 
+// The bands of a tile of one head. A band's values wait for the last of its weights, and its weights for the
+// last of its scores: the next band's scores come between them.
+inline void run_in_turn(Unit& unit, const TileFetch& fetch, int32_t base) {
+  const auto sees = [&](int32_t band) {
+    const Span keys = unit.keys_of(band, base);
+    return keys.first < keys.end;
+  };
+  int32_t first = 0, end = unit.bands;
+  while (first < end && !sees(first)) first++;
+  while (first < end && !sees(end - 1)) end--;
+  float* const scores = unit.scores;
+  const auto place = [&](int32_t band) { unit.scores = scores + band % 2 * unit.band_rows * kTileKeys; };
+  const auto* k = reinterpret_cast<const char*>(fetch.k(0));
+  const auto* v = reinterpret_cast<const char*>(fetch.v(0));
+  const auto score = [&](int32_t band) {
+    const Span keys = unit.keys_of(band, base);
+    const char* next = band == 0 ? reinterpret_cast<const char*>(fetch.during_k(0)) : k;
+    if (band == 0) fetch.before_k(0);
+    place(band);
+    const Span in_tile = {keys.first - base, keys.end - base};
+    unit.score(band, in_tile, reinterpret_cast<const uint16_t*>(k), {next, next});
+  };
+  if (first < end) score(first);
+  for (int32_t band = first; band < end; band++) {
+    place(band);
+    unit.weigh(band, base);
+    if (band + 1 < end) score(band + 1);
+    place(band);
+    const char* next = band == 0 ? reinterpret_cast<const char*>(fetch.during_v(0)) : v;
+    if (band == 0) fetch.before_v(0);
+    unit.mix(band, base, reinterpret_cast<const uint16_t*>(v), {next, next});
+  }
+  unit.scores = scores;
+}
+
 void Unit::run_tile(int32_t base, bool more) {
   if (work.places.tiled) {
     const TileFetch fetch(*this, base);
     if (heads > 1 || kScoresFirst) return run_bands(*this, &fetch, 0, bands, base);
-    // A band's scores are used while they are in the first cache.
-    for (int32_t band = 0; band < bands; band++) run_bands(*this, &fetch, band, band + 1, base);
-    return;
+    return run_in_turn(*this, fetch, base);
   }
   const int32_t bands_each = heads > 1 ? 1 : bands, together = kScoresFirst ? bands_each : 1;
   for (int32_t band = 0; band < bands; band += together) {

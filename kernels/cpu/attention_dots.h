@@ -7,6 +7,7 @@
 
 constexpr int kBandRows = 12;
 constexpr bool kScoresFirst = false;
+constexpr bool kShrinksInMix = true;
 
 inline Vec dot(Vec sum, __m512i a, __m512i b) {
   return _mm512_dpbf16_ps(sum, (__m512bh)a, (__m512bh)b);
@@ -57,17 +58,17 @@ void score_groups(const uint32_t* q, const uint16_t* k, int64_t pairs, float* sc
 
 #include "attention_score_tile.h"
 
-// sums[R][G groups of 16 dims] += p[R][pairs of keys first to end] * v, pair after pair. With kEdge a row
-// sees of a pair what its mask leaves: masks are [pairs of the tile][kBandSlots]. A pair that is masked out
-// whole adds nothing, its p being zero too.
+// sums[R][G groups of 16 dims], times what each row shrinks by, += p[R][pairs of keys first to end] * v, pair
+// after pair. With kEdge a row sees of a pair what its mask leaves: masks are [pairs of the tile]
+// [kBandSlots]. A pair that is masked out whole adds nothing, its p being zero too.
 template <int R, int G, bool kEdge>
-void add_groups(const uint32_t* p, const uint16_t* v, float* sums, int64_t stride, int first, int end,
-                const uint32_t* masks, Ahead ahead) {
+void add_groups(const uint32_t* p, const uint16_t* v, float* sums, const float* shrinks, int64_t stride,
+                int first, int end, const uint32_t* masks, Ahead ahead) {
   Vec s[R][G];
 #pragma GCC unroll 16
   for (int r = 0; r < R; r++)
 #pragma GCC unroll 4
-    for (int g = 0; g < G; g++) s[r][g] = load(sums + r * stride + g * 16);
+    for (int g = 0; g < G; g++) s[r][g] = mul(load(sums + r * stride + g * 16), spread(shrinks[r]));
   for (int pair = first; pair < end; pair++) {
     Raw values[G];
 #pragma GCC unroll 4
@@ -93,13 +94,14 @@ void add_groups(const uint32_t* p, const uint16_t* v, float* sums, int64_t strid
 }
 
 template <int R, bool kEdge>
-void add_tile(const uint32_t* p, const uint16_t* v, float* sums, int64_t stride, int first, int end,
-              const uint32_t* masks, Ahead ahead) {
+void add_tile(const uint32_t* p, const uint16_t* v, float* sums, const float* shrinks, int64_t stride,
+              int first, int end, const uint32_t* masks, Ahead ahead) {
   constexpr int G = groups_for(R);
   const int groups = int(stride / 16);
   int g = 0;
   const auto at = [&](auto kernel) {
-    kernel(p, v + g * kTileKeys * 16, sums + g * 16, stride, first, end, masks, ahead.past(g, kTileKeys / 2));
+    kernel(p, v + g * kTileKeys * 16, sums + g * 16, shrinks, stride, first, end, masks,
+           ahead.past(g, kTileKeys / 2));
   };
   for (; g + G <= groups; g += G) at(add_groups<R, G, kEdge>);
   if (G == 4 && g + 2 <= groups) {
@@ -112,10 +114,10 @@ void add_tile(const uint32_t* p, const uint16_t* v, float* sums, int64_t stride,
 struct BandKernels {
   void (*score)(const uint32_t* q, const uint16_t* k, int64_t pairs, float* scores, int first, int end,
                 Ahead ahead);
-  void (*add)(const uint32_t* p, const uint16_t* v, float* sums, int64_t stride, int first, int end,
-              const uint32_t* masks, Ahead ahead);
-  void (*add_edge)(const uint32_t* p, const uint16_t* v, float* sums, int64_t stride, int first, int end,
-                   const uint32_t* masks, Ahead ahead);
+  void (*add)(const uint32_t* p, const uint16_t* v, float* sums, const float* shrinks, int64_t stride,
+              int first, int end, const uint32_t* masks, Ahead ahead);
+  void (*add_edge)(const uint32_t* p, const uint16_t* v, float* sums, const float* shrinks, int64_t stride,
+                   int first, int end, const uint32_t* masks, Ahead ahead);
 };
 
 template <int R>

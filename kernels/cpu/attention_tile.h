@@ -11,6 +11,7 @@ constexpr int kBandRows = 12;
 constexpr int kBandRows = 6;
 #endif
 constexpr bool kScoresFirst = false;
+constexpr bool kShrinksInMix = false;
 
 // Scores become weights relative to `top`; returns lanes of their sum.
 inline Vec weigh_row(float* s, Vec top, Vec sum) {

@@ -12,6 +12,7 @@ constexpr int kBandRows = 16;
 // Of all bands before their weights: the tile unit has a band's products to work on while the vector unit
 // weighs another.
 constexpr bool kScoresFirst = true;
+constexpr bool kShrinksInMix = false;
 constexpr int32_t kBlockPairs = 16;
 constexpr int64_t kScoreBytes = kTileKeys * int64_t(sizeof(float));
 constexpr int64_t kGroupElements = kTileKeys * 16;  // of V: one group of 16 dims

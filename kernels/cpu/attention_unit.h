@@ -31,6 +31,7 @@ struct Unit {
   float *queries, *scores, *sums, *total, *lanes;  // lanes: of each row 16 parts of its sum of weights
   float *largest, *weights, *total_largest, *total_weights;  // [band][kBandSlots]
   uint16_t *k_tile, *v_tile;
+  alignas(64) float shrinks[pd::kBandSlots];  // of the band that was weighed last
 
   int32_t rows_of(int32_t band) const {
     const int32_t left = row_count - band * band_rows;
@@ -57,6 +58,7 @@ struct Unit {
   void run_pass();
   void run_split(int32_t index);
   void merge_rows();
+  void fetch_outputs() const;
   void run_tile(int32_t base, bool more);
   int32_t turns() const;
   const uint8_t* turn_at(int32_t turn) const;
@@ -204,17 +206,17 @@ inline const uint8_t* Unit::next_turn(int32_t turn) const {
 }
 
 // Scores of a band become weights relative to the rows' largest scores so far; sums and values so far shrink
-// where that grew. A row that sees no key of the tile is left as it is: its sum gains 0 and its shrink is
-// 2^0.
+// where that grew; the values, where kShrinksInMix, not before the tile's are added to them. A row that sees
+// no key of the tile is left as it is: its sum gains 0 and its shrink is 2^0.
 void Unit::weigh(int32_t band, int32_t base) {
-  const int32_t count = rows_of(band), first = band * band_rows;
-  float* m = largest + band * pd::kBandSlots;
-  alignas(64) float tops[pd::kBandSlots], from[pd::kBandSlots], shrinks[pd::kBandSlots];
+  const int32_t count = rows_of(band), first = band * band_rows, padded_dim = work.padded_dim;
+  float *const m = largest + band * pd::kBandSlots, *const band_scores = scores;
+  const Span* const seen_by = rows + first;
+  alignas(64) float tops[pd::kBandSlots * 16], from[pd::kBandSlots];
   const Vec before = load(m);
-  store(tops, before);
   for (int32_t r = 0; r < count; r++) {
-    float* s = scores + r * kTileKeys;
-    const Span sees = rows[first + r];
+    float* s = band_scores + r * kTileKeys;
+    const Span sees = seen_by[r];
     Vec x[4];
 #pragma GCC unroll 4
     for (int i = 0; i < 4; i++) x[i] = load(s + 16 * i);
@@ -225,27 +227,34 @@ void Unit::weigh(int32_t band, int32_t base) {
         store(s + 16 * i, x[i]);
       }
     }
-    tops[r] = largest_of(larger(larger(x[0], x[1]), larger(x[2], x[3])));
+    store(tops + r * 16, larger(larger(x[0], x[1]), larger(x[2], x[3])));
   }
-  const Vec after = larger(load(tops), before), origin = zero_if_no_key(after);
+  const Vec after = larger(largest_of_rows(tops, count), before), origin = zero_if_no_key(after);
   store(m, after);
   store(from, origin);
   store(shrinks, power(sub(before, origin)));
-  for (int32_t r = 0; r < count; r++) {
-    float *sum = lanes + int64_t(first + r) * 16, *values = sums + int64_t(first + r) * work.padded_dim;
-    Vec gained = load(sum);
-    if (shrinks[r] != 1.0f) {
-      const Vec shrink = spread(shrinks[r]);
-      gained = mul(gained, shrink);
-      for (int32_t d = 0; d < work.padded_dim; d += 16) store(values + d, mul(load(values + d), shrink));
+  float* sum = lanes + int64_t(first) * 16;
+  for (int32_t r = 0; r < count; r++, sum += 16) {
+    const Vec shrink = spread(shrinks[r]);
+    if (!kShrinksInMix && shrinks[r] != 1.0f) {
+      float* values = sums + int64_t(first + r) * padded_dim;
+      for (int32_t d = 0; d < padded_dim; d += 16) store(values + d, mul(load(values + d), shrink));
     }
-    store(sum, weigh_row(scores + r * kTileKeys, spread(from[r]), gained));
+    store(sum, weigh_row(band_scores + r * kTileKeys, spread(from[r]), mul(load(sum), shrink)));
   }
 }
 
 inline void Unit::merge_rows() {
   for (int32_t row = 0; row < row_count; row++)
     merge_row(state(row, true), state(row, false), work.padded_dim);
+}
+
+// Where the rows end up lies in memory: it comes while the last split is worked on.
+inline void Unit::fetch_outputs() const {
+  for (int32_t row = 0; row < row_count; row++) {
+    const float* y = output_row(work, slice, kv_head + row / head_rows, first_row + row % head_rows);
+    for (int32_t d = 0; d < args.head_dim; d += 16) __builtin_prefetch(y + d, 1);
+  }
 }
 
 // The splits that this pass is for. Between passes the rows' values so far lie in their partial rows.
@@ -255,6 +264,7 @@ inline void Unit::run_pass() {
     for (int32_t row = 0; row < row_count; row++)
       copy_row(kept_row(row, 0), state(row, true), work.padded_dim);
   for (int32_t index = run.first / kSplitKeys; index * kSplitKeys < run.end; index++) {
+    if ((index + 1) * kSplitKeys >= seen.end) fetch_outputs();
     run_split(index);
     merge_rows();
   }

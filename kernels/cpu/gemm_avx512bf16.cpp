@@ -5,6 +5,7 @@
 // What vdpbf16ps computes, for each column: sum = fma(a1, w1, sum), then sum = fma(a0, w0, sum): the odd
 // element first, each step rounded to nearest even, denormals zero going in and coming out.
 #include "gemm_lines.h"
+#include "transpose_avx512.h"
 
 namespace {
 
@@ -60,29 +61,6 @@ inline __m512i round_pairs(const float* row, int64_t start, int64_t first, int64
   const __m512 low = _mm512_maskz_loadu_ps(__mmask16(live), row + start);
   const __m512 high = _mm512_maskz_loadu_ps(__mmask16(live >> 16), row + start + 16);
   return __m512i(_mm512_cvtne2ps_pbh(high, low));
-}
-
-// 16 rows of 16 lanes to 16 lanes of 16 rows.
-inline void transpose(__m512i* m) {
-  __m512i t[16];
-  PD_UNROLL for (int i = 0; i < 16; i += 2) {
-    t[i] = _mm512_unpacklo_epi32(m[i], m[i + 1]);
-    t[i + 1] = _mm512_unpackhi_epi32(m[i], m[i + 1]);
-  }
-  PD_UNROLL for (int i = 0; i < 16; i += 4) PD_UNROLL for (int j = 0; j < 2; j++) {
-    m[i + 2 * j] = _mm512_unpacklo_epi64(t[i + j], t[i + j + 2]);
-    m[i + 2 * j + 1] = _mm512_unpackhi_epi64(t[i + j], t[i + j + 2]);
-  }
-  PD_UNROLL for (int i = 0; i < 4; i++) {
-    t[i] = _mm512_shuffle_i32x4(m[i], m[i + 4], 0x88);
-    t[i + 4] = _mm512_shuffle_i32x4(m[i], m[i + 4], 0xdd);
-    t[i + 8] = _mm512_shuffle_i32x4(m[i + 8], m[i + 12], 0x88);
-    t[i + 12] = _mm512_shuffle_i32x4(m[i + 8], m[i + 12], 0xdd);
-  }
-  PD_UNROLL for (int i = 0; i < 4; i++) PD_UNROLL for (int j = 0; j < 2; j++) {
-    m[i + 4 * j] = _mm512_shuffle_i32x4(t[i + 4 * j], t[i + 8 + 4 * j], 0x88);
-    m[i + 4 * j + 8] = _mm512_shuffle_i32x4(t[i + 4 * j], t[i + 8 + 4 * j], 0xdd);
-  }
 }
 
 // x [rows, k] -> [pairs][rows], segment after segment.

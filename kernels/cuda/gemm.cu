@@ -116,8 +116,8 @@ struct Fetch {
              inside && n * kApart < rows_left);
 #pragma unroll
     for (i32 n = 0; n < Tile::kOutputs / kApart && PART != kInputAlone; n++)
-      copy16(stage + Tile::kRows * kGemmDepth + swizzled<kChunks>(line + n * kApart, chunk),
-             weight + n * weight_apart, inside && n * kApart < outputs_left);
+      copy16_early(stage + Tile::kRows * kGemmDepth + swizzled<kChunks>(line + n * kApart, chunk),
+                   weight + n * weight_apart, inside && n * kApart < outputs_left);
     // The next segment's first column is where this one's columns end.
     within += kGemmDepth;
     const i32 moved = within < length ? kGemmDepth : length - (within - kGemmDepth);

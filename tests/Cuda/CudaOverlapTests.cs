@@ -84,6 +84,7 @@ public sealed class CudaOverlapTests
         rig.Devices.Backends[1].Lane().Stream.Synchronize();
         Assert.That(StandIn.LaunchCount(), Is.EqualTo(before), "the prompt is still to be computed");
         rig.Finish();
+        rig.AwaitPulls();
     }
 
     [Test]

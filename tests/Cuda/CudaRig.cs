@@ -81,6 +81,12 @@ internal sealed unsafe class CudaRig : IDisposable
 
     public void Dispose()
     {
+        // What was not waited for, before anything of it is given back.
+        foreach (CudaStream stream in Streams)
+        {
+            Driver.Api.cuCtxSetCurrent(stream.Context.Address);
+            Driver.Api.cuStreamSynchronize(stream.Address);
+        }
         for (int i = _owned.Count - 1; i >= 0; i--)
             _owned[i].Dispose();
     }

@@ -96,13 +96,37 @@ internal sealed unsafe class KernelRig : IDisposable
     public void Launch<T>(string kernel, CudaExtent grid, int threads, int sharedBytes, in T arguments)
         where T : unmanaged
     {
+        Put(kernel, grid, threads, sharedBytes, arguments);
+        _stream.Synchronize();
+    }
+
+    /// <summary>Runs a kernel that may start while one before it yet adds a value to memory.</summary>
+    /// <exception cref="CudaException">The emulator found a fault.</exception>
+    public void LaunchEarly<T>(
+        string kernel, CudaExtent grid, int threads, int sharedBytes, in T arguments, CudaRig.Probe before)
+        where T : unmanaged
+    {
+        Put("pd_standin_probe", new(1), 32, 0, before);
+        Put(kernel, grid, threads, sharedBytes, arguments, isEarly: true);
+        _stream.Synchronize();
+    }
+
+    private void Put<T>(
+        string kernel, CudaExtent grid, int threads, int sharedBytes, in T arguments, bool isEarly = false)
+        where T : unmanaged
+    {
         if (!_functions.TryGetValue(kernel, out CudaFunction function))
         {
             function = _module.Function(kernel, sizeof(T), sharedBytes);
             _functions.Add(kernel, function);
         }
-        _stream.Launch(function, grid, new(threads), sharedBytes, arguments);
-        _stream.Synchronize();
+        fixed (T* first = &arguments)
+        {
+            if (isEarly)
+                _stream.LaunchEarly(function, grid, new(threads), sharedBytes, first);
+            else
+                _stream.Launch(function, grid, new(threads), sharedBytes, first);
+        }
     }
 
     /// <summary>Gives all buffers back.</summary>
@@ -117,8 +141,8 @@ internal sealed unsafe class KernelRig : IDisposable
     {
         SetSchedule(0);
         Clear();
-        _module.Dispose();
         _stream.Dispose();
+        _module.Dispose();
         _context.Dispose();
     }
 
@@ -147,6 +171,14 @@ internal sealed unsafe class KernelRig : IDisposable
         public int Kind;
     }
 
+    /// <summary>What <c>pd_planted_early</c> is to do before it awaits the kernel before it.</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    public struct PlantedEarly
+    {
+        public int Kind, Reserved;
+        public ulong Memory, Output;
+    }
+
     private static IEnumerable<(string Name, int Bytes)> Entries()
     {
         int attention = Unsafe.SizeOf<CudaAttentionArgs>();
@@ -166,7 +198,7 @@ internal sealed unsafe class KernelRig : IDisposable
         {
             foreach (int width in (int[])[16, 32, 64, 128])
                 yield return ($"pd_attention_d{width}_m{rows}", attention);
-            foreach (string bug in (string[])["no_wait", "no_barrier", "split_boundary"])
+            foreach (string bug in (string[])["no_wait", "no_barrier", "split_boundary", "early_query"])
                 yield return ($"pd_planted_{bug}_attention_d16_m{rows}", attention);
         }
         yield return ("pd_attention_merge", Unsafe.SizeOf<CudaMergeArgs>());
@@ -174,5 +206,8 @@ internal sealed unsafe class KernelRig : IDisposable
         yield return ("pd_copy_blocks", Unsafe.SizeOf<CudaCopyBlocksArgs>());
         yield return ("pd_planted_fault", Unsafe.SizeOf<PlantedFault>());
         yield return ("pd_planted_async_fault", Unsafe.SizeOf<PlantedAsyncFault>());
+        yield return ("pd_planted_early", Unsafe.SizeOf<PlantedEarly>());
+        yield return ("pd_planted_early_input_gemm_m16", Unsafe.SizeOf<CudaGemmArgs>());
+        yield return ("pd_standin_probe", Unsafe.SizeOf<CudaRig.Probe>());
     }
 }

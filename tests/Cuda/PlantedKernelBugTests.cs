@@ -26,6 +26,12 @@ public sealed class PlantedKernelBugTests
             Has.Some.Not.Empty);
 
     [Test]
+    public void A_query_that_is_fetched_before_the_kernel_before_has_ended_is_found() =>
+        Assert.That(
+            Enumerable.Range(0, 4).Select(seed => Finding("pd_planted_early_query_attention_d", (ulong)seed)),
+            Has.All.Contains("an asynchronous copy").And.All.Contains("before it awaited the kernel before"));
+
+    [Test]
     public void A_wrong_split_boundary_in_one_phase_is_found() =>
         Assert.That(Finding("pd_planted_split_boundary_attention_d", seed: 0), Does.Contain("element"));
 

@@ -10,6 +10,8 @@ internal static unsafe class StandIn
     public const int Copy = 1;
     public const int Launch = 2;
 
+    private static string _test = "";
+
     public static string Path { get; } =
         System.IO.Path.Combine(AppContext.BaseDirectory, "libpd_cuda_standin.so");
 
@@ -29,6 +31,10 @@ internal static unsafe class StandIn
         // What nobody disposed of must not be released on the new machine.
         GC.Collect();
         GC.WaitForPendingFinalizers();
+        string takenAway = TakeTakenAway();
+        if (takenAway.Length > 0)
+            throw new InvalidOperationException($"{_test} took away what was still to be used: {takenAway}");
+        _test = TestContext.CurrentContext.Test.FullName;
         ((delegate* unmanaged<int, ulong, ulong, void>)Find("pd_standin_reset"))(
             deviceCount, (ulong)megabytes << 20, seed);
     }
@@ -82,6 +88,12 @@ internal static unsafe class StandIn
     /// <summary>Of the launches, those that might start before the one before them had ended.</summary>
     public static ulong EarlyLaunchCount() =>
         ((delegate* unmanaged<ulong>)Find("pd_standin_early_launch_count"))();
+
+    /// <summary>
+    /// What pending work was left without since this was last asked; a test that leaves any fails the next.
+    /// </summary>
+    public static string TakeTakenAway() =>
+        Marshal.PtrToStringUTF8((nint)((delegate* unmanaged<byte*>)Find("pd_standin_take_taken_away"))())!;
 
     private static void* Find(string symbol) =>
         (void*)NativeLibrary.GetExport(NativeLibrary.Load(Path), symbol);

@@ -99,6 +99,7 @@ public sealed unsafe class StandInMemoryTests
             rig.Stream.Synchronize, Throws.TypeOf<CudaException>().With.Property("Result")
                 .EqualTo(CudaResult.IllegalAddress));
         Assert.That(rig.Stream.Synchronize, Throws.TypeOf<CudaException>(), "the fault sticks");
+        Assert.That(StandIn.TakeTakenAway(), Does.Contain("no longer, device memory"));
     }
 
     [Test]

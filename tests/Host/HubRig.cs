@@ -31,6 +31,9 @@ internal sealed class HubRig : IAsyncDisposable
 
     public static string Commit { get; } = new('c', 40);
 
+    /// <summary>What main stands for.</summary>
+    public string Head { get; set; } = Commit;
+
     public Dictionary<string, byte[]> Small { get; } = [];
 
     public Dictionary<string, byte[]> Large { get; } = [];
@@ -109,7 +112,7 @@ internal sealed class HubRig : IAsyncDisposable
             await context.Response.WriteAsync(Listing());
             return;
         }
-        string start = $"/{Repo}/resolve/{Commit}/";
+        string start = $"/{Repo}/resolve/{Head}/";
         string name = path.StartsWith(start, StringComparison.Ordinal) ? path[start.Length..] : "";
         if (Large.ContainsKey(name))
             context.Response.Redirect($"{AddressOf(_store)}/{name}?signed=1");
@@ -169,7 +172,7 @@ internal sealed class HubRig : IAsyncDisposable
         using (Utf8JsonWriter json = new(text))
         {
             json.WriteStartObject();
-            json.WriteString("sha", Commit);
+            json.WriteString("sha", Head);
             json.WriteStartArray("siblings");
             foreach ((string name, byte[] held) in Small.Concat(Large))
             {

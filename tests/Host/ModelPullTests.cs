@@ -19,7 +19,8 @@ public sealed class ModelPullTests
         JsonElement report = PdEngineRun.Json(run.Out);
         Assert.That(report.GetProperty("commit").GetString(), Is.EqualTo(HubRig.Commit));
         AssertHas(folder, hub);
-        Assert.That(Directory.GetFileSystemEntries(folder, ".*"), Is.Empty);
+        Assert.That(Directory.GetFileSystemEntries(folder, ".*").Select(Path.GetFileName),
+            Is.EqualTo(new[] { PullRecord.Name }));
         using (ICheckpoint model = Checkpoint.Open(folder))
             Assert.That(model.Config.LayerCount, Is.GreaterThan(0));
         hub.Seen.Clear();
@@ -368,7 +369,7 @@ public sealed class ModelPullTests
         }
     }
 
-    private static void AssertHas(string folder, HubRig hub)
+    internal static void AssertHas(string folder, HubRig hub)
     {
         foreach ((string name, byte[] content) in hub.Small.Concat(hub.Large))
         {
@@ -377,7 +378,7 @@ public sealed class ModelPullTests
         }
     }
 
-    private static async Task<HubRig> ModelHubAsync()
+    internal static async Task<HubRig> ModelHubAsync()
     {
         HubRig hub = await HubRig.StartAsync();
         string folder = Path.Combine(TestFiles.Root, "models", "pd-tiny");

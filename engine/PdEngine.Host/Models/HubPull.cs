@@ -4,8 +4,8 @@ using System.Net.Http.Headers;
 namespace PdEngine.Host;
 
 /// <summary>
-/// Fetches files of one revision, several at once. Each comes under a name of its own, goes on from where it
-/// was left, and gets its name once its checksum is right.
+/// Fetches files of one revision, several at once. Each comes under a name of its own, which it keeps until
+/// all are there, and goes on from where it was left until its checksum is right.
 /// </summary>
 internal sealed class HubPull(HubClient hub, string repo, string commit, PullFolder folder)
 {
@@ -26,9 +26,6 @@ internal sealed class HubPull(HubClient hub, string repo, string commit, PullFol
     /// <summary>A connection that brings nothing for so long is given up.</summary>
     public TimeSpan Stall { get; init; } = TimeSpan.FromSeconds(60);
 
-    /// <summary>Takes the place of files that are there with another content.</summary>
-    public bool Replaces { get; init; }
-
     /// <summary>Heard as bytes come, of all files: so many so far.</summary>
     public Action<long> Progress { get; set; } = _ => { };
 
@@ -43,7 +40,7 @@ internal sealed class HubPull(HubClient hub, string repo, string commit, PullFol
 
     private async Task FetchAsync(HubFile file, CancellationToken cancellation)
     {
-        string place = folder.PlaceOf(file), partial = folder.PartialOf(file);
+        string partial = folder.PartialOf(file);
         EntityTagHeaderValue? etag = null;
         int idleTries = 0;
         bool wasWrong = false;
@@ -55,7 +52,7 @@ internal sealed class HubPull(HubClient hub, string repo, string commit, PullFol
                 (etag, bool isRight) =
                     await TryAsync(file, partial, etag, cancellation).ConfigureAwait(false);
                 if (isRight)
-                    break;
+                    return;
                 File.Delete(partial);
                 if (wasWrong)
                 {
@@ -74,7 +71,6 @@ internal sealed class HubPull(HubClient hub, string repo, string commit, PullFol
                 await Task.Delay(wait < LongestWait ? wait : LongestWait, cancellation).ConfigureAwait(false);
             }
         }
-        File.Move(partial, place, Replaces);
     }
 
     /// <summary>One connection: the rest of the file, and whether it is as it should be.</summary>

@@ -53,7 +53,7 @@ internal sealed class ModelPullVerb
 
     private readonly Option<bool> _force = new("--force")
     {
-        Description = "Replaces files of the model's names that are there with another content.",
+        Description = "Replaces files of the model's names that no pull has left there so.",
     };
 
     private readonly Option<int> _parallel = new("--parallel")
@@ -72,7 +72,8 @@ internal sealed class ModelPullVerb
         Verb command = new("pull", "Fetches a model from a hub.")
         {
             Details = "Checksums are checked, files that are there are kept, and a run that was ended goes "
-                + "on where it was.",
+                + "on where it was. Where the revision has moved on, what changed is fetched, and takes its "
+                + "place once all of it is there.",
             Examples =
             [
                 "pdengine model pull Qwen/Qwen3-0.6B",
@@ -109,23 +110,15 @@ internal sealed class ModelPullVerb
         HubFile[] chosen = Choose(
             listing.Files, parsed.GetValue(_include) ?? [], parsed.GetValue(_exclude) ?? []);
         PullFolder folder = new(parsed.GetValue(_to) ?? repo.Split('/')[^1]);
-        List<HubFile> missing = [];
-        foreach (HubFile file in chosen)
-        {
-            if (!await folder.HasAsync(file, cancellation).ConfigureAwait(false))
-                missing.Add(file);
-        }
-        if (!parsed.GetValue(_force))
-            ThrowIfTaken(folder, missing);
-        long left = missing.Sum(file => file.Bytes - folder.HeldBytes(file));
+        PullPlan plan = await PullPlan.MakeAsync(
+            folder, repo, listing, chosen, parsed.GetValue(_force), cancellation).ConfigureAwait(false);
+        long left = plan.Missing.Sum(file => file.Bytes - folder.HeldBytes(file));
         DiskSpace.ThrowIfShort(folder.Path, left, _to.Name);
-        Console.Error.WriteLine($"{repo} at {listing.Commit[..12]}: {missing.Count} of {chosen.Length} "
-            + $"files, {Shown.Bytes(left)}, to {folder.Path}");
-        HubPull pull = new(hub, repo, listing.Commit, folder)
-        {
-            Parallel = parallel, Replaces = parsed.GetValue(_force),
-        };
-        await FetchAsync(pull, missing, left, cancellation).ConfigureAwait(false);
+        Say(repo, listing, chosen, folder, plan, left);
+        HubPull pull = new(hub, repo, listing.Commit, folder) { Parallel = parallel };
+        await FetchAsync(pull, plan.Missing, left, cancellation).ConfigureAwait(false);
+        folder.Place(plan.Missing, plan.Gone, chosen.FirstOrDefault(file => file.Name == "config.json"));
+        plan.RecordOf(repo, listing, chosen).Write(folder.Path);
         folder.Tidy();
         Print(parsed.GetValue(_json), repo, listing.Commit, folder.Path, chosen, pull.FetchedBytes);
         return CommandLine.Done;
@@ -178,15 +171,14 @@ internal sealed class ModelPullVerb
         }
     }
 
-    /// <exception cref="OptionsException">Files would be replaced that are none of the model's.</exception>
-    private static void ThrowIfTaken(PullFolder folder, IReadOnlyList<HubFile> missing)
+    private static void Say(
+        string repo, HubListing listing, HubFile[] chosen, PullFolder folder, PullPlan plan, long left)
     {
-        string[] taken = [.. missing.Where(folder.IsTaken).Select(file => file.Name)];
-        if (taken.Length == 0)
-            return;
-        string more = taken.Length == 1 ? "" : $" (and {taken.Length - 1} more)";
-        throw new OptionsException("--to", $"'{Shown.Line(taken[0])}'{more} is in '{folder.Path}' already, "
-            + "with another content than the hub's; --force replaces it, --to takes another folder");
+        string from = plan.LastCommit is { } last ? $" (there is {last[..12]})" : "";
+        string gone = plan.Gone.Count > 0
+            ? $", {plan.Gone.Count} that it has no more {(plan.Gone.Count == 1 ? "goes" : "go")}" : "";
+        Console.Error.WriteLine($"{repo} at {listing.Commit[..12]}{from}: {plan.Missing.Count} of "
+            + $"{chosen.Length} files, {Shown.Bytes(left)}, to {folder.Path}{gone}");
     }
 
     /// <summary>The files that are wanted.</summary>

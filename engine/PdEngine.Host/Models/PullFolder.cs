@@ -77,6 +77,30 @@ internal sealed class PullFolder
         return there.Exists || there.LinkTarget is not null;
     }
 
+    /// <summary>
+    /// Gives files that have come their names, and takes away those that are gone. The configuration goes
+    /// first and comes last: a run that ends between leaves no model that could be read as one.
+    /// </summary>
+    /// <param name="come">Whole, under names of their own.</param>
+    /// <param name="gone">Files that are not the model's any more.</param>
+    /// <param name="config">The configuration, where it is the model's; among those that came or not.</param>
+    public void Place(IReadOnlyList<HubFile> come, IReadOnlyList<HubFile> gone, HubFile? config)
+    {
+        if (config is not null && IsTaken(config) && (gone.Count > 0 || come.Any(IsTaken)))
+        {
+            if (come.Contains(config))
+                File.Delete(PlaceOf(config));
+            else
+                File.Move(PlaceOf(config), PartialOf(config), overwrite: true);
+        }
+        foreach (HubFile file in gone)
+            File.Delete(PlaceOf(file));
+        foreach (HubFile file in come.Where(file => file != config))
+            File.Move(PartialOf(file), PlaceOf(file), overwrite: true);
+        if (config is not null && File.Exists(PartialOf(config)))
+            File.Move(PartialOf(config), PlaceOf(config), overwrite: true);
+    }
+
     /// <summary>Takes away what no later run can go on from.</summary>
     public void Tidy()
     {

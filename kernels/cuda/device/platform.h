@@ -8,6 +8,8 @@
 //   shared_memory<T>()                                   the block's dynamic shared memory
 //   copy16(shared, global, valid) commit_copies() wait_copies<N>()
 //                                                        asynchronous; zeros where not valid
+//   copy16_early                                         the same of memory that no kernel writes: this alone
+//                                                        may come before await_kernel()
 //   warp_sum warp_max warp_... quad_sum quad_max         butterflies; every lane gets the same bits
 //   load_fragments warp_product                          tiles of mma.m16n8k16, bf16 into float32
 //   load2 store2 load4 store4 load16 store16             one access of 8 or 16 bytes

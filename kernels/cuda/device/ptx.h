@@ -98,6 +98,7 @@ DEVICE void copy16(void* shared, const void* global, bool valid) {
                "l"(global), "r"(valid ? 16 : 0)
                : "memory");
 }
+DEVICE void copy16_early(void* shared, const void* global, bool valid) { copy16(shared, global, valid); }
 DEVICE void commit_copies() { asm volatile("cp.async.commit_group;" ::: "memory"); }
 template <int LEFT>
 DEVICE void wait_copies() {

@@ -105,6 +105,7 @@ void AsyncWork::load_box(void* to, const void* map, void* place, const int32_t (
   if (copy.map.mark != kTensorMapMark) block_->fault("a tensor copy by what is no tensor map");
   if (reinterpret_cast<uintptr_t>(map) % 64 != 0) block_->fault("a tensor map is not aligned to 64");
   if (copy.map.rank != 3) block_->fault("a copy of 3 dimensions of a tensor of %u", copy.map.rank);
+  block_->check_awaited(reinterpret_cast<const void*>(copy.map.address), "a tensor copy");
   const int64_t bytes = box_bytes(copy.map);
   block_->check_shared(to, size_t(bytes), "a tensor copy");
   copy.target = {address_of(to), address_of(to) + uint32_t(bytes)};

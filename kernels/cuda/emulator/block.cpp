@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <utility>
 
 namespace pd::emulated {
 namespace {
@@ -41,13 +42,13 @@ Block::~Block() {
   std::free(shared);
 }
 
-void Block::prepare(Dim3 grid_shape, Dim3 block_shape, size_t shared_bytes, Entry entry,
+void Block::prepare(const Kernel& kernel, Dim3 grid_shape, Dim3 block_shape, size_t shared_bytes,
                     const void* parameters) {
+  kernel_ = &kernel;
   grid = grid_shape;
   shape = block_shape;
   threads_ = block_shape.x * block_shape.y * block_shape.z;
   shared_bytes_ = shared_bytes;
-  entry_ = entry;
   parameters_ = parameters;
 }
 
@@ -69,9 +70,8 @@ void Block::start_fiber(uint32_t i) {
   fiber.stack_pointer = stack - 6;
 }
 
-const char* Block::run(Dim3 block_index, uint64_t seed, const char* kernel) {
+void Block::begin(Dim3 block_index, uint64_t seed) {
   index = block_index;
-  kernel_ = kernel;
   random_ = seed;
   eager_ = (seed & 1) != 0;
   if (seed != 0) {
@@ -82,7 +82,8 @@ const char* Block::run(Dim3 block_index, uint64_t seed, const char* kernel) {
   async.begin(this, eager_);
   failed_ = false;
   alive_ = threads_;
-  at_barrier_ = 0;
+  at_barrier_ = awaiting_ = 0;
+  early_copies_.clear();
   last_warp_ = 0;
   std::memset(shared, kPoison, shared_bytes_);
   std::memset(shared + shared_bytes_, kGuard, kGuardBytes);
@@ -92,26 +93,66 @@ const char* Block::run(Dim3 block_index, uint64_t seed, const char* kernel) {
   for (uint32_t w = 0; w < warps; w++) {
     const uint32_t lanes = threads_ - w * 32;
     warps_[w].ready = warps_[w].alive = lanes >= 32 ? ~0u : (1u << lanes) - 1;
-    warps_[w].arrived = warps_[w].at_barrier = 0;
+    warps_[w].arrived = warps_[w].at_barrier = warps_[w].awaiting = 0;
     order_[w] = w;
   }
+}
+
+void Block::go_on() {
   running = this;
   switch_to(nullptr, next());
   running = nullptr;
+}
+
+const char* Block::outcome() {
   if (failed_) return message_;
   for (size_t i = 0; i < kGuardBytes; i++) {
     if (shared[shared_bytes_ + i] == kGuard) continue;
     std::snprintf(message_, sizeof message_,
-                  "%s: block (%u, %u, %u) wrote past its %zu bytes of shared memory", kernel_, index.x,
+                  "%s: block (%u, %u, %u) wrote past its %zu bytes of shared memory", kernel_->name, index.x,
                   index.y, index.z, shared_bytes_);
     return message_;
   }
   return nullptr;
 }
 
+const char* Block::run(Dim3 block_index, uint64_t seed) {
+  begin(block_index, seed);
+  is_early_ = false;
+  go_on();
+  return outcome();
+}
+
+void Block::start(Dim3 block_index, uint64_t seed) {
+  begin(block_index, seed);
+  is_early_ = true;
+  go_on();
+}
+
+const char* Block::finish() {
+  if (failed_) return message_;
+  for (const EarlyCopy& each : early_copies_) {
+    if (std::memcmp(each.source, each.bytes, sizeof each.bytes) == 0) continue;
+    std::snprintf(message_, sizeof message_,
+                  "%s: block (%u, %u, %u): thread %u copied 16 bytes at %p before it awaited the kernel "
+                  "before, which has written them",
+                  kernel_->name, index.x, index.y, index.z, each.thread, each.source);
+    return message_;
+  }
+  is_early_ = false;
+  for (uint32_t w = 0; w < (threads_ + 31) / 32; w++) {
+    if (warps_[w].awaiting == 0) continue;
+    warps_[w].ready |= std::exchange(warps_[w].awaiting, 0);
+    ready_warps_ |= 1u << w;
+  }
+  awaiting_ = 0;
+  go_on();
+  return outcome();
+}
+
 void Block::trampoline() {
   Block* block = running;
-  block->entry_(block->parameters_);
+  block->kernel_->entry(block->parameters_);
   block->leave();
 }
 
@@ -134,7 +175,7 @@ Fiber* Block::next() {
   if (random_ != 0 && async.has_copies() && (random() & 7) == 0) async.land_one();
   while (ready_warps_ == 0 && async.land_one()) continue;
   if (ready_warps_ == 0) {
-    if (alive_ > 0) report_deadlock();
+    if (alive_ > 0 && awaiting_ == 0) report_deadlock();
     return nullptr;
   }
   uint32_t w = last_warp_;
@@ -188,6 +229,34 @@ void Block::release_barrier() {
   at_barrier_ = 0;
 }
 
+// Where the kernel before has yet to end, a thread stays here until it has.
+void Block::await_kernel() {
+  if (is_early_ && !self->has_waited) {
+    warps_[self->warp].awaiting |= 1u << self->lane;
+    awaiting_++;
+    wait("the end of the kernel before");
+  }
+  self->has_waited = true;
+}
+
+void Block::check_awaited(const void* address, const char* what) {
+  const uintptr_t touched = reinterpret_cast<uintptr_t>(address);
+  if (self->has_waited || touched - reinterpret_cast<uintptr_t>(shared) < shared_bytes_) return;
+  // Whose memory it is: that of the last pointer not behind it.
+  uintptr_t nearest = 0;
+  size_t place = 0;
+  for (size_t at = 0; at + sizeof nearest <= kernel_->parameter_bytes; at += sizeof nearest) {
+    uintptr_t word;
+    std::memcpy(&word, static_cast<const uint8_t*>(parameters_) + at, sizeof word);
+    if (word > touched || word < nearest) continue;
+    nearest = word;
+    place = at;
+  }
+  fault("thread %u: %s at %p, %zu bytes from the pointer at byte %zu of its arguments on, before it awaited "
+        "the kernel before",
+        self->index, what, address, size_t(touched - nearest), place);
+}
+
 // The last to arrive goes on as one of the ready, so that no thread is favoured.
 void Block::barrier() {
   Warp& warp = warps_[self->warp];
@@ -239,7 +308,12 @@ void Block::copy(void* target, const void* source) {
   if ((reinterpret_cast<uintptr_t>(target) | reinterpret_cast<uintptr_t>(source)) & 15)
     fault("thread %u: an asynchronous copy of 16 bytes is not aligned to 16", self->index);
   check_shared(target, 16, "an asynchronous copy");
-  if (!eager_) {
+  if (is_early_ && source != nullptr) {
+    early_copies_.push_back({source, self->index, {}});
+    std::memcpy(early_copies_.back().bytes, source, 16);
+  }
+  // Those of a block that starts early land as early as they may.
+  if (!eager_ && !is_early_) {
     self->copies.push_back({target, source, self->copy_group});
     return;
   }
@@ -273,8 +347,8 @@ void Block::check_shared(const void* address, size_t bytes, const char* what) {
 }
 
 void Block::fault(const char* format, ...) {
-  int used = std::snprintf(message_, sizeof message_, "%s: block (%u, %u, %u): ", kernel_, index.x, index.y,
-                           index.z);
+  int used = std::snprintf(message_, sizeof message_, "%s: block (%u, %u, %u): ", kernel_->name, index.x,
+                           index.y, index.z);
   va_list arguments;
   va_start(arguments, format);
   std::vsnprintf(message_ + used, sizeof message_ - size_t(used), format, arguments);

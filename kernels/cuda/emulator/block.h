@@ -30,16 +30,23 @@ struct Fiber {
   std::vector<AsyncCopy> copies;
 };
 
+// What a block copied while the kernel before it had yet to end.
+struct EarlyCopy {
+  const void* source;
+  uint32_t thread;
+  uint8_t bytes[16];
+};
+
 struct Warp {
   uint32_t ready;    // lanes that can run
   uint32_t arrived;  // lanes that wait in the collective
   uint32_t at_barrier;
+  uint32_t awaiting;  // lanes that wait for the kernel before
   uint32_t alive;
   const char* meets_at;
   void* payloads[32];
 };
 
-using Entry = void (*)(const void* parameters);
 using Collective = void (*)(void* const* payloads);
 
 class Block {
@@ -49,11 +56,17 @@ class Block {
   Block(const Block&) = delete;
   Block& operator=(const Block&) = delete;
 
-  void prepare(Dim3 grid, Dim3 shape, size_t shared_bytes, Entry entry, const void* parameters);
+  void prepare(const Kernel& kernel, Dim3 grid, Dim3 shape, size_t shared_bytes, const void* parameters);
   // Null, or what went wrong.
-  const char* run(Dim3 index, uint64_t seed, const char* kernel);
+  const char* run(Dim3 index, uint64_t seed);
+  // The same in two parts: what comes before the kernel before has ended, and the rest.
+  void start(Dim3 index, uint64_t seed);
+  const char* finish();
 
   // What follows is called by fibers.
+  void await_kernel();
+  // Memory that is not the block's own is not to be touched before that.
+  void check_awaited(const void* address, const char* what);
   void barrier();
   void meet(const char* what, void* payload, Collective compute);
   void copy(void* target, const void* source);
@@ -72,6 +85,9 @@ class Block {
 
  private:
   static void trampoline();
+  void begin(Dim3 index, uint64_t seed);
+  void go_on();
+  const char* outcome();
   void start_fiber(uint32_t i);
   void leave();
   void wait(const char* what);
@@ -86,22 +102,19 @@ class Block {
   Warp warps_[kMaxWarps];
   uint32_t order_[kMaxWarps];
   uint32_t ready_warps_ = 0, last_warp_ = 0;
-  uint32_t threads_ = 0, alive_ = 0, at_barrier_ = 0;
+  uint32_t threads_ = 0, alive_ = 0, at_barrier_ = 0, awaiting_ = 0;
   uint64_t random_ = 0;
   bool eager_ = false, failed_ = false;
+  bool is_early_ = false;  // the kernel before has yet to end
+  std::vector<EarlyCopy> early_copies_;
   size_t shared_bytes_ = 0;
   void* main_stack_pointer_ = nullptr;
-  Entry entry_ = nullptr;
+  const Kernel* kernel_ = nullptr;
   const void* parameters_ = nullptr;
-  const char* kernel_ = "";
   char message_[512];
 };
 
 // The block that this OS thread runs.
 extern thread_local Block* running __attribute__((tls_model("initial-exec")));
-
-// Runs all blocks of a launch.
-const char* launch(const char* kernel, uint32_t threads, Dim3 grid, Dim3 block, size_t shared_bytes,
-                   Entry entry, const void* parameters);
 
 }  // namespace pd::emulated

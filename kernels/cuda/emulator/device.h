@@ -13,20 +13,14 @@
 #define PD_KERNEL(name, Args, threads, blocks_per_sm) PD_EMULATED_KERNEL(name, Args, threads)
 #define PD_EMULATED_KERNEL(name, Args, threads) PD_EMULATED_KERNEL_OF(name, Args, threads, true)
 #define PD_EMULATED_KERNEL_OF(name, Args, threads, awaits) PD_EMULATED_KERNEL_AS(name, Args, threads, awaits)
-#define PD_EMULATED_KERNEL_AS(name, Args, threads, awaits)                                              \
-  static void name##_body(const Args& args);                                                            \
-  static const char* name##_run(pd::emulated::Dim3 grid, pd::emulated::Dim3 block, size_t shared_bytes, \
-                                const void* parameters) {                                               \
-    return pd::emulated::launch(                                                                        \
-        #name, threads, grid, block, shared_bytes,                                                      \
-        [](const void* given) {                                                                         \
-          if (awaits) pd::cuda::await_kernel();                                                         \
-          name##_body(*static_cast<const Args*>(given));                                                \
-        },                                                                                              \
-        parameters);                                                                                    \
-  }                                                                                                     \
-  extern const pd::emulated::Kernel kernel_##name;                                                      \
-  const pd::emulated::Kernel kernel_##name = {#name, sizeof(Args), name##_run};                         \
+#define PD_EMULATED_KERNEL_AS(name, Args, threads, awaits)                                             \
+  static void name##_body(const Args& args);                                                           \
+  static void name##_thread(const void* parameters) {                                                  \
+    if (awaits) pd::cuda::await_kernel();                                                              \
+    name##_body(*static_cast<const Args*>(parameters));                                                \
+  }                                                                                                    \
+  extern const pd::emulated::Kernel kernel_##name;                                                     \
+  const pd::emulated::Kernel kernel_##name = {#name, sizeof(Args), uint32_t(threads), name##_thread}; \
   static void name##_body(const Args& args)
 
 namespace pd::cuda {
@@ -48,7 +42,7 @@ DEVICE i32 block_x() { return i32(running->index.x); }
 DEVICE i32 block_y() { return i32(running->index.y); }
 DEVICE i32 block_z() { return i32(running->index.z); }
 DEVICE i32 grid_x() { return i32(running->grid.x); }
-DEVICE void await_kernel() { running->self->has_waited = true; }
+DEVICE void await_kernel() { running->await_kernel(); }
 DEVICE void release_kernel() {}
 DEVICE void sync_block() { running->barrier(); }
 DEVICE void sync_warp() {
@@ -89,16 +83,22 @@ DEVICE float round_down(double x) {
 DEVICE i32 count_bits(u32 x) { return __builtin_popcount(x); }
 DEVICE i32 log2_of(i32 power) { return __builtin_ctz(u32(power)); }
 
+// Of memory that a kernel may write: it is the kernel before's until that has been awaited.
+template <class T>
+DEVICE T* awaited(T* pointer) {
+  if (!running->self->has_waited) running->check_awaited(pointer, "an access");
+  return pointer;
+}
 template <class T>
 DEVICE T* aligned(T* pointer) {
   if ((reinterpret_cast<uintptr_t>(pointer) & 15) != 0)
     running->fault("thread %d: an access of 16 bytes is not aligned to 16", thread_x());
-  return pointer;
+  return awaited(pointer);
 }
 DEVICE Float4 load4(const float* from) { return *reinterpret_cast<const Float4*>(aligned(from)); }
 DEVICE void store4(float* to, Float4 value) { *reinterpret_cast<Float4*>(aligned(to)) = value; }
-DEVICE Float2 load2(const float* from) { return *reinterpret_cast<const Float2*>(from); }
-DEVICE void store2(float* to, Float2 value) { *reinterpret_cast<Float2*>(to) = value; }
+DEVICE Float2 load2(const float* from) { return *reinterpret_cast<const Float2*>(awaited(from)); }
+DEVICE void store2(float* to, Float2 value) { *reinterpret_cast<Float2*>(awaited(to)) = value; }
 DEVICE Float4 load4_written(const float* from) { return load4(from); }
 DEVICE Bits16 load16(const void* from) { return *static_cast<const Bits16*>(aligned(from)); }
 DEVICE void store16(void* to, Bits16 value) { *static_cast<Bits16*>(aligned(to)) = value; }
@@ -108,6 +108,11 @@ typedef const bf16* SharedTile;
 DEVICE SharedTile shared_tile(const bf16* tile) { return tile; }
 
 DEVICE void copy16(void* shared, const void* global, bool valid) {
+  if (valid && !running->self->has_waited)
+    running->check_awaited(global, "an asynchronous copy of 16 bytes");
+  running->copy(shared, valid ? global : nullptr);
+}
+DEVICE void copy16_early(void* shared, const void* global, bool valid) {
   running->copy(shared, valid ? global : nullptr);
 }
 DEVICE void commit_copies() { running->self->copy_group++; }
@@ -170,7 +175,9 @@ DEVICE u32 warp_ballot(bool value) {
 
 // Blocks of a launch run on several OS threads.
 DEVICE void fence_device() { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
-DEVICE i32 fetch_add_device(i32* to, i32 value) { return __atomic_fetch_add(to, value, __ATOMIC_SEQ_CST); }
+DEVICE i32 fetch_add_device(i32* to, i32 value) {
+  return __atomic_fetch_add(awaited(to), value, __ATOMIC_SEQ_CST);
+}
 // A block's threads take turns on one OS thread.
 DEVICE void add_shared(u32* to, u32 value) { *to += value; }
 DEVICE void add_shared(u64* to, u64 value) { *to += value; }

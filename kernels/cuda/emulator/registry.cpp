@@ -54,6 +54,11 @@
   X(pd_planted_parity_gemm_wgmma_n256)           \
   X(pd_planted_stage_reuse_gemm_wgmma_n128)      \
   X(pd_planted_stage_reuse_gemm_wgmma_n256)      \
+  X(pd_planted_early)                            \
+  X(pd_planted_early_input_gemm_m16)             \
+  X(pd_planted_early_query_attention_d16_m16)    \
+  X(pd_planted_early_query_attention_d16_m64)    \
+  X(pd_planted_early_query_attention_d16_m256)   \
   X(pd_planted_no_wait_attention_d16_m16)        \
   X(pd_planted_no_wait_attention_d16_m64)        \
   X(pd_planted_no_wait_attention_d16_m256)       \

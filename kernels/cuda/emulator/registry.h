@@ -21,10 +21,22 @@ struct Schedule {
 struct Kernel {
   const char* name;
   size_t parameter_bytes;
-  // Runs all blocks. Null, or what went wrong: a deadlock, diverging lanes, a copy never waited for, a shape
-  // or an address that the device would refuse. The text is good until this thread's next run.
-  const char* (*run)(Dim3 grid, Dim3 block, size_t dynamic_shared_bytes, const void* parameters);
+  uint32_t threads;
+  void (*entry)(const void* parameters);  // what each thread runs
 };
+
+class Block;
+
+// Runs all blocks. Null, or what went wrong: a deadlock, diverging lanes, a copy never waited for, a shape or
+// an address that the device would refuse. The text is good until this thread's next run. first: what start
+// gave for the same arguments, on this thread; or null.
+const char* run(const Kernel& kernel, Dim3 grid, Dim3 block, size_t dynamic_shared_bytes,
+                const void* parameters, Block* first = nullptr);
+// Takes the first block to where it awaits the kernel before, which is yet to run. Null: nothing to start.
+Block* start(const Kernel& kernel, Dim3 grid, Dim3 block, size_t dynamic_shared_bytes,
+             const void* parameters);
+// Of a block that was started and will not be run.
+void drop(Block* started);
 
 // Null: there is none of that name. Finds candidates and those with a planted bug (pd_planted_*) too, which
 // are not counted.

@@ -1,6 +1,7 @@
 #include "control.h"
 
 #include <cstdlib>
+#include <utility>
 
 #include "memory.h"
 
@@ -47,6 +48,7 @@ void configure(int device_count, uint64_t bytes, uint64_t seed) {
   all.has_peers = all.has_partitions = true;
   all.faults = {};
   all.problem.clear();
+  all.taken_away.clear();
   all.launches = all.graph_launches = all.early_launches = 0;
 }
 
@@ -107,6 +109,7 @@ PD_STANDIN_API void pd_standin_drop_waits(int of_streams, int of_threads) {
   std::lock_guard<std::recursive_mutex> lock(machine().gate);
   machine().faults.drops_stream_waits = of_streams != 0;
   machine().faults.drops_host_waits = of_threads != 0;
+  machine().faults.has_dropped_waits = true;
 }
 
 // What goes from one device to another arrives with a bit wrong: by copies, or as kernels read it.
@@ -123,6 +126,15 @@ PD_STANDIN_API void pd_standin_lose_device(int device) {
 
 // Why the last call failed; good until the next one.
 PD_STANDIN_API const char* pd_standin_problem() { return machine().problem.c_str(); }
+
+// What pending work was left without since this was last asked: memory that was freed or unmapped, a module
+// that was unloaded.
+PD_STANDIN_API const char* pd_standin_take_taken_away() {
+  static thread_local std::string last;
+  std::lock_guard<std::recursive_mutex> lock(machine().gate);
+  last = std::exchange(machine().taken_away, "");
+  return last.c_str();
+}
 
 PD_STANDIN_API uint64_t pd_standin_launch_count() { return machine().launches; }
 

@@ -60,7 +60,7 @@ PD_DRIVER_API cuMemcpyHtoDAsync_v2(Address target, const void* source, size_t by
     if (Result result = check_access(device, target, bytes, "the target of a copy"); result != kOk)
       return result;
     if (from_pinned && !is_pinned(source, bytes))
-      return refuse(kIllegalAddress, "the pinned source of a copy was freed before it ran");
+      return refuse_taken_away(kIllegalAddress, "the pinned source of a copy was freed before it ran");
     if (Result result = injected(); result != kOk) return result;
     memcpy(host(target), from_pinned ? first : staged.data(), bytes);
     return kOk;
@@ -80,7 +80,7 @@ PD_DRIVER_API cuMemcpyDtoHAsync_v2(void* target, Address source, size_t bytes, v
   Result result = enqueue(*stream, [=] {
     if (Result now = check_access(device, source, bytes, "the source of a copy"); now != kOk) return now;
     if (to_pinned && !is_pinned(target, bytes))
-      return refuse(kIllegalAddress, "the pinned target of a copy was freed before it ran");
+      return refuse_taken_away(kIllegalAddress, "the pinned target of a copy was freed before it ran");
     if (Result now = injected(); now != kOk) return now;
     memcpy(target, host(source), bytes);
     return kOk;

@@ -1,8 +1,8 @@
 #include "kernels.h"
 
 #include <cstdint>
-
-#include "registry.h"
+#include <cstring>
+#include <utility>
 
 namespace pd::standin {
 namespace {
@@ -31,15 +31,34 @@ KernelEntry find_kernel(const std::string& name) {
   return {};
 }
 
-std::string run_kernel(const KernelEntry& kernel, Extent grid, Extent block, size_t shared_bytes,
-                       const void* parameters) {
-  if (kernel.emulated == nullptr) {
-    run_probe(*static_cast<const ProbeArguments*>(parameters));
+KernelRun::KernelRun(const KernelEntry& kernel, Extent grid, Extent block, size_t shared_bytes,
+                     const std::vector<unsigned char>& arguments)
+    : kernel_(kernel),
+      grid_(grid),
+      block_(block),
+      shared_bytes_(shared_bytes),
+      arguments_(arguments.size() / sizeof(AlignedArguments) + 1) {
+  memcpy(arguments_.data(), arguments.data(), arguments.size());
+}
+
+KernelRun::~KernelRun() {
+  if (started_ != nullptr) emulated::drop(started_);
+}
+
+void KernelRun::start() {
+  if (kernel_.emulated == nullptr || started_ != nullptr) return;
+  started_ = emulated::start(*kernel_.emulated, {grid_.x, grid_.y, grid_.z}, {block_.x, block_.y, block_.z},
+                             shared_bytes_, arguments_.data());
+}
+
+std::string KernelRun::finish() {
+  if (kernel_.emulated == nullptr) {
+    run_probe(*reinterpret_cast<const ProbeArguments*>(arguments_.data()));
     return {};
   }
-  const auto& emulated = *static_cast<const emulated::Kernel*>(kernel.emulated);
   const char* problem =
-      emulated.run({grid.x, grid.y, grid.z}, {block.x, block.y, block.z}, shared_bytes, parameters);
+      emulated::run(*kernel_.emulated, {grid_.x, grid_.y, grid_.z}, {block_.x, block_.y, block_.z},
+                    shared_bytes_, arguments_.data(), std::exchange(started_, nullptr));
   return problem == nullptr ? "" : problem;
 }
 

@@ -19,6 +19,13 @@ Result refuse(Result result, const std::string& why) {
   return result;
 }
 
+Result refuse_taken_away(Result result, const std::string& why) {
+  // A caller whose waits were left undone cannot know what is pending.
+  const bool is_callers = !machine().faults.has_dropped_waits;
+  if (is_callers && machine().taken_away.empty()) machine().taken_away = why;
+  return refuse(result, why);
+}
+
 Result poison(Context& context, Result result, const std::string& why) {
   context.error = result;
   return refuse(result, why);
@@ -76,17 +83,17 @@ static Result refuse_early_start(Stream& stream) {
                                              : "an early start after what is not a kernel of the graph");
 }
 
-Result enqueue(Stream& stream, std::function<Result()> run, WorkKind kind) {
+Result enqueue(Stream& stream, std::function<Result()> run, WorkKind kind, std::function<void()> start) {
   if (kind == WorkKind::kEarlyKernel)
     if (Result result = refuse_early_start(stream); result != kOk) return result;
   if (stream.capture != nullptr) {
     if (stream.capture_is_broken)
       return refuse(kCaptureInvalidated, "the capture was broken by an earlier call");
-    stream.capture->nodes.push_back({std::move(run), kind});
+    stream.capture->nodes.push_back({std::move(run), std::move(start), kind});
     return kOk;
   }
   stream.ends_in_kernel = kind != WorkKind::kOther;
-  stream.queue.push_back({std::move(run), nullptr, 0, nullptr});
+  stream.queue.push_back({std::move(run), std::move(start), ++machine().clock, nullptr, 0, nullptr});
   maybe_run_some();
   return usable(*stream.context);
 }
@@ -97,14 +104,14 @@ Result enqueue(Stream& stream, std::shared_ptr<Meeting> meeting) {
     return refuse(kCaptureUnsupported, "what streams do together, while one is being captured");
   }
   stream.ends_in_kernel = false;
-  stream.queue.push_back({nullptr, nullptr, 0, std::move(meeting)});
+  stream.queue.push_back({nullptr, nullptr, 0, nullptr, 0, std::move(meeting)});
   maybe_run_some();
   return usable(*stream.context);
 }
 
 Result wait_for(Stream& stream, const std::shared_ptr<Recording>& recording, uint64_t version) {
   stream.ends_in_kernel = false;
-  stream.queue.push_back({nullptr, recording, version, nullptr});
+  stream.queue.push_back({nullptr, nullptr, 0, recording, version, nullptr});
   maybe_run_some();
   return usable(*stream.context);
 }
@@ -128,7 +135,18 @@ static Result advance(Stream& stream) {
   Result result = usable(*stream.context);
   if (result != kOk) return result;
   stream.is_running = true;
-  result = work.run();
+  // What may start early has started when what comes before it runs, and nobody can wait between the two.
+  for (bool overlaps = true; overlaps;) {
+    overlaps = !stream.queue.empty() && stream.queue.front().start;
+    if (overlaps) stream.queue.front().start();
+    machine().running_since = work.since;
+    result = work.run();
+    overlaps = overlaps && result == kOk;
+    if (!overlaps) break;
+    work = stream.queue.front();
+    stream.queue.pop_front();
+  }
+  machine().running_since = kNotRunning;
   stream.is_running = false;
   return result == kOk ? kOk : poison(*stream.context, result, machine().problem);
 }

@@ -41,6 +41,8 @@ struct Meeting {
 
 struct Work {
   std::function<Result()> run;
+  std::function<void()> start;  // of a kernel that may start early: before what comes before it runs
+  uint64_t since = 0;           // when it was asked for
   std::shared_ptr<Recording> wait;
   uint64_t wait_version = 0;
   std::shared_ptr<Meeting> meeting;
@@ -51,6 +53,7 @@ enum class WorkKind { kOther, kKernel, kEarlyKernel };
 
 struct Node {
   std::function<Result()> run;
+  std::function<void()> start;
   WorkKind kind;
 };
 
@@ -89,12 +92,14 @@ struct Event {
 
 struct Module {
   Context* context = nullptr;
+  std::shared_ptr<bool> is_loaded = std::make_shared<bool>(true);
   std::map<std::string, size_t> entries;
   std::map<std::string, int> registers;
 };
 
 struct Function {
   Context* context = nullptr;
+  std::shared_ptr<const bool> is_loaded;
   std::string name;
   size_t parameter_bytes = 0;
   int dynamic_shared_bytes = 48 * 1024;
@@ -113,9 +118,11 @@ struct Faults {
   int allocation = -1;
   int copy = -1;
   int launch = -1;
-  bool drops_stream_waits = false, drops_host_waits = false;
+  bool drops_stream_waits = false, drops_host_waits = false, has_dropped_waits = false;
   bool spoils_peer_copies = false, spoils_peer_reads = false;
 };
+
+constexpr uint64_t kNotRunning = UINT64_MAX;
 
 struct Machine {
   std::recursive_mutex gate;
@@ -135,6 +142,10 @@ struct Machine {
   std::set<Graph*> graphs, executables;
   Faults faults;
   std::string problem;
+  std::string taken_away;  // what pending work was left without, the first time
+  // Counts what is asked of streams, and memory that comes to its addresses.
+  uint64_t clock = 0;
+  uint64_t running_since = kNotRunning;  // of the work that runs
   uint64_t launches = 0, graph_launches = 0, early_launches = 0;
 };
 
@@ -143,7 +154,9 @@ PD_STANDIN_SHARED Context*& current_context();
 
 // Remembers why a call fails; a test reads it with pd_standin_problem.
 PD_STANDIN_SHARED Result refuse(Result result, const std::string& why);
-// The same, and the context is unusable from now on, as after a fault on a device.
+// The same of what the work that runs was to use and has no more, which a driver need not notice.
+Result refuse_taken_away(Result result, const std::string& why);
+// As refuse, and the context is unusable from now on, as after a fault on a device.
 Result poison(Context& context, Result result, const std::string& why);
 
 // Whether the current context may be used at all.
@@ -156,7 +169,7 @@ bool due(int& fault);
 
 // Puts work on a stream, or into the graph that it is being captured into.
 PD_STANDIN_SHARED Result enqueue(Stream& stream, std::function<Result()> run,
-                                 WorkKind kind = WorkKind::kOther);
+                                 WorkKind kind = WorkKind::kOther, std::function<void()> start = nullptr);
 // The same for what several streams do together, which no graph can hold.
 PD_STANDIN_SHARED Result enqueue(Stream& stream, std::shared_ptr<Meeting> meeting);
 // Runs a stream until it has come to a meeting.

@@ -15,7 +15,7 @@ struct Memory {
   // Every range ever given out or reserved, by first address; ranges stay after they are freed.
   std::map<Address, size_t> ranges;
   std::map<Address, size_t> reservations;
-  std::map<const char*, size_t> pinned;
+  std::map<const char*, size_t> pinned, freed_pinned;
   std::set<Physical*> physicals;
 };
 
@@ -83,8 +83,15 @@ bool is_pinned(const void* first, size_t bytes) {
 
 Result check_access(int device, Address first, size_t bytes, const char* what) {
   const Mapping* mapping = find_mapping(first, bytes);
-  if (mapping == nullptr)
-    return refuse(kIllegalAddress, std::string(what) + " is not, or no longer, device memory");
+  const uint64_t since = machine().running_since;
+  if (mapping == nullptr) {
+    std::string why = std::string(what) + " is not, or no longer, device memory";
+    return since == kNotRunning ? refuse(kIllegalAddress, why) : refuse_taken_away(kIllegalAddress, why);
+  }
+  if (mapping->since > since)
+    return refuse_taken_away(
+        kIllegalAddress,
+        std::string(what) + " was unmapped while this was pending; other memory is there now");
   if (mapping->access.count(device) == 0)
     return refuse(kIllegalAddress, std::string(what) + " is memory of device " +
                                        std::to_string(mapping->device) + ", which device " +
@@ -113,6 +120,7 @@ void release_all_memory() {
     delete physical;
   }
   for (auto& [first, bytes] : memory().pinned) munmap(const_cast<char*>(first), bytes);
+  for (auto& [first, bytes] : memory().freed_pinned) munmap(const_cast<char*>(first), bytes);
   memory() = {};
 }
 
@@ -137,7 +145,7 @@ PD_DRIVER_API cuMemAlloc_v2(Address* address, size_t bytes) {
   Address first = take_range(rounded(bytes));
   mprotect(reinterpret_cast<void*>(first), rounded(bytes), PROT_READ | PROT_WRITE);
   memset(reinterpret_cast<void*>(first), 0xff, bytes);
-  memory().mappings[first] = {first, bytes, device, nullptr, {device}};
+  memory().mappings[first] = {first, bytes, device, ++machine().clock, nullptr, {device}};
   *address = first;
   return kOk;
 }
@@ -172,7 +180,9 @@ PD_DRIVER_API cuMemFreeHost(void* address) {
   PD_ENTER(usable_context());
   auto found = memory().pinned.find(static_cast<char*>(address));
   if (found == memory().pinned.end()) return refuse(kInvalidValue, "a free of what was not allocated");
-  munmap(address, found->second);
+  // As with device memory, nobody gets the address again: who still uses it is seen.
+  hide(reinterpret_cast<Address>(address), found->second);
+  memory().freed_pinned[found->first] = found->second;
   memory().pinned.erase(found);
   return kOk;
 }
@@ -240,7 +250,7 @@ PD_DRIVER_API cuMemMap(Address address, size_t bytes, size_t offset, Physical* h
        static_cast<off_t>(offset));
   if (!handle->is_poisoned) memset(pages, 0xff, bytes);
   handle->is_poisoned = true;
-  memory().mappings[address] = {address, bytes, handle->device, handle, {}};
+  memory().mappings[address] = {address, bytes, handle->device, ++machine().clock, handle, {}};
   handle->mapping_count++;
   return kOk;
 }

@@ -20,6 +20,7 @@ struct Mapping {
   Address first = 0;
   size_t bytes = 0;
   int device = 0;
+  uint64_t since = 0;  // by the machine's clock
   Physical* physical = nullptr;
   // Devices that may read and write it: its own for plain allocations, those of cuMemSetAccess for others.
   std::set<int> access;

@@ -14,6 +14,7 @@ namespace {
 Result find_function(void* handle, Function*& function) {
   function = static_cast<Function*>(handle);
   if (machine().functions.count(function) == 0) return refuse(kInvalidHandle, "there is no such function");
+  if (!*function->is_loaded) return refuse(kInvalidHandle, function->name + ": its module was unloaded");
   if (function->context != current_context())
     return refuse(kInvalidHandle, "the function belongs to another context than the thread's");
   return kOk;
@@ -31,11 +32,6 @@ Result check_shape(const Function& function, Extent grid, Extent block, unsigned
                                      std::to_string(function.dynamic_shared_bytes) + " were allowed");
   return kOk;
 }
-
-// As the arguments of a kernel with tensor maps are aligned, and no kernel's more.
-struct alignas(64) AlignedArguments {
-  unsigned char bytes[64];
-};
 
 // What a kernel's pointers find in another device's memory is wrong while it runs, where a test asks for
 // that.
@@ -75,21 +71,34 @@ Result launch(void* function_handle, Extent grid, Extent block, unsigned shared_
   Function call = *function;
   Result result = check_parameters(device, arguments.data(), arguments.size(), call.name);
   if (result != kOk) return poison(*stream->context, result, machine().problem);
+  auto check = [=] {
+    if (!*call.is_loaded)
+      return refuse_taken_away(kLaunchFailed, call.name + ": its module was unloaded while it was pending");
+    return check_parameters(device, arguments.data(), arguments.size(), call.name);
+  };
+  auto make = [=] {
+    return std::make_unique<KernelRun>(find_kernel(call.name), grid, block, shared_bytes, arguments);
+  };
+  // Of a kernel that starts early: what has started.
+  auto started = std::make_shared<std::unique_ptr<KernelRun>>();
+  auto start = [=] {
+    started->reset();
+    if (check() != kOk) return;
+    *started = make();
+    (*started)->start();
+  };
   auto run = [=] {
-    Result now = check_parameters(device, arguments.data(), arguments.size(), call.name);
-    if (now != kOk) return now;
+    if (Result now = check(); now != kOk) return now;
     if (due(machine().faults.launch))
       return refuse(kLaunchFailed, call.name + ": an injected fault of a launch");
     machine().launches++;
     machine().early_launches += kind == WorkKind::kEarlyKernel;
-    // A copy for each run: a kernel gets aligned arguments that it may write to.
-    std::vector<AlignedArguments> own(arguments.size() / sizeof(AlignedArguments) + 1);
-    memcpy(own.data(), arguments.data(), arguments.size());
+    std::unique_ptr<KernelRun> own = *started ? std::move(*started) : make();
     SpoiltPeers spoilt(device, arguments);
-    std::string problem = run_kernel(find_kernel(call.name), grid, block, shared_bytes, own.data());
+    std::string problem = own->finish();
     return problem.empty() ? kOk : refuse(kLaunchFailed, call.name + ": " + problem);
   };
-  return enqueue(*stream, run, kind);
+  return enqueue(*stream, run, kind, kind == WorkKind::kEarlyKernel ? start : std::function<void()>());
 }
 
 }  // namespace
@@ -111,7 +120,10 @@ PD_DRIVER_API cuModuleLoadDataEx(Module** module, const void* bytes_of_image, un
                                        " bytes of arguments in the image and " +
                                        std::to_string(kernel.parameter_bytes) + " in the emulator");
   }
-  *module = new Module{current_context(), image.entries, image.registers};
+  *module = new Module;
+  (*module)->context = current_context();
+  (*module)->entries = image.entries;
+  (*module)->registers = image.registers;
   machine().modules.insert(*module);
   return kOk;
 }
@@ -120,6 +132,7 @@ PD_DRIVER_API cuModuleUnload(void* handle) {
   PD_ENTER(usable_context());
   Module* module = static_cast<Module*>(handle);
   if (machine().modules.erase(module) == 0) return refuse(kInvalidHandle, "there is no such module");
+  *module->is_loaded = false;
   delete module;
   return kOk;
 }
@@ -131,7 +144,12 @@ PD_DRIVER_API cuModuleGetFunction(Function** function, void* handle, const char*
   auto entry = module->entries.find(name);
   if (entry == module->entries.end())
     return refuse(kNotFound, std::string("the image has no '") + name + "'");
-  *function = new Function{module->context, name, entry->second, 48 * 1024, module->registers[name]};
+  *function = new Function;
+  (*function)->context = module->context;
+  (*function)->is_loaded = module->is_loaded;
+  (*function)->name = name;
+  (*function)->parameter_bytes = entry->second;
+  (*function)->registers = module->registers[name];
   machine().functions.insert(*function);
   return kOk;
 }
@@ -175,7 +193,7 @@ PD_DRIVER_API cuLaunchKernel(void* function, unsigned grid_x, unsigned grid_y, u
                 parameters, WorkKind::kKernel);
 }
 
-// An early start is a permission: here a kernel starts when the one before it has ended.
+// An early start is a permission, which a kernel's first block takes.
 PD_DRIVER_API cuLaunchKernelEx(const LaunchConfiguration* asked, void* function, void** parameters,
                                void** extra) {
   for (unsigned i = 0; i < asked->attribute_count; i++)
@@ -235,8 +253,9 @@ PD_DRIVER_API cuGraphLaunch(void* handle, void* stream_handle) {
   std::vector<Node> nodes = graph->nodes;
   machine().graph_launches++;
   return enqueue(*stream, [nodes] {
-    for (const Node& node : nodes) {
-      if (Result result = node.run(); result != kOk) return result;
+    for (size_t i = 0; i < nodes.size(); i++) {
+      if (i + 1 < nodes.size() && nodes[i + 1].start) nodes[i + 1].start();
+      if (Result result = nodes[i].run(); result != kOk) return result;
     }
     return kOk;
   });
