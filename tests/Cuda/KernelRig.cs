@@ -191,6 +191,7 @@ internal sealed unsafe class KernelRig : IDisposable
         yield return ("pd_planted_fault", Unsafe.SizeOf<PlantedFault>());
         yield return ("pd_planted_early", Unsafe.SizeOf<PlantedEarly>());
         yield return ("pd_planted_early_input_gemm_m16", Unsafe.SizeOf<CudaGemmArgs>());
+        yield return ("pd_planted_early_named_gemm_m16", Unsafe.SizeOf<CudaGemmArgs>());
         yield return ("pd_standin_probe", Unsafe.SizeOf<CudaRig.Probe>());
     }
 }
