@@ -2,6 +2,8 @@
 // the same sources.
 #include <immintrin.h>
 
+#include <utility>
+
 #include "attention.h"
 
 namespace {

@@ -2,6 +2,8 @@
 // instruction sets build the same sources.
 #include <immintrin.h>
 
+#include <utility>
+
 #include "attention.h"
 #include "transpose_avx512.h"
 

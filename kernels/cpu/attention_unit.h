@@ -54,9 +54,10 @@ struct Unit {
   void place(int32_t slot);
   void follow(int64_t unit);
   void take_queries();
-  void clear(bool whole);
+  void clear();
   void run_pass();
   void run_split(int32_t index);
+  void exchange();
   void merge_rows();
   void fetch_outputs() const;
   void run_tile(int32_t base, bool more);
@@ -135,21 +136,19 @@ void Unit::follow(int64_t unit) {
   _mm_prefetch(following, _MM_HINT_T0);  // looks its page up
 }
 
-void Unit::clear(bool whole) {
-  float* m = whole ? total_largest : largest;
-  float* l = whole ? total_weights : weights;
+void Unit::clear() {
   for (int32_t band = 0; band < bands; band++) {
-    store(m + band * pd::kBandSlots, spread(-kInfinity));
-    store(l + band * pd::kBandSlots, spread(0.0f));
+    store(largest + band * pd::kBandSlots, spread(-kInfinity));
+    store(weights + band * pd::kBandSlots, spread(0.0f));
   }
-  float* values = whole ? total : sums;
-  for (int64_t d = 0; d < int64_t(row_count) * work.padded_dim; d += 16) store(values + d, spread(0.0f));
-  if (whole) return;
-  for (int32_t row = 0; row < row_count; row++) store(lanes + row * 16, spread(0.0f));
+  float *const values = sums, *const parts = lanes;
+  const int64_t count = int64_t(row_count) * work.padded_dim;
+  for (int64_t d = 0; d < count; d += 16) store(values + d, spread(0.0f));
+  for (int32_t d = 0, end = row_count * 16; d < end; d += 16) store(parts + d, spread(0.0f));
 }
 
 void Unit::run_split(int32_t index) {
-  clear(false);
+  clear();
   const Span part = meet(run, {index * kSplitKeys, index * kSplitKeys + kSplitKeys});
   const int32_t end = (part.end + kTileKeys - 1) / kTileKeys;
   for (int32_t tile = part.first / kTileKeys; tile < end; tile++) run_tile(tile * kTileKeys, tile + 1 < end);
@@ -244,6 +243,13 @@ void Unit::weigh(int32_t band, int32_t base) {
   }
 }
 
+// The first split's values are all there is so far.
+inline void Unit::exchange() {
+  std::swap(sums, total);
+  std::swap(largest, total_largest);
+  std::swap(weights, total_weights);
+}
+
 inline void Unit::merge_rows() {
   for (int32_t row = 0; row < row_count; row++)
     merge_row(state(row, true), state(row, false), work.padded_dim);
@@ -259,14 +265,19 @@ inline void Unit::fetch_outputs() const {
 
 // The splits that this pass is for. Between passes the rows' values so far lie in their partial rows.
 inline void Unit::run_pass() {
-  clear(true);
-  if (run.first > seen.first)
-    for (int32_t row = 0; row < row_count; row++)
-      copy_row(kept_row(row, 0), state(row, true), work.padded_dim);
-  for (int32_t index = run.first / kSplitKeys; index * kSplitKeys < run.end; index++) {
+  const bool follows = run.first > seen.first;
+  for (int32_t row = 0; follows && row < row_count; row++)
+    copy_row(kept_row(row, 0), state(row, true), work.padded_dim);
+  const int32_t first_index = run.first / kSplitKeys;
+  for (int32_t index = first_index; index * kSplitKeys < run.end; index++) {
     if ((index + 1) * kSplitKeys >= seen.end) fetch_outputs();
+    const bool is_total = index == first_index && !follows;
+    if (is_total) exchange();
     run_split(index);
-    merge_rows();
+    if (is_total)
+      exchange();
+    else
+      merge_rows();
   }
   for (int32_t row = 0; row < row_count; row++) {
     const RowState made = state(row, true);

@@ -1,4 +1,5 @@
 #include "gemm_int8_vector.h"
+#include "quantise_rows_avx512.h"
 
 namespace {
 
@@ -10,11 +11,6 @@ struct Vector {
   static constexpr int kLanes = 16;  // columns
   static constexpr int kBytes = 64;  // of weights at once
   static constexpr uint8_t kFlip = 0x80;
-  static uint32_t word(const uint8_t* from) {
-    uint32_t word;
-    std::memcpy(&word, from, 4);
-    return word;
-  }
   static I load_start(const void* from) { return _mm512_loadu_si512(from); }
   static I load_weights(const void* from) { return _mm512_loadu_si512(from); }
   static I broadcast(const void* from) {
@@ -46,4 +42,5 @@ struct Kernel {
 
 }  // namespace
 
-const pd::Int8Kernels pd::kInt8Vnni = int8_kernels_of<Vector, kTileRows, Kernel>(group_units);
+const pd::Int8Kernels pd::kInt8Vnni =
+    int8_kernels_of<Vector, kTileRows, Kernel>(group_units, pack_int8_words<Vector::kFlip>);

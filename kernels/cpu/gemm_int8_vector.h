@@ -199,9 +199,11 @@ void multiply_int8_rows(const GemmTile& t) {
 
 // An instruction set's kernels: Kernel<R> multiplies tiles of R rows.
 template <class V, int kTileRows, template <int> class Kernel>
-constexpr pd::Int8Kernels int8_kernels_of(int32_t (*group_units)(int32_t rows)) {
+constexpr pd::Int8Kernels int8_kernels_of(
+    int32_t (*group_units)(int32_t rows),
+    decltype(pd::GemmKernels::pack_rows) pack_rows = pack_int8_rows<V>) {
   return {int8_order<V>(),
-          {kTileRows, int32_t(kInt8Columns), true, false, group_units, int8_row_bytes<V>, pack_int8_rows<V>,
+          {kTileRows, int32_t(kInt8Columns), true, false, group_units, int8_row_bytes<V>, pack_rows,
            multiply_any<kTileRows, Kernel>}};
 }
 

@@ -139,8 +139,11 @@ class Product {
   }
 
   void cut_many() {
-    const int64_t strides = plan_.units / plan_.stride_units;
-    blocks_ = least(divide_up(plan_.units, most(kJobWeightBytes / plan_.unit_bytes, 1)), strides);
+    const int64_t widest = plan_.kernels->group_units(plan_.kernels->tile_rows);
+    const bool fits = plan_.units % widest == 0 && widest % plan_.stride_units == 0;
+    block_step_ = fits ? widest : plan_.stride_units;
+    const int64_t steps = plan_.units / block_step_;
+    blocks_ = least(divide_up(plan_.units, most(kJobWeightBytes / plan_.unit_bytes, 1)), steps);
     const int64_t block_units = divide_up(plan_.units, blocks_);
     const int64_t tile_products = tiles_.tile_rows * block_units * plan_.kernels->unit_columns * args_.k;
     const int64_t even_share = divide_up(tiles_.count * blocks_, kJobs);
@@ -187,13 +190,20 @@ class Product {
       run(tile, unit, end - unit, {next, int32_t(tile), int32_t(tiles_.count), cold});
   }
 
+  // A thread's last job of a block fetches the weights of the next one.
   void multiply_block(int64_t job) {
     const int64_t block = job / chunks_, chunk = job % chunks_;
-    const int64_t strides = plan_.units / plan_.stride_units;
-    const int64_t unit = block * strides / blocks_ * plan_.stride_units;
-    const int64_t end = (block + 1) * strides / blocks_ * plan_.stride_units;
-    for (int64_t tile = chunk * tiles_.count / chunks_; tile < (chunk + 1) * tiles_.count / chunks_; tile++)
-      run(tile, unit, end - unit, {nullptr, 0, 1, false});
+    const bool is_last = block + 1 < blocks_ && chunk + pd::team_size(args_.team) >= chunks_;
+    const int64_t unit = block_start(block), end = block_start(block + 1);
+    const uint8_t* next = is_last ? weights(end) : nullptr;
+    const int64_t first = chunk * tiles_.count / chunks_, end_tile = (chunk + 1) * tiles_.count / chunks_;
+    for (int64_t tile = first; tile < end_tile; tile++)
+      run(tile, unit, end - unit,
+          {next, is_last ? int32_t(tile - first) : 0, is_last ? int32_t(end_tile - first) : 1, false});
+  }
+
+  int64_t block_start(int64_t block) const {
+    return block * (plan_.units / block_step_) / blocks_ * block_step_;
   }
 
   const uint8_t* weights(int64_t unit) const {
@@ -270,6 +280,7 @@ class Product {
   int64_t pack_tiles_, pack_jobs_, jobs_ = 0;
   int64_t walk_count_ = 0, run_groups_ = 0;  // few rows
   int64_t blocks_ = 0, chunks_ = 0;          // many rows
+  int64_t block_step_ = 1;                   // a block has whole groups, where these come out even
   alignas(64) std::atomic<int64_t> packed_{0};
   Walk walks_[kMaxWalks];
 };

@@ -83,6 +83,19 @@ public sealed class EarlyAccessTests
                 .And.Contain("before it awaited the kernel before"));
     }
 
+    // By a name that says that no kernel writes them: the values do not agree.
+    [Test]
+    public void A_product_that_takes_its_input_for_a_weight_is_found(
+        [ValueSource(typeof(KernelRig), nameof(KernelRig.Seeds))] ulong seed)
+    {
+        using KernelRig rig = new(seed);
+        CudaException fault = Assert.Throws<CudaException>(
+            () => Multiply(rig, "pd_planted_early_named_gemm_m16", writesWeight: false))!;
+        Assert.That(
+            fault.Message,
+            Does.Contain("gemm_m16: block (0, 0, 0): thread").And.Contain("which has written them"));
+    }
+
     [Test]
     public void A_product_that_starts_early_has_the_input_that_the_kernel_before_writes(
         [ValueSource(typeof(KernelRig), nameof(KernelRig.Seeds))] ulong seed)

@@ -208,6 +208,7 @@ internal sealed unsafe class KernelRig : IDisposable
         yield return ("pd_planted_async_fault", Unsafe.SizeOf<PlantedAsyncFault>());
         yield return ("pd_planted_early", Unsafe.SizeOf<PlantedEarly>());
         yield return ("pd_planted_early_input_gemm_m16", Unsafe.SizeOf<CudaGemmArgs>());
+        yield return ("pd_planted_early_named_gemm_m16", Unsafe.SizeOf<CudaGemmArgs>());
         yield return ("pd_standin_probe", Unsafe.SizeOf<CudaRig.Probe>());
     }
 }

@@ -134,7 +134,7 @@ public sealed class BatchTests
         for (int i = 0; i < 8; i++)
         {
             int[] ids = [.. Enumerable.Repeat(5 + i, 5 + i)];
-            lines.Append($"{{{Ids(ids)},{Sampling("\"max_new_tokens\":200,\"ignore_eos\":true")}}}\n");
+            lines.Append($"{{{Ids(ids)},{Sampling("\"max_new_tokens\":400,\"ignore_eos\":true")}}}\n");
         }
         (_, JsonElement[] expected, _) = await PdEngineRun.BatchAsync(lines.ToString());
         (int exitCode, JsonElement[] answers, string error) = await PdEngineRun.BatchAsync(lines.ToString(),

@@ -12,6 +12,10 @@ public sealed partial class HttpMetricsTests
         await rig.PostAsync("/generate",
             """{"input_ids":[5,6,7],"sampling_params":{"max_new_tokens":4,"ignore_eos":true,"n":2}}""");
         await rig.RefusedAsync("/generate", "{}");
+        // An answer may be there before it is counted.
+        await Assert.ThatAsync(
+            () => rig.Client.GetStringAsync("/metrics"),
+            Does.Contain("pdengine_http_answers_total{status=\"400\"}").After(60_000, 10));
         using HttpResponseMessage answer = await rig.Client.GetAsync("/metrics");
         Assert.That(answer.Content.Headers.ContentType!.ToString(),
             Is.EqualTo("text/plain; version=0.0.4; charset=utf-8"));

@@ -35,8 +35,10 @@ public sealed partial class RequestLogTests
         Assert.That(numbers.Select(name => line.GetProperty(name).GetInt32()),
             Is.EqualTo(new[] { 200, 3, 9, 12 }));
         double Ms(string name) => line.GetProperty(name).GetDouble();
-        Assert.That(Ms("queue_ms") + Ms("prefill_ms"), Is.EqualTo(Ms("ttft_ms")).Within(2.0));
-        Assert.That(Ms("ttft_ms") + Ms("decode_ms"), Is.LessThan(Ms("ms") + 1));
+        // Each is the longest of three samples, which need not be one sample's.
+        Assert.That(Ms("ttft_ms"), Is.InRange(Math.Max(Ms("queue_ms"), Ms("prefill_ms")),
+            Ms("queue_ms") + Ms("prefill_ms") + Ms("decode_ms") + 0.01));
+        Assert.That(Math.Max(Ms("ttft_ms"), Ms("decode_ms")), Is.Positive.And.LessThan(Ms("ms") + 1));
         Assert.That(Ms("handoff_ms"), Is.Zero);
     }
 

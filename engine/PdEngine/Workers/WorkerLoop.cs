@@ -5,8 +5,14 @@ namespace PdEngine;
 /// </summary>
 internal sealed class WorkerLoop
 {
-    /// <summary>How long the end of a failed worker's last step is awaited.</summary>
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
+    /// <summary>How long the end of a step that was taken away is awaited.</summary>
+    private static readonly TimeSpan HungPatience = TimeSpan.FromSeconds(1);
+
+    /// <summary>
+    /// The same of a worker that failed by itself: its thread has no step left, only sequences to place
+    /// elsewhere, which takes long on a busy machine alone.
+    /// </summary>
+    private static readonly TimeSpan FailedPatience = TimeSpan.FromSeconds(30);
 
     private readonly Worker _worker;
     private readonly Thread _thread;
@@ -28,7 +34,7 @@ internal sealed class WorkerLoop
         _stopping = true;
         _worker.Close();
         if (_worker.IsDead)
-            return _thread.Join(Patience);
+            return _thread.Join(_worker.IsAbandoned ? HungPatience : FailedPatience);
         _thread.Join();
         return true;
     }

@@ -56,6 +56,7 @@
   X(pd_planted_stage_reuse_gemm_wgmma_n256)      \
   X(pd_planted_early)                            \
   X(pd_planted_early_input_gemm_m16)             \
+  X(pd_planted_early_named_gemm_m16)             \
   X(pd_planted_early_query_attention_d16_m16)    \
   X(pd_planted_early_query_attention_d16_m64)    \
   X(pd_planted_early_query_attention_d16_m256)   \
