@@ -177,7 +177,7 @@ internal static class GpuCheckProgram
     private static ICheckStage StageOf(
         string name, CheckRig rig, CheckJournal journal, CheckSettings settings) => name switch
         {
-            "verify" => new VerifyStage(rig, settings),
+            "verify" => new VerifyStage(rig, journal, settings),
             "kernels" => new KernelStage(rig, journal, settings),
             _ => new ModelStage(rig, journal, settings),
         };

@@ -171,4 +171,12 @@ internal sealed unsafe class CudaApi(CudaLibrary library)
         (delegate* unmanaged<nint, CudaResult>)library.Find("cuGreenCtxDestroy");
     internal readonly delegate* unmanaged<nint*, nint, uint, int, CudaResult> cuGreenCtxStreamCreate =
         (delegate* unmanaged<nint*, nint, uint, int, CudaResult>)library.Find("cuGreenCtxStreamCreate");
+
+    // What the copy engine of GPUs from 9.0 on takes; null in a driver that knows no such GPU.
+    internal readonly delegate* unmanaged<
+            void*, int, uint, ulong, ulong*, ulong*, uint*, uint*, int, int, int, int, CudaResult>
+        cuTensorMapEncodeTiled =
+        (delegate* unmanaged<
+            void*, int, uint, ulong, ulong*, ulong*, uint*, uint*, int, int, int, int, CudaResult>)
+        library.Find("cuTensorMapEncodeTiled");
 }

@@ -23,7 +23,7 @@ public sealed class CudaImageTests
         ("pd_sample", 128), ("pd_", 80),
     ];
 
-    private static string[] TargetNames => [.. ImageFolder.Targets.Select(target => target.Name)];
+    private static string[] TargetNames => [.. ImageSet.Kernels.Targets.Select(target => target.Name)];
 
     private static ImageManifest Manifest => ImageManifest.Read(Folder)!;
 
@@ -33,7 +33,7 @@ public sealed class CudaImageTests
         Assert.That(Manifest.Flags, Is.EqualTo(CudaSources.Flags), Remedy);
         Assert.That(
             Manifest.Images.Select(image => $"{image.Target}/{image.Source}: {image.SourceHash}"),
-            Is.EqualTo(ImageFolder.Targets.SelectMany(target => CudaSources.Names.Select(name =>
+            Is.EqualTo(ImageSet.Kernels.Targets.SelectMany(target => CudaSources.Names.Select(name =>
                 $"{target.Name}/{name}: {CudaSources.HashOf(CudaSources.TextOf(name), target.Name)}"))),
             Remedy);
     }
@@ -82,7 +82,7 @@ public sealed class CudaImageTests
         Nvrtc compiler = CudaCompiler.Find();
         foreach (string source in CudaSources.Names)
         {
-            BuiltImage again = BuiltImage.Of(compiler, source, CudaTarget.Parse(name)!);
+            BuiltImage again = BuiltImage.Of(compiler, ImageSet.Kernels, source, CudaTarget.Parse(name)!);
             if (again.Compiler != Manifest.Compiler)
                 Assert.Ignore($"{again.Compiler} is here, and the images are of {Manifest.Compiler}");
             ImageRecord record = Manifest.Images.Single(

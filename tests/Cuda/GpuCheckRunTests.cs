@@ -137,7 +137,7 @@ public sealed class GpuCheckRunTests
         File.SetUnixFileMode(dotnet, runs);
         ProcessStartInfo start = new("/bin/sh", [Path.Combine(bench, "gpu-check"), "verify"]);
         start.Environment["PATH"] = $"{bench}:{Environment.GetEnvironmentVariable("PATH")}";
-        (int code, string text) = ChildProcess.Run(start, 60);
+        (int code, string text) = ChildProcess.Run(start, 600);
         Assert.That((code, text), Is.EqualTo((0, text)), text);
         Assert.That(text, Does.Contain("ran verify"));
         Assert.That(File.ReadAllText(beside), Is.EqualTo("mended"));

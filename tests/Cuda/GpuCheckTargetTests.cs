@@ -40,7 +40,7 @@ public sealed class GpuCheckTargetTests
         CheckJournal journal = new(_folder, _folder, rig.Header);
         string[] kernels = [.. Names(new KernelStage(rig, journal, settings))];
         string[] models = [.. Names(new ModelStage(rig, journal, settings))];
-        string[] verified = [.. Names(new VerifyStage(rig, settings))];
+        string[] verified = [.. Names(new VerifyStage(rig, journal, settings))];
         foreach (string[] stage in new[] { kernels, models, verified })
             Assert.That(stage, Is.Unique);
         Assert.That(CheckTargets.Rows.Distinct(), Is.SubsetOf(kernels.Concat(models)));

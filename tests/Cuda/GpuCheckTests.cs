@@ -41,6 +41,10 @@ public sealed class GpuCheckTests
         Assert.That(HasRow(Row(rows, "verify/cuBLASLt product"), "verify/", "fine"), text);
         Assert.That(
             rows.Count(row => row.TryGetProperty("cublaslt_us", out _)), Is.GreaterThan(4), text);
+        JsonElement candidate = Row(rows, "verify/candidate wgmma gemm 3x96x33/4 of a wide range");
+        Assert.That(candidate.GetProperty("note").GetString(), Does.EndWith("equal to gemm: yes"));
+        Assert.That(candidate.GetProperty("compared").GetInt32(), Is.EqualTo(2 * 3 * 33));
+        Assert.That(HasRow(Row(rows, "kernel/candidate wgmma 20x64x256/1 qkv"), "kernel/", "fine"), text);
         Assert.That(Row(rows, "verify/parity decode").GetProperty("compared").GetInt64(), Is.Positive);
         Assert.That(Row(rows, "verify/hand-off by push kernel").GetProperty("bytes").GetInt64(), Is.Positive);
 
@@ -167,6 +171,22 @@ public sealed class GpuCheckTests
     }
 
     [Test]
+    public void A_gpu_that_the_candidate_is_not_for_is_not_asked()
+    {
+        StandIn.SetCapability(89);
+        (int code, string text) = Run(settings => settings with { Only = "candidate" }, "verify", "kernels");
+        Assert.That(code, Is.EqualTo(GpuCheckProgram.Fine), text);
+        JsonElement[] candidates = [.. Rows().Where(row =>
+            row.GetProperty("row").GetString()!.Contains("/candidate", StringComparison.Ordinal))];
+        Assert.That(candidates, Has.Length.GreaterThan(4));
+        Assert.That(
+            candidates.Select(row => row.GetProperty("status").GetString()), Has.All.EqualTo("missing"));
+        Assert.That(
+            candidates.Select(row => row.GetProperty("note").GetString()),
+            Has.All.Contain("for compute capability 9.0 alone"));
+    }
+
+    [Test]
     public void Without_a_driver_it_says_so_and_what_to_do()
     {
         (int code, string text) = Run(
@@ -250,6 +270,10 @@ public sealed class GpuCheckTests
     private (int Code, string Text) Run(
         Func<CheckSettings, CheckSettings> change, string stage, bool loseDevice = false) =>
         Run(change, [stage], loseDevice);
+
+    private (int Code, string Text) Run(
+        Func<CheckSettings, CheckSettings> change, string stage, string next) =>
+        Run(change, [stage, next], loseDevice: false);
 
     private (int Code, string Text) Run(
         Func<CheckSettings, CheckSettings> change, string[] stages, bool loseDevice = false)

@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Text;
+using PdEngine.Bench;
 using PdEngine.Interop;
 
 namespace PdEngine.Tests;
@@ -31,6 +32,8 @@ internal sealed unsafe class KernelRig : IDisposable
 
     /// <summary>Schedules under which every kernel has to give the same bits.</summary>
     public static ulong[] Seeds { get; } = [0, 1, 2, 3];
+
+    public CudaDriver Driver => _context.Driver;
 
     /// <summary>How threads of the launches that follow take turns.</summary>
     public static void SetSchedule(ulong seed, uint threads = 0) =>
@@ -160,6 +163,14 @@ internal sealed unsafe class KernelRig : IDisposable
         public ulong Memory;
     }
 
+    /// <summary>The same of <c>pd_planted_async_fault</c>; its threads are 128.</summary>
+    [StructLayout(LayoutKind.Sequential, Size = 192)]
+    public struct PlantedAsyncFault
+    {
+        public CudaTensorMap Map;
+        public int Kind;
+    }
+
     /// <summary>What <c>pd_planted_early</c> is to do before it awaits the kernel before it.</summary>
     [StructLayout(LayoutKind.Sequential)]
     public struct PlantedEarly
@@ -176,6 +187,11 @@ internal sealed unsafe class KernelRig : IDisposable
         yield return ("pd_gather_rows", Unsafe.SizeOf<CudaGatherRowsArgs>());
         foreach (CudaGemmTile tile in CudaGemmTile.All)
             yield return (tile.Name, Unsafe.SizeOf<CudaGemmArgs>());
+        foreach (string bug in WgmmaKernelTests.PlantedBugs.Select(bug => $"planted_{bug}_").Prepend(""))
+        {
+            foreach (WgmmaTile tile in WgmmaTile.All)
+                yield return ($"pd_{bug}{tile.Name["pd_".Length..]}", Unsafe.SizeOf<CudaWgmmaGemmArgs>());
+        }
         yield return ("pd_add_partials", Unsafe.SizeOf<CudaAddPartialsArgs>());
         yield return ("pd_rotate_append", Unsafe.SizeOf<CudaRotateAppendArgs>());
         foreach (int rows in CudaAttentionPlan.TileHeights)
@@ -189,6 +205,7 @@ internal sealed unsafe class KernelRig : IDisposable
         yield return ("pd_sample", Unsafe.SizeOf<CudaSampleArgs>());
         yield return ("pd_copy_blocks", Unsafe.SizeOf<CudaCopyBlocksArgs>());
         yield return ("pd_planted_fault", Unsafe.SizeOf<PlantedFault>());
+        yield return ("pd_planted_async_fault", Unsafe.SizeOf<PlantedAsyncFault>());
         yield return ("pd_planted_early", Unsafe.SizeOf<PlantedEarly>());
         yield return ("pd_planted_early_input_gemm_m16", Unsafe.SizeOf<CudaGemmArgs>());
         yield return ("pd_planted_early_named_gemm_m16", Unsafe.SizeOf<CudaGemmArgs>());

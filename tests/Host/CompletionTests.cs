@@ -25,7 +25,7 @@ public sealed class CompletionTests
         done-now() { print -r -- '+done' >> '$3' }
         zle -N done-now; bindkey '^I' complete-word; bindkey '^X' done-now; print -r -- '+ready' >> '$3'"
         until-has() {
-          for ((i = 0; i < 600; i++)); do grep -q $1 $2 2>/dev/null && return; sleep 0.05; done; exit 1
+          for ((i = 0; i < 1200; i++)); do grep -q $1 $2 2>/dev/null && return; sleep 0.05; done; exit 1
         }
         until-has +ready "$3"
         zpty -n -w shell "$2"$'\t\x18'

@@ -16,7 +16,7 @@ internal sealed class HttpRig : IAsyncDisposable
         (Server, Log) = (server, log);
         // Cookies are sent by hand.
         HttpClientHandler handler = new() { UseCookies = false };
-        Client = new HttpClient(handler) { BaseAddress = server.Address, Timeout = TimeSpan.FromMinutes(3) };
+        Client = new HttpClient(handler) { BaseAddress = server.Address, Timeout = TimeSpan.FromMinutes(5) };
     }
 
     public HttpServer Server { get; }

@@ -58,7 +58,7 @@ internal sealed record PdEngineRun(int ExitCode, string Out, string Error)
 
     public static async Task WaitAsync(Process process)
     {
-        using CancellationTokenSource patience = new(TimeSpan.FromMinutes(2));
+        using CancellationTokenSource patience = new(TimeSpan.FromMinutes(10));
         try
         {
             await process.WaitForExitAsync(patience.Token);

@@ -22,6 +22,7 @@ internal sealed class KernelStage(CheckRig rig, CheckJournal journal, CheckSetti
             [
                 .. new KernelFacts(rig).Cases(), .. attention, .. products,
                 .. new SmallRows(rig, ceilings).Cases(), .. new TransferRows(rig, ceilings).Cases(),
+                .. new CandidateRows(rig, journal, settings, ceilings, cublas).Cases(),
             ]),
         ];
         foreach (CheckCase one in all)

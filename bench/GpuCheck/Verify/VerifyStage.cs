@@ -1,7 +1,7 @@
 namespace PdEngine.Bench;
 
 /// <summary>Whether the GPU computes what it should.</summary>
-internal sealed class VerifyStage(CheckRig rig, CheckSettings settings) : ICheckStage
+internal sealed class VerifyStage(CheckRig rig, CheckJournal journal, CheckSettings settings) : ICheckStage
 {
     public string Name => "verify";
 
@@ -14,7 +14,9 @@ internal sealed class VerifyStage(CheckRig rig, CheckSettings settings) : ICheck
             .Concat(new CopyTrials(rig).Cases())
             .Concat(new EngineTrials(rig).Cases())
             .Concat(new LibraryTrials(rig, settings).Cases())
-            .Concat(new SanitizerTrials(settings).Cases());
+            .Concat(new SanitizerTrials(settings).Cases())
+            // Last: what no engine uses may cost it the GPU.
+            .Concat(new CandidateTrials(rig, journal, settings).Cases());
         foreach (CheckCase one in CheckTargets.First(cases))
             yield return one;
     }

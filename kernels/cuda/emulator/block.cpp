@@ -79,6 +79,7 @@ void Block::begin(Dim3 block_index, uint64_t seed) {
               block_index.y * 0xAF251AF3B0F025B5ull + block_index.z;
     if (random_ == 0) random_ = 1;
   }
+  async.begin(this, eager_);
   failed_ = false;
   alive_ = threads_;
   at_barrier_ = awaiting_ = 0;
@@ -171,6 +172,8 @@ uint64_t Block::random() {
 // Without a seed: one warp until it waits, then the lowest that can run. With one: warps by a priority that
 // changes now and then, lanes at random.
 Fiber* Block::next() {
+  if (random_ != 0 && async.has_copies() && (random() & 7) == 0) async.land_one();
+  while (ready_warps_ == 0 && async.land_one()) continue;
   if (ready_warps_ == 0) {
     if (alive_ > 0 && awaiting_ == 0) report_deadlock();
     return nullptr;
@@ -209,6 +212,11 @@ void Block::wait(const char* what) {
   from->waits_at = what;
   Fiber* to = next();
   if (to != from) switch_to(from, to);
+}
+
+void Block::resume(const Fiber* parked) {
+  warps_[parked->warp].ready |= 1u << parked->lane;
+  ready_warps_ |= 1u << parked->warp;
 }
 
 void Block::release_barrier() {
@@ -289,6 +297,8 @@ void Block::leave() {
     fault("a lane of warp %u leaves while others wait in %s", fiber->warp, warp.meets_at);
   fiber->done = true;
   alive_--;
+  if (alive_ == 0)
+    if (const char* left = async.unfinished()) fault("%s", left);
   if (at_barrier_ != 0 && at_barrier_ == alive_) release_barrier();
   switch_to(fiber, next());
   std::abort();

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "async_work.h"
 #include "registry.h"
 
 namespace pd::emulated {
@@ -70,6 +71,9 @@ class Block {
   void meet(const char* what, void* payload, Collective compute);
   void copy(void* target, const void* source);
   void wait_copies(uint32_t groups_left);
+  // Until another resumes it.
+  void park(const char* what) { wait(what); }
+  void resume(const Fiber* parked);
   [[noreturn]] void fault(const char* format, ...) __attribute__((format(printf, 2, 3)));
   void check_shared(const void* address, size_t bytes, const char* what);
 
@@ -77,6 +81,7 @@ class Block {
   Fiber* self = nullptr;
   uint8_t* shared = nullptr;
   uint64_t bank_conflicts = 0;  // of all runs
+  AsyncWork async;
 
  private:
   static void trampoline();

@@ -31,9 +31,29 @@
   X(pd_sample)              \
   X(pd_copy_blocks)
 
+// Those that nothing but tests and gpu-check launch.
+#define PD_CANDIDATE_KERNELS(X) \
+  X(pd_gemm_wgmma_n128)         \
+  X(pd_gemm_wgmma_n256)
+
 // Those with a bug in them.
 #define PD_PLANTED_KERNELS(X)                    \
   X(pd_planted_fault)                            \
+  X(pd_planted_async_fault)                      \
+  X(pd_planted_descriptor_gemm_wgmma_n128)       \
+  X(pd_planted_descriptor_gemm_wgmma_n256)       \
+  X(pd_planted_early_release_gemm_wgmma_n128)    \
+  X(pd_planted_early_release_gemm_wgmma_n256)    \
+  X(pd_planted_few_bytes_gemm_wgmma_n128)        \
+  X(pd_planted_few_bytes_gemm_wgmma_n256)        \
+  X(pd_planted_no_fence_gemm_wgmma_n128)         \
+  X(pd_planted_no_fence_gemm_wgmma_n256)         \
+  X(pd_planted_no_load_wait_gemm_wgmma_n128)     \
+  X(pd_planted_no_load_wait_gemm_wgmma_n256)     \
+  X(pd_planted_parity_gemm_wgmma_n128)           \
+  X(pd_planted_parity_gemm_wgmma_n256)           \
+  X(pd_planted_stage_reuse_gemm_wgmma_n128)      \
+  X(pd_planted_stage_reuse_gemm_wgmma_n256)      \
   X(pd_planted_early)                            \
   X(pd_planted_early_input_gemm_m16)             \
   X(pd_planted_early_named_gemm_m16)             \
@@ -53,6 +73,7 @@
 namespace pd::cuda {
 #define PD_DECLARE(name) extern const emulated::Kernel kernel_##name;
 PD_ALL_KERNELS(PD_DECLARE)
+PD_CANDIDATE_KERNELS(PD_DECLARE)
 PD_PLANTED_KERNELS(PD_DECLARE)
 #undef PD_DECLARE
 }  // namespace pd::cuda
@@ -62,7 +83,7 @@ namespace {
 
 #define PD_LIST(name) &cuda::kernel_##name,
 const Kernel* const kKernels[] = {PD_ALL_KERNELS(PD_LIST)};
-const Kernel* const kPlanted[] = {PD_PLANTED_KERNELS(PD_LIST)};
+const Kernel* const kOthers[] = {PD_CANDIDATE_KERNELS(PD_LIST) PD_PLANTED_KERNELS(PD_LIST)};
 #undef PD_LIST
 
 }  // namespace
@@ -70,7 +91,7 @@ const Kernel* const kPlanted[] = {PD_PLANTED_KERNELS(PD_LIST)};
 const Kernel* find_kernel(const char* name) {
   for (const Kernel* kernel : kKernels)
     if (std::strcmp(kernel->name, name) == 0) return kernel;
-  for (const Kernel* kernel : kPlanted)
+  for (const Kernel* kernel : kOthers)
     if (std::strcmp(kernel->name, name) == 0) return kernel;
   return nullptr;
 }

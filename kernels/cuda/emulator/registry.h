@@ -38,7 +38,8 @@ Block* start(const Kernel& kernel, Dim3 grid, Dim3 block, size_t dynamic_shared_
 // Of a block that was started and will not be run.
 void drop(Block* started);
 
-// Null: there is none of that name. Finds those with a planted bug too, pd_planted_*, which are not counted.
+// Null: there is none of that name. Finds candidates and those with a planted bug (pd_planted_*) too, which
+// are not counted.
 const Kernel* find_kernel(const char* name);
 size_t kernel_count();
 const Kernel& kernel_at(size_t index);

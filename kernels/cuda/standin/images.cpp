@@ -70,18 +70,21 @@ T number_at(const unsigned char* bytes) {
   return value;
 }
 
-// The attribute of a kernel's .nv.info section that says how long its constant bank of arguments is.
+// The attributes of a kernel's .nv.info section that say how long its constant bank of arguments is, and
+// where in it the first begins, which may want to lie at a multiple of more than the bank does.
 bool find_argument_bytes(const unsigned char* attributes, size_t length, size_t& bytes) {
-  constexpr unsigned char kSized = 4, kArgumentBytes = 0x19;
+  constexpr unsigned char kSized = 4, kArgument = 0x17, kArgumentBytes = 0x19;
+  size_t bank = 0, first = 0;
   for (size_t at = 0; at + 4 <= length;) {
     size_t value = number_at<uint16_t>(attributes + at + 2);
-    if (attributes[at + 1] == kArgumentBytes) {
-      bytes = value;
-      return true;
-    }
-    at += attributes[at] == kSized ? 4 + value : 4;
+    const bool is_sized = attributes[at] == kSized;
+    if (attributes[at + 1] == kArgumentBytes) bank = value;
+    if (is_sized && attributes[at + 1] == kArgument && number_at<uint16_t>(attributes + at + 8) == 0)
+      first = number_at<uint16_t>(attributes + at + 10);
+    at += is_sized ? 4 + value : 4;
   }
-  return false;
+  bytes = bank - first;
+  return bank > first;
 }
 
 // Registers by the symbol of a kernel, out of the .nv.info section.

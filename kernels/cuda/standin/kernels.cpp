@@ -37,7 +37,7 @@ KernelRun::KernelRun(const KernelEntry& kernel, Extent grid, Extent block, size_
       grid_(grid),
       block_(block),
       shared_bytes_(shared_bytes),
-      arguments_(arguments.size() / sizeof(std::max_align_t) + 1) {
+      arguments_(arguments.size() / sizeof(AlignedArguments) + 1) {
   memcpy(arguments_.data(), arguments.data(), arguments.size());
 }
 

@@ -19,6 +19,11 @@ struct KernelEntry {
   const emulated::Kernel* emulated = nullptr;  // null: the stand-in's own
 };
 
+// As the arguments of a kernel with tensor maps are aligned, and no kernel's more.
+struct alignas(64) AlignedArguments {
+  unsigned char bytes[64];
+};
+
 KernelEntry find_kernel(const std::string& name);
 // One launch.
 class KernelRun {
@@ -39,7 +44,7 @@ class KernelRun {
   Extent grid_, block_;
   size_t shared_bytes_;
   // A copy of its own: a kernel gets aligned arguments that it may write to.
-  std::vector<std::max_align_t> arguments_;
+  std::vector<AlignedArguments> arguments_;
   emulated::Block* started_ = nullptr;
 };
 

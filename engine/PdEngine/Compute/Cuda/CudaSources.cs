@@ -82,7 +82,8 @@ internal static class CudaSources
         return header.StartsWith(Emulator, StringComparison.Ordinal) ? null : header;
     }
 
-    private static string Read(string path)
+    /// <summary>Text of a file of the library's by its path.</summary>
+    public static string Read(string path)
     {
         using Stream stored = Library.GetManifestResourceStream(Prefix + path)
             ?? throw new FileNotFoundException($"The library holds no source {path} of its kernels.");

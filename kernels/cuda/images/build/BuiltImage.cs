@@ -11,9 +11,9 @@ namespace PdEngine;
 internal sealed partial record BuiltImage(ImageRecord Record, byte[] Bytes, string Compiler)
 {
     /// <exception cref="CudaException">It does not compile.</exception>
-    public static BuiltImage Of(Nvrtc compiler, string source, CudaTarget target)
+    public static BuiltImage Of(Nvrtc compiler, ImageSet set, string source, CudaTarget target)
     {
-        string text = CudaSources.TextOf(source);
+        string text = set.TextOf(source);
         NvrtcImage image = compiler.Compile($"{source}.cu", text, target.Name, CudaSources.Flags);
         byte[] bytes = target.IsVirtual ? Encoding.UTF8.GetBytes(image.Ptx) : image.Cubin;
         Dictionary<string, Match> used = UsedByEntry().Matches(image.Log)

@@ -3,34 +3,31 @@ using PdEngine.Interop;
 
 namespace PdEngine;
 
-/// <summary>The folder of images that the library is built with.</summary>
+/// <summary>A folder of images, such as that which the library is built with.</summary>
 internal static class ImageFolder
 {
-    /// <summary>A100, L4 and L40, H100 and H200, and PTX for all others.</summary>
-    public static IReadOnlyList<CudaTarget> Targets { get; } =
-        [.. ((string[])["sm_80", "sm_89", "sm_90a", "compute_80"]).Select(name => CudaTarget.Parse(name)!)];
-
     /// <summary>Leaves what is up to date as it is.</summary>
     /// <exception cref="CudaException">A source does not compile.</exception>
-    public static void Build(string folder, Nvrtc compiler, Action<string> tell)
+    public static void Build(string folder, ImageSet set, Nvrtc compiler, Action<string> tell)
     {
         ImageManifest? before = ImageManifest.Read(folder);
-        string version = BuiltImage.Of(compiler, CudaSources.Names[0], Targets[^1]).Compiler;
+        string version = BuiltImage.Of(
+            compiler, ImageSet.Kernels, CudaSources.Names[0], ImageSet.Kernels.Targets[^1]).Compiler;
         List<ImageRecord> records = [];
-        foreach (CudaTarget target in Targets)
+        foreach (CudaTarget target in set.Targets)
         {
-            foreach (string source in CudaSources.Names)
+            foreach (string source in set.Names)
             {
                 ImageRecord? old = before?.Compiler != version ? null : before.Images.FirstOrDefault(
                     image => image.Target == target.Name && image.Source == source);
-                string hash = CudaSources.HashOf(CudaSources.TextOf(source), target.Name);
+                string hash = CudaSources.HashOf(set.TextOf(source), target.Name);
                 string path = PathOf(folder, target, source);
                 if (old?.SourceHash == hash && File.Exists(path))
                 {
                     records.Add(old);
                     continue;
                 }
-                BuiltImage built = BuiltImage.Of(compiler, source, target);
+                BuiltImage built = BuiltImage.Of(compiler, set, source, target);
                 if (old?.ImageHash != built.Record.ImageHash || !File.Exists(path))
                     Write(path, built.Bytes);
                 records.Add(built.Record);

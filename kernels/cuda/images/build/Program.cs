@@ -2,10 +2,11 @@ using PdEngine;
 using PdEngine.Interop;
 
 const string usage = """
-    Builds the images of the CUDA kernels that changed, and their manifest.
+    Builds the images of the CUDA kernels that changed, and their manifest; and those of the candidates.
       dotnet run --project kernels/cuda/images/build -- [FOLDER] [--nvrtc FILE]
-    FOLDER is kernels/cuda/images where none is named. FILE is a libnvrtc.so.12; where none is named, that of
-    artifacts/nvrtc, which kernels/cuda/images/build/fetch-nvrtc.sh fills, else the system's.
+    FOLDER is kernels/cuda/images where none is named; candidates are beside it, where that folder is. FILE
+    is a libnvrtc.so.12; where none is named, that of artifacts/nvrtc, which
+    kernels/cuda/images/build/fetch-nvrtc.sh fills, else the system's.
     """;
 
 string folder = "kernels/cuda/images";
@@ -24,7 +25,11 @@ if (!Directory.Exists(folder))
     return Refuse($"There is no folder {folder}; run this in the repository's root, or name one.");
 try
 {
-    ImageFolder.Build(folder, Nvrtc.Open(library), Console.WriteLine);
+    Nvrtc compiler = Nvrtc.Open(library);
+    ImageFolder.Build(folder, ImageSet.Kernels, compiler, Console.WriteLine);
+    string candidates = Path.Combine(folder, "..", "candidates");
+    if (Directory.Exists(candidates))
+        ImageFolder.Build(candidates, ImageSet.Candidates, compiler, Console.WriteLine);
     return 0;
 }
 catch (CudaException refused)

@@ -1,0 +1,15 @@
+// The candidate whose consumers do not wait for operands.
+#include "../../device/tma.h"
+#include "../../device/wgmma.h"
+
+#define pd_gemm_wgmma_n128 pd_planted_no_load_wait_gemm_wgmma_n128
+#define pd_gemm_wgmma_n256 pd_planted_no_load_wait_gemm_wgmma_n256
+
+namespace pd::cuda {
+inline void await_as_producer(u64* barrier, u32 parity) {
+  if (thread_x() >= 256) await_phase(barrier, parity);
+}
+}  // namespace pd::cuda
+
+#define await_phase await_as_producer
+#include "../../candidates/gemm_wgmma.cu"
