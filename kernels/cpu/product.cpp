@@ -85,6 +85,13 @@ struct alignas(64) Walk {
   int64_t start(int64_t group) const { return (first + group * strides / groups) * stride_units; }
 };
 
+// With many rows: chunks of rows that are one thread's own, packed and then multiplied block after block, so
+// that cores without a common cache hand few rows to each other. Who is done with his own helps the others.
+struct alignas(64) Share {
+  std::atomic<int64_t> next_pack{0}, next{0};
+  int64_t first_pack, pack_end, first_chunk, chunk_end;
+};
+
 // A row tile's place in its stop.
 struct Turn {
   const uint8_t* next;
@@ -110,12 +117,12 @@ class Product {
 
   void run() {
     pd::parallel(args_.team, pack_jobs_ + jobs_, [&](int64_t job, int32_t slot) {
-      if (job < pack_jobs_) return pack(job);
+      if (job < pack_jobs_) return few_ ? pack(job) : pack_share(slot);
       await_packed();
       if (few_)
         walk(slot);
       else
-        multiply_block(job - pack_jobs_);
+        multiply_share(slot);
     });
   }
 
@@ -150,6 +157,36 @@ class Product {
     const int64_t job_tiles = most(least(even_share, kJobProducts / tile_products), kLeastTilesPerJob);
     chunks_ = divide_up(tiles_.count, job_tiles);
     jobs_ = blocks_ * chunks_;
+    share_count_ = least(least(pd::team_size(args_.team), kMaxWalks), chunks_);
+    for (int64_t i = 0; i < share_count_; i++) {
+      Share& share = shares_[i];
+      share.first_pack = i * pack_jobs_ / share_count_;
+      share.pack_end = (i + 1) * pack_jobs_ / share_count_;
+      share.first_chunk = i * chunks_ / share_count_;
+      share.chunk_end = (i + 1) * chunks_ / share_count_;
+    }
+  }
+
+  // As many jobs as there are in all shares: each finds one.
+  void pack_share(int32_t slot) {
+    for (int64_t i = 0; i < share_count_; i++) {
+      Share& share = shares_[(slot + i) % share_count_];
+      const int64_t count = share.pack_end - share.first_pack;
+      if (share.next_pack.load(std::memory_order_relaxed) >= count) continue;
+      const int64_t at = share.next_pack.fetch_add(1, std::memory_order_relaxed);
+      if (at < count) return pack(share.first_pack + at);
+    }
+  }
+
+  void multiply_share(int32_t slot) {
+    for (int64_t i = 0; i < share_count_; i++) {
+      Share& share = shares_[(slot + i) % share_count_];
+      const int64_t count = share.chunk_end - share.first_chunk;
+      if (share.next.load(std::memory_order_relaxed) >= blocks_ * count) continue;
+      const int64_t at = share.next.fetch_add(1, std::memory_order_relaxed);
+      if (at >= blocks_ * count) continue;
+      return multiply_block(at / count, share.first_chunk + at % count, at % count + 1 == count);
+    }
   }
 
   uint8_t* packed(int64_t row) const { return static_cast<uint8_t*>(args_.scratch) + row * plan_.row_bytes; }
@@ -190,10 +227,9 @@ class Product {
       run(tile, unit, end - unit, {next, int32_t(tile), int32_t(tiles_.count), cold});
   }
 
-  // A thread's last job of a block fetches the weights of the next one.
-  void multiply_block(int64_t job) {
-    const int64_t block = job / chunks_, chunk = job % chunks_;
-    const bool is_last = block + 1 < blocks_ && chunk + pd::team_size(args_.team) >= chunks_;
+  // A share's last job of a block fetches the weights of the next one.
+  void multiply_block(int64_t block, int64_t chunk, bool ends) {
+    const bool is_last = ends && block + 1 < blocks_;
     const int64_t unit = block_start(block), end = block_start(block + 1);
     const uint8_t* next = is_last ? weights(end) : nullptr;
     const int64_t first = chunk * tiles_.count / chunks_, end_tile = (chunk + 1) * tiles_.count / chunks_;
@@ -283,6 +319,8 @@ class Product {
   int64_t block_step_ = 1;                   // a block has whole groups, where these come out even
   alignas(64) std::atomic<int64_t> packed_{0};
   Walk walks_[kMaxWalks];
+  int64_t share_count_ = 0;
+  Share shares_[kMaxWalks];
 };
 
 }  // namespace
