@@ -71,9 +71,13 @@ internal sealed class CheckRig : IDisposable
 
     /// <summary>Options of an engine on this GPU.</summary>
     /// <param name="deviceCount">Of its plan; they share the GPU.</param>
-    public EngineOptions EngineOn(string modelPath, int deviceCount) => new()
+    public EngineOptions EngineOn(string modelPath, int deviceCount) =>
+        On(new() { ModelPath = modelPath }, deviceCount);
+
+    /// <summary>The same of an engine that has options of its own.</summary>
+    public EngineOptions On(EngineOptions options, int deviceCount) => options with
     {
-        ModelPath = modelPath, Backend = BackendKind.Cuda, CudaDriver = Settings.DriverPath,
+        Backend = BackendKind.Cuda, CudaDriver = Settings.DriverPath, CudaImages = Settings.ImagesFolder,
         Devices = string.Join(',', Enumerable.Repeat($"cuda:{Settings.Gpu}", deviceCount)),
     };
 
@@ -176,6 +180,7 @@ internal sealed class CheckRig : IDisposable
             ("driver", $"{gpu.Context.Driver.Path}, CUDA {CudaDriver.TextOf(gpu.Context.Driver.Version)}"),
             ("images",
                 $"{gpu.Images.Origin}, sha256 {Convert.ToHexStringLower(hash.GetHashAndReset())[..16]}"),
+            ("candidate", $"sha256 {WgmmaCandidate.HashOf(settings)}"),
             ("build", commit),
             ("scale", settings.Scale.IsToy ? "toy" : "full"),
         ];

@@ -45,6 +45,9 @@ public sealed record EngineOptions
     /// <summary>File of the CUDA driver; absent: the system's own.</summary>
     public string? CudaDriver { get; init; }
 
+    /// <summary>Has images of the kernels that come first; absent: beside the program.</summary>
+    internal string? CudaImages { get; init; }
+
     /// <summary>
     /// File of NCCL, with which ranks of a worker gather whose GPUs do not reach each other's memory; absent:
     /// the system's own.

@@ -17,7 +17,7 @@ internal sealed class EngineParts : IDisposable
     public IReadOnlyList<ModelParts> Models => _models;
 
     public IReadOnlyList<string> Notices =>
-        [.. _models.Select(model => model.Notice).Prepend(_devices.Notice).OfType<string>()];
+        [.. _devices.Notices, .. _models.Select(model => model.Notice).OfType<string>()];
 
     /// <summary>Options, plan and headers are checked first, weights are read last.</summary>
     public static EngineParts Build(EngineOptions options, CancellationToken cancellationToken)

@@ -74,10 +74,11 @@ internal sealed unsafe class CublasLt
     /// <exception cref="CudaException">There is none, or it is too old; the message says which.</exception>
     public static CublasLt Open(string? path)
     {
+        const string remedy = "Install it (Debian: libcublaslt12; pip: nvidia-cublas-cu12), name its file, "
+            + "or leave gemm at own.";
         CudaLibrary library = CudaLibrary.Open(
-            "NVIDIA's library of matrix products cuBLASLt", path is null ? Names : [path],
-            "Install it (Debian: libcublaslt12; pip: nvidia-cublas-cu12), name its file, or leave gemm at "
-            + "own.");
+            "NVIDIA's library of matrix products cuBLASLt", path is null ? Names : [path], remedy);
+        library.ThrowUnlessOf("cuBLASLt", ["cublasLtGetVersion"], remedy);
         int version = (int)((delegate* unmanaged<nuint>)library.Require("cublasLtGetVersion"))();
         if (version < OldestVersion)
         {

@@ -42,11 +42,7 @@ internal sealed unsafe class CudaDriver
                 + "CPU."
             : "Name another file, or none for the system's own driver.";
         CudaLibrary library = CudaLibrary.Open("The CUDA driver", path is null ? Names : [path], remedy);
-        if (library.Find("cuInit") == null)
-        {
-            throw new CudaException(
-                CudaResult.NotFound, $"{library.Path} is no CUDA driver (has no cuInit). {remedy}");
-        }
+        library.ThrowUnlessOf("CUDA driver", ["cuInit", "cuDriverGetVersion", "cuDeviceGetCount"], remedy);
         CudaDriver driver = new(library);
         int version = 0;
         driver.ThrowIfFailed(driver.Api.cuDriverGetVersion(&version), "cuDriverGetVersion");

@@ -33,13 +33,32 @@ internal sealed unsafe class CudaLibrary
             }
             catch (Exception refused) when (refused is DllNotFoundException or BadImageFormatException)
             {
-                string reason = candidate.Contains('/') && !File.Exists(candidate)
+                string reason = string.IsNullOrWhiteSpace(candidate) ? $"'{candidate}' names no file"
+                    : Directory.Exists(candidate) ? $"{candidate} is a folder, not a file"
+                    : candidate.Contains('/') && !File.Exists(candidate)
                     ? $"{candidate}: there is no such file"
                     : ReasonOf(candidate, refused.Message);
                 tried.Append(tried.Length == 0 ? "" : "; ").Append(reason);
             }
         }
         throw new CudaException(CudaResult.NotFound, $"{what} was not found ({tried}). {remedy}");
+    }
+
+    /// <summary>That it is what it was taken for.</summary>
+    /// <param name="kind">Of what, for the message.</param>
+    /// <param name="symbols">Entry points that every version has.</param>
+    /// <param name="remedy">What to do where it is not.</param>
+    /// <exception cref="CudaException">One is missing.</exception>
+    internal void ThrowUnlessOf(string kind, ReadOnlySpan<string> symbols, string remedy)
+    {
+        foreach (string symbol in symbols)
+        {
+            if (Find(symbol) == null)
+            {
+                throw new CudaException(
+                    CudaResult.NotFound, $"{Path} is no {kind} (has no {symbol}). {remedy}");
+            }
+        }
     }
 
     /// <summary>Address of an entry point that every version in question has.</summary>

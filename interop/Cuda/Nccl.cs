@@ -53,9 +53,10 @@ internal sealed unsafe class Nccl
     /// <exception cref="CudaException">There is none, or it is too old; the message says which.</exception>
     public static Nccl Open(string? path)
     {
+        const string remedy = "Install it (Debian: libnccl2; pip: nvidia-nccl-cu12), or name its file.";
         CudaLibrary library = CudaLibrary.Open(
-            "NVIDIA's library of collectives NCCL", path is null ? Names : [path],
-            "Install it (Debian: libnccl2; pip: nvidia-nccl-cu12), or name its file.");
+            "NVIDIA's library of collectives NCCL", path is null ? Names : [path], remedy);
+        library.ThrowUnlessOf("NCCL", ["ncclGetVersion"], remedy);
         int version = 0;
         ((delegate* unmanaged<int*, NcclResult>)library.Require("ncclGetVersion"))(&version);
         if (version < OldestVersion)

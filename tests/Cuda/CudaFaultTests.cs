@@ -99,8 +99,53 @@ public sealed class CudaFaultTests
     public void A_gpu_that_is_not_there_is_said()
     {
         StandIn.Reset(deviceCount: 1);
+        OptionsException refused = Assert.ThrowsAsync<OptionsException>(
+            () => Engine.StartAsync(Options with { Devices = "cuda:9" }))!;
         Assert.That(
-            Refusal(Options with { Devices = "cuda:1" }).Message, Does.Contain("no GPU 1"));
+            refused.Message, Does.Contain("devices").And.Contain("'cuda:9'").And.Contain("no GPU 9"));
+    }
+
+    [TestCase("", "('' names no file)")]
+    [TestCase("/tmp", "(/tmp is a folder, not a file)")]
+    public void A_driver_that_is_no_file_is_said(string path, string why) =>
+        Assert.That(Refusal(Options with { CudaDriver = path }).Message, Does.Contain(why));
+
+    [Test]
+    public void A_library_that_only_begins_as_a_driver_does_is_said() =>
+        Assert.That(
+            Refusal(Options with { CudaDriver = LibraryStandIns.HalfDriver }).Message,
+            Does.StartWith($"{LibraryStandIns.HalfDriver} is no CUDA driver (has no cuDriverGetVersion)"));
+
+    [Test]
+    public void A_library_that_is_no_cublaslt_is_said()
+    {
+        StandIn.Reset();
+        Assert.That(
+            Refusal(Options with { Gemm = GemmKind.CublasLt, CublasLibrary = "libm.so.6" }).Message,
+            Does.StartWith("libm.so.6 is no cuBLASLt (has no cublasLtGetVersion)")
+                .And.Contain("gemm at own"));
+    }
+
+    [Test]
+    public async Task Auto_computes_on_the_cpu_where_an_image_is_damaged_and_says_which()
+    {
+        StandIn.Reset(megabytes: 256);
+        string folder = TestFiles.Scratch();
+        string path = Path.Combine(Directory.CreateDirectory(Path.Combine(folder, "sm_90a")).FullName,
+            "gemm.cubin.br");
+        byte[] whole = File.ReadAllBytes(
+            Path.Combine(TestFiles.Root, "kernels", "cuda", "images", "sm_90a", "gemm.cubin.br"));
+        File.WriteAllBytes(path, whole[..(whole.Length / 2)]);
+        await using Engine engine = await Engine.StartAsync(Options with
+        {
+            Backend = BackendKind.Auto, Devices = null, CudaImages = folder, Gemm = GemmKind.CublasLt,
+            CublasLibrary = LibraryStandIns.Cublas, PrefillSmFraction = 0.3f,
+        });
+        Assert.That(engine.BackendName, Does.StartWith("cpu/"));
+        Assert.That(engine.Notices[0], Is.EqualTo(
+            $"backend auto: the CPU. {path} is no image of a kernel: it is cut off"));
+        Assert.That(engine.Notices[1], Does.StartWith("gemm cublaslt has no effect"));
+        Assert.That(engine.Notices[2], Does.StartWith("prefill_sm_fraction 0.3 has no effect"));
     }
 
     [TestCase("cpu:0")]

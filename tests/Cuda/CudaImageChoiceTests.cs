@@ -35,7 +35,7 @@ public sealed class CudaImageChoiceTests
         CudaImages images = CudaImages.For(Device(90), Options() with { ImagesFolder = folder });
         Assert.That(images.Origin, Does.Contain("sm_90a").And.Contain("1 images of").And.Contain(folder));
         Assert.That(
-            images.All[CudaSources.Names.ToList().IndexOf("embed")], Is.EqualTo("beside"u8.ToArray()));
+            images.All[CudaSources.Names.ToList().IndexOf("embed")], Is.EqualTo(Cubin("beside")));
     }
 
     [Test]
@@ -66,6 +66,50 @@ public sealed class CudaImageChoiceTests
         Assert.That(damaged.Message, Does.Contain(path));
     }
 
+    // A driver is given no length: what is not whole would take the process along.
+    [TestCase("cut off", "is cut off")]
+    [TestCase("empty", "is cut off")]
+    [TestCase("longer", "behind its packed end")]
+    [TestCase("nothing packed", "0 bytes")]
+    [TestCase("text packed", "no machine code")]
+    [TestCase("header packed", "go on behind its 64 bytes")]
+    [TestCase("half packed", "go on behind its")]
+    public void An_image_that_is_not_whole_is_named(string damage, string why)
+    {
+        string folder = TestFiles.Scratch();
+        byte[] whole = new CudaImageStore("none").Read(CudaTarget.Parse("sm_90a")!, "embed");
+        byte[] packed = Packed(whole);
+        Put("embed.cubin.br", damage switch
+        {
+            "cut off" => packed[..^1],
+            "empty" => [],
+            "longer" => [.. packed, 0],
+            "nothing packed" => Packed([]),
+            "text packed" => Packed([.. Enumerable.Repeat((byte)'x', 100)]),
+            "header packed" => Packed(whole[..64]),
+            _ => Packed(whole[..(whole.Length / 2)]),
+        });
+        BackendException refused = Assert.Throws<BackendException>(
+            () => CudaImages.For(Device(90), Options() with { ImagesFolder = folder }))!;
+        Assert.That(
+            refused.Message, Does.Contain(Path.Combine(folder, "sm_90a", "embed.cubin.br")).And.Contain(why));
+        Put("embed.cubin.br", packed);
+        Assert.DoesNotThrow(() => CudaImages.For(Device(90), Options() with { ImagesFolder = folder }));
+
+        void Put(string name, byte[] content) => File.WriteAllBytes(
+            Path.Combine(Directory.CreateDirectory(Path.Combine(folder, "sm_90a")).FullName, name), content);
+    }
+
+    [TestCase("", "it is empty")]
+    [TestCase("\n", "it is empty")]
+    [TestCase(".version 8.4\0.target sm_80", "zero bytes")]
+    public void Ptx_that_is_no_text_is_named(string text, string why)
+    {
+        BackendException refused = Assert.Throws<BackendException>(() => CudaImageFile.Unpack(
+            Packed(System.Text.Encoding.UTF8.GetBytes(text)), "a.ptx.br", isText: true))!;
+        Assert.That(refused.Message, Does.StartWith("a.ptx.br is no image").And.Contain(why));
+    }
+
     [Test]
     public void What_was_compiled_before_is_taken_and_a_damaged_one_is_not()
     {
@@ -84,8 +128,11 @@ public sealed class CudaImageChoiceTests
         string file = Directory.GetFiles(Path.Combine(options.CacheFolder, target)).First();
         byte[] bytes = File.ReadAllBytes(file);
         bytes[^1]++;
-        File.WriteAllBytes(file, bytes);
-        Assert.That(CudaImages.Compiled(Unknown, options), Is.Null);
+        foreach (byte[] damaged in (byte[][])[bytes, bytes[..^1], bytes[..32], bytes[..5], []])
+        {
+            File.WriteAllBytes(file, damaged);
+            Assert.That(CudaImages.Compiled(Unknown, options), Is.Null, $"{damaged.Length} bytes");
+        }
     }
 
     [Test]
@@ -130,8 +177,23 @@ public sealed class CudaImageChoiceTests
     private static void Store(string folder, string target, string name, string content)
     {
         Directory.CreateDirectory(Path.Combine(folder, target));
-        using FileStream file = File.Create(Path.Combine(folder, target, $"{name}.cubin.br"));
-        using BrotliStream packed = new(file, CompressionLevel.Fastest);
-        packed.Write(System.Text.Encoding.UTF8.GetBytes(content));
+        File.WriteAllBytes(Path.Combine(folder, target, $"{name}.cubin.br"), Packed(Cubin(content)));
+    }
+
+    private static byte[] Packed(ReadOnlySpan<byte> content)
+    {
+        using MemoryStream packed = new();
+        using (BrotliStream packer = new(packed, CompressionLevel.Fastest))
+            packer.Write(content);
+        return packed.ToArray();
+    }
+
+    /// <summary>The least that is whole: a header, a section of nothing, and what no section has.</summary>
+    private static byte[] Cubin(string content)
+    {
+        byte[] start = new byte[128];
+        "\u007fELF\u0002\u0001"u8.CopyTo(start);
+        (start[0x28], start[0x3a], start[0x3c]) = (64, 64, 1);
+        return [.. start, .. System.Text.Encoding.UTF8.GetBytes(content)];
     }
 }

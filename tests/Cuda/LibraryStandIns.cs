@@ -10,6 +10,10 @@ internal static unsafe class LibraryStandIns
     public static string Cublas { get; } =
         Path.Combine(AppContext.BaseDirectory, "libpd_cublaslt_standin.so");
 
+    /// <summary>No driver, but for its <c>cuInit</c>.</summary>
+    public static string HalfDriver { get; } =
+        Path.Combine(AppContext.BaseDirectory, "libpd_half_driver_standin.so");
+
     /// <summary>How NCCL behaves from now on.</summary>
     /// <param name="version">22809 is 2.28.9.</param>
     /// <param name="polls">Questions until a communicator is ready.</param>

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Text;
+using PdEngine.Bench;
 using PdEngine.Interop;
 
 namespace PdEngine.Tests;
@@ -33,6 +34,7 @@ public sealed class TensorMapTests
     [TestCase(First, 0UL, 7UL, 192UL, 8U, 64U)]
     [TestCase(First, 96UL, (1UL << 32) + 1, 192UL, 8U, 64U)]
     [TestCase(First, 96UL, 7UL, 200UL, 8U, 64U)]
+    [TestCase(First, 96UL, 7UL, 176UL, 8U, 64U)]
     [TestCase(First, 96UL, 7UL, 1UL << 40, 8U, 64U)]
     [TestCase(First, 96UL, 7UL, 192UL, 257U, 64U)]
     [TestCase(First, 96UL, 7UL, 192UL, 0U, 64U)]
@@ -47,6 +49,42 @@ public sealed class TensorMapTests
         Assert.That(refused.Result, Is.EqualTo(CudaResult.InvalidValue));
         Assert.That(refused.Message, Does.Contain("cuTensorMapEncodeTiled")
             .And.Contain($"[{inner}, {outer}]").And.Contain($"[{innerBox}, {box}]"));
+    }
+
+    [TestCase(176UL, 1344UL)]
+    [TestCase(192UL, 1352UL)]
+    [TestCase(192UL, 1360UL)]
+    [TestCase(192UL, 1152UL)]
+    [TestCase(208UL, 1344UL)]
+    [TestCase(192UL, 0UL)]
+    public void Strides_that_do_not_hold_all_of_the_dimension_within_are_refused(ulong stride, ulong next)
+    {
+        using CudaRig rig = new();
+        Assert.DoesNotThrow(() => Encode(192, 7 * 192));
+        Assert.DoesNotThrow(() => Encode(208, 8 * 208));
+        CudaException refused = Assert.Throws<CudaException>(() => Encode(stride, next))!;
+        Assert.That(refused.Result, Is.EqualTo(CudaResult.InvalidValue));
+
+        void Encode(ulong one, ulong two) => CudaTensorMap.OfHalves(
+            rig.Driver, First, [96, 7, 5], [one, two], [64, 1, 5], CudaTensorSwizzle.Within128Bytes);
+    }
+
+    // Products that gpu-check and the tests of kernels have, and rows with something behind them.
+    [TestCase(4096, 1, 4096)]
+    [TestCase(14_336, 4, 14_336)]
+    [TestCase(2064, 2, 2064)]
+    [TestCase(4120, 1, 4160)]
+    [TestCase(96, 4, 120)]
+    public void The_candidates_maps_are_taken(int columns, int segments, int stride)
+    {
+        using CudaRig rig = new();
+        CudaGemmArgs gemm = new()
+        {
+            Input = First, Weight = First, InputStride = stride, WeightStride = stride, Rows = 300,
+            Outputs = 1000, Columns = columns, Segments = segments,
+        };
+        foreach (WgmmaTile tile in WgmmaTile.All)
+            Assert.DoesNotThrow(() => tile.Args(rig.Driver, gemm));
     }
 
     [TestCase((int)CudaTensorSwizzle.Within32Bytes, 16U, 17U)]

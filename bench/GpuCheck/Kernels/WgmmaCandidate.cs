@@ -1,4 +1,4 @@
-using System.IO.Compression;
+using System.Security.Cryptography;
 using PdEngine.Interop;
 
 namespace PdEngine.Bench;
@@ -32,7 +32,8 @@ internal sealed class WgmmaCandidate : IDisposable
         try
         {
             rig.Gpu.Context.MakeCurrent();
-            _module = new(rig.Gpu.Context, Read(CheckRig.OptionsOf(settings).ImagesFolder));
+            (byte[] packed, string path) = Stored(settings);
+            _module = new(rig.Gpu.Context, CudaImageFile.Unpack(packed, path, isText: false));
             foreach (WgmmaTile tile in WgmmaTile.All)
             {
                 int segments = tile.HasSegments ? 4 : 1;
@@ -96,16 +97,21 @@ internal sealed class WgmmaCandidate : IDisposable
         return (long)grid.X * grid.Y * grid.Z * WgmmaTile.Rows * tile.Outputs * sizeof(float);
     }
 
+    /// <summary>Of the image as it is stored; another is another candidate.</summary>
+    /// <exception cref="BackendException">It cannot be read.</exception>
+    public static string HashOf(CheckSettings settings) =>
+        Convert.ToHexStringLower(SHA256.HashData(Stored(settings).Packed))[..16];
+
     /// <summary>One that lies in a folder comes before the one inside.</summary>
-    private static byte[] Read(string folder)
+    private static (byte[] Packed, string Path) Stored(CheckSettings settings)
     {
-        string beside = Path.Combine(folder, Image);
-        using Stream stored = File.Exists(beside)
-            ? File.OpenRead(beside)
-            : typeof(WgmmaCandidate).Assembly.GetManifestResourceStream($"candidates/{Image}")!;
-        using BrotliStream unpacked = new(stored, CompressionMode.Decompress);
-        using MemoryStream image = new();
-        unpacked.CopyTo(image);
-        return image.ToArray();
+        string beside = Path.Combine(CheckRig.OptionsOf(settings).ImagesFolder, Image);
+        if (File.Exists(beside))
+            return (CudaImageFile.ReadPacked(beside), beside);
+        using Stream inside =
+            typeof(WgmmaCandidate).Assembly.GetManifestResourceStream($"candidates/{Image}")!;
+        byte[] packed = new byte[inside.Length];
+        inside.ReadExactly(packed);
+        return (packed, Image);
     }
 }

@@ -54,9 +54,11 @@ internal sealed record WgmmaTile(int Outputs, int Stages)
         CudaDriver driver, ulong first, long stride, int rows, in CudaGemmArgs gemm, int tileRows)
     {
         ulong length = (ulong)(gemm.Columns / gemm.Segments);
+        // Of one segment none follows; of several, the driver wants rows that are a multiple of segments.
+        ulong step = gemm.Segments == 1 ? (ulong)stride : length;
         return CudaTensorMap.OfHalves(
             driver, first, [length, (ulong)gemm.Segments, (ulong)rows],
-            [length * HalfBytes, (ulong)stride * HalfBytes], [StepColumns, 1, (uint)tileRows],
+            [step * HalfBytes, (ulong)stride * HalfBytes], [StepColumns, 1, (uint)tileRows],
             CudaTensorSwizzle.Within128Bytes);
     }
 }

@@ -36,15 +36,8 @@ internal sealed class ServingRows(CheckRig rig, CheckModel model) : IDisposable
         string row = $"serve/{model.Name} {name}";
         PdSettings settings = new()
         {
-            Arms = [], Threads = 2, StallSeconds = StallSeconds, Adjust = options =>
-            {
-                EngineOptions own = rig.EngineOn(options.ModelPath, devices);
-                return adjust(options with
-                {
-                    Backend = own.Backend, CudaDriver = own.CudaDriver, Devices = own.Devices,
-                    MaxTotalTokens = rig.Settings.Scale.ServedTokens,
-                });
-            },
+            Arms = [], Threads = 2, StallSeconds = StallSeconds, Adjust = options => adjust(
+                rig.On(options, devices) with { MaxTotalTokens = rig.Settings.Scale.ServedTokens }),
         };
         PdArmKind kind = devices > 1 ? PdArmKind.Disaggregated : PdArmKind.Colocated;
         return new(row, () => Task.Run(() => RunAsync(row, kind, settings)).GetAwaiter().GetResult());

@@ -1,3 +1,6 @@
+using System.Globalization;
+using PdEngine.Interop;
+
 namespace PdEngine;
 
 /// <summary>Opens the backend that options ask for.</summary>
@@ -35,10 +38,12 @@ internal static class Backends
             UsesGraphs = !options.DisableCudaGraph,
             RunsAhead = !options.DisableOverlapSchedule,
         };
+        if (options.CudaImages is { } folder)
+            cuda = cuda with { ImagesFolder = folder };
         if (options.Backend is not (BackendKind.Cuda or BackendKind.Auto))
             ThrowIfOfGpus(options);
         if (options.Backend == BackendKind.Cuda || cuda.Gpus is not null)
-            return Of(CudaDevices.Open(cuda, deviceCount), "");
+            return Of(OpenNamed(cuda, deviceCount, options.Devices), "");
         string? why = null;
         if (options.Backend == BackendKind.Auto && isInt8)
         {
@@ -57,7 +62,32 @@ internal static class Backends
         }
         DeviceSet cpu = OpenDevices(
             options.Backend, options.Isa, options.ThreadCount, deviceCount, options.LendsCores);
-        return why is null ? cpu : cpu.With(why);
+        if (why is null)
+            return cpu;
+        cpu = cpu.With(why);
+        if (options.Gemm != GemmKind.Own)
+            cpu = cpu.Noting("gemm cublaslt has no effect: the CPU computes its products itself");
+        if (options.PrefillSmFraction is { } share)
+        {
+            cpu = cpu.Noting(string.Create(
+                CultureInfo.InvariantCulture,
+                $"prefill_sm_fraction {share} has no effect: it is a share of a GPU"));
+        }
+        return cpu;
+    }
+
+    /// <summary>A GPU that is not there is what the list of them has wrong.</summary>
+    private static CudaDevices OpenNamed(CudaOptions options, int deviceCount, string? named)
+    {
+        try
+        {
+            return CudaDevices.Open(options, deviceCount);
+        }
+        catch (BackendException refused) when (named is not null
+            && refused.InnerException is CudaException { Result: CudaResult.InvalidDevice })
+        {
+            throw new OptionsException("devices", $"'{named}': {refused.Message}");
+        }
     }
 
     private static void ThrowIfOfGpus(EngineOptions options)

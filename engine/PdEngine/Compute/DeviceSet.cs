@@ -4,13 +4,20 @@ namespace PdEngine;
 /// <param name="devices">Owned, but where they have an owner.</param>
 /// <param name="notice">What whoever asked for them should know; null is nothing.</param>
 /// <param name="owner">Disposes of them, and of what they share.</param>
+/// <param name="more">What there is to know besides.</param>
 internal sealed class DeviceSet(
-    IReadOnlyList<IBackend> devices, string? notice, IDisposable? owner = null) : IDisposable
+    IReadOnlyList<IBackend> devices, string? notice, IDisposable? owner = null,
+    IReadOnlyList<string>? more = null) : IDisposable
 {
     public IReadOnlyList<IBackend> Devices { get; } = devices;
 
     /// <summary>What whoever asked for these devices should know; null is nothing.</summary>
     public string? Notice { get; } = notice;
+
+    /// <summary>The same and what there is to know besides, a line each.</summary>
+    public IReadOnlyList<string> Notices => Notice is null ? More : [Notice, .. More];
+
+    private IReadOnlyList<string> More { get; } = more ?? [];
 
     /// <summary>
     /// Tiles that cores of one device have computed of another's ops so far; any thread may ask.
@@ -27,8 +34,11 @@ internal sealed class DeviceSet(
     }
 
     /// <summary>The same devices with something more to know.</summary>
-    public DeviceSet With(string more) =>
-        new(Devices, Notice is null ? more : $"{more}; {Notice}", owner);
+    public DeviceSet With(string first) =>
+        new(Devices, Notice is null ? first : $"{first}; {Notice}", owner, More);
+
+    /// <summary>The same devices with one more line to know.</summary>
+    public DeviceSet Noting(string line) => new(Devices, Notice, owner, [.. More, line]);
 
     /// <summary>
     /// Bytes free in all memories together, so counted that an even part for each device is there for it.

@@ -39,6 +39,16 @@ std::string problem_of(const pd::emulated::EncodedTensorMap& map, uint32_t dimen
   if (stride % 16 != 0 || stride >= kMaxStride)
     return which + "a stride of " + std::to_string(stride) +
            " bytes, which has to be a multiple of 16 below 2^40";
+  const uint64_t row = map.extents[0] * map.element_bytes;
+  if (dimension == 1 && stride < row)
+    return which + "a stride of " + std::to_string(stride) + " bytes, below the " + std::to_string(row) +
+           " of dimension 0";
+  // The driver's own account of strides makes each a multiple of the one before, past all of its extent.
+  const uint64_t inner = dimension > 1 ? map.byte_strides[dimension - 2] : 0;
+  if (dimension > 1 && (stride % inner != 0 || stride / inner < map.extents[dimension - 1]))
+    return which + "a stride of " + std::to_string(stride) + " bytes, which has to be a multiple of the " +
+           std::to_string(inner) + " of dimension " + std::to_string(dimension - 1) + ", by its " +
+           std::to_string(map.extents[dimension - 1]) + " or more";
   return {};
 }
 

@@ -1,4 +1,3 @@
-using System.IO.Compression;
 using System.Reflection;
 
 namespace PdEngine;
@@ -33,23 +32,12 @@ internal sealed class CudaImageStore(string folder)
     public byte[] Read(CudaTarget target, string name)
     {
         string path = PathOf(target, name);
-        using Stream stored = IsBeside(target, name)
-            ? File.OpenRead(path)
-            : Library.GetManifestResourceStream($"{Prefix}{FileOf(target, name)}")!;
-        using BrotliStream unpacked = new(stored, CompressionMode.Decompress);
-        using MemoryStream image = new();
-        try
-        {
-            unpacked.CopyTo(image);
-        }
-        catch (Exception damage) when (damage is InvalidDataException or InvalidOperationException)
-        {
-            throw new BackendException(
-                $"{path} is no image of a kernel: {damage.Message} Remove it.", damage);
-        }
-        if (target.IsVirtual)
-            image.WriteByte(0);
-        return image.ToArray();
+        if (IsBeside(target, name))
+            return CudaImageFile.Unpack(CudaImageFile.ReadPacked(path), path, target.IsVirtual);
+        using Stream stored = Library.GetManifestResourceStream($"{Prefix}{FileOf(target, name)}")!;
+        byte[] packed = new byte[stored.Length];
+        stored.ReadExactly(packed);
+        return CudaImageFile.Unpack(packed, FileOf(target, name), target.IsVirtual);
     }
 
     /// <summary>What would be read, for whoever asked.</summary>
