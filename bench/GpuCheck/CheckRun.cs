@@ -17,6 +17,9 @@ internal sealed class CheckRun(
     /// <summary>Of a row in its line; the report has all.</summary>
     private const int MostFigures = 14;
 
+    private const string TimeIsUp = "the time was up";
+    private const string ToldToStop = "it was told to stop";
+
     private static readonly TimeSpan MostRowTime = TimeSpan.FromMinutes(4);
 
     /// <summary>A row that the end of the time cuts off sooner is not to blame.</summary>
@@ -29,6 +32,7 @@ internal sealed class CheckRun(
     private int _kept;
     private int _left;
     private bool _isStopped;
+    private string _ending = TimeIsUp;
 
     /// <summary>The GPU takes no more work in this process.</summary>
     public bool IsBroken { get; private set; }
@@ -61,13 +65,13 @@ internal sealed class CheckRun(
     /// Ends the run at once, whatever it does: what there is so far is told. The row that is being computed
     /// is left for the next run, unless it took so long that it may be stuck.
     /// </summary>
-    public void Stop(string why)
+    public void Stop(string why, string ending = ToldToStop)
     {
         lock (_gate)
         {
             if (_isStopped)
                 return;
-            _isStopped = true;
+            (_isStopped, _ending) = (true, ending);
             string at = "";
             if (_current is { } row)
             {
@@ -89,7 +93,7 @@ internal sealed class CheckRun(
     {
         output.WriteLine($"{_made} rows now, {_kept} before, {_left} left: {journal.FilePath}");
         if (_left > 0)
-            output.WriteLine("the time was up; run it again to go on");
+            output.WriteLine($"{_ending}; run it again to go on");
         if (IsBroken)
             output.WriteLine("the GPU takes no more work in this process; a new one goes on behind it");
         foreach (string line in CheckTargets.Lines(journal))
@@ -98,7 +102,7 @@ internal sealed class CheckRun(
         if (failed.Length == 0)
             return;
         output.WriteLine($"{failed.Length} rows failed; the first: {failed[0]}");
-        output.WriteLine(journal.FailedRows.First().GetProperty("note").GetString());
+        output.WriteLine(CheckJournal.TextOf(journal.FailedRows.First(), "note") ?? "it does not say why");
     }
 
     private bool IsWanted(string name) => journal.StatusOf(name) is null or CheckStatus.Missing;
@@ -116,7 +120,7 @@ internal sealed class CheckRun(
         }
         bool isLast = budget.Remaining < MostRowTime;
         using Timer watch = new(
-            _ => Stop(isLast ? "the time is up" : $"not done in {MostRowTime.TotalSeconds} s"), null,
+            _ => Expire(isLast), null,
             isLast ? TimeSpan.FromMilliseconds(Math.Max(1, budget.Remaining.TotalMilliseconds)) : MostRowTime,
             Timeout.InfiniteTimeSpan);
         bool isBroken = false;
@@ -140,6 +144,14 @@ internal sealed class CheckRun(
             output.WriteLine(Line(row));
             output.Flush();
         }
+    }
+
+    private void Expire(bool isLast)
+    {
+        if (isLast)
+            Stop("the time is up", TimeIsUp);
+        else
+            Stop($"not done in {MostRowTime.TotalSeconds} s", "a row took too long");
     }
 
     private static string Line(CheckRow row)

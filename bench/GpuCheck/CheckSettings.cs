@@ -68,17 +68,8 @@ internal sealed record CheckSettings
     {
         if (ResumeFolder is { } earlier && !File.Exists(Path.Combine(earlier, CheckJournal.FileName)))
             throw new OptionsException("--resume", $"{earlier} has no {CheckJournal.FileName}");
-        if (ImagesFolder is not { } images)
-            return;
-        if (!Directory.Exists(images))
-            throw new OptionsException("--images", $"there is no folder {images}");
-        EnumerationOptions deep = new() { RecurseSubdirectories = true };
-        if (!Directory.EnumerateFiles(images, "*", deep).Any(
-                file => file.Contains(".cubin") || file.Contains(".ptx")))
-        {
-            throw new OptionsException(
-                "--images", $"{images} has no image (TARGET/NAME.cubin.br or .ptx.br)");
-        }
+        if (ImagesFolder is { } images)
+            CheckImages.Check(images);
     }
 
     /// <summary>That there is a row of such a name.</summary>

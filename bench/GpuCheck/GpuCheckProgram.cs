@@ -7,6 +7,8 @@ namespace PdEngine.Bench;
 /// <summary>The command <c>gpu-check</c>.</summary>
 internal static class GpuCheckProgram
 {
+    private const int MostMinutes = 100_000;
+
     public const int Fine = 0, Failed = 1, Refused = 2, Unfinished = 3, Lost = 4;
 
     private const string Usage = """
@@ -26,7 +28,8 @@ internal static class GpuCheckProgram
           --toy             toy sizes: says that it runs, not how fast
           --alone           in this process alone: no other goes on where the GPU is lost
         ends with 0 where all is well, 1 where a row failed and all else is done, 2 where nothing can be run,
-        3 where rows are left, 4 where the GPU was lost: run it again, it goes on behind that row
+        3 where rows are left, 4 where the GPU was lost: run it again, it goes on behind that row, unless it
+        says that it ended outside of a row
         """;
 
     public static int Main(string[] arguments)
@@ -73,11 +76,12 @@ internal static class GpuCheckProgram
 
     private static int Run(CheckSettings settings, CheckRig rig, CheckBudget budget, TextWriter output)
     {
-        CheckJournal journal = new(
-            settings.OutFolder, settings.ResumeFolder ?? settings.OutFolder, rig.Header);
+        CheckJournal journal = new(settings.OutFolder, settings.ResumeFolder, rig.Header);
         ICheckStage[] stages = [.. settings.Stages.Select(name => StageOf(name, rig, journal, settings))];
         string[] rows = [.. stages.SelectMany(stage => stage.Cases()).Select(one => one.Name).Distinct()];
         settings.CheckNames(rows);
+        // Nothing is refused from here on: reports may be moved.
+        journal.Begin();
         if (settings.RunsFailedAgain)
         {
             journal.Drop(rows.Where(
@@ -86,6 +90,8 @@ internal static class GpuCheckProgram
         }
         if (journal.PutAside is { } aside)
             output.WriteLine(aside);
+        if (settings.ImagesFolder is { } images)
+            output.WriteLine(CheckImages.Check(images));
         foreach ((string name, string value) in rig.Header)
             output.WriteLine($"{name}: {value}");
         CheckRun run = new(settings, journal, budget, rig.IsUsable, EndProcess, output);
@@ -124,13 +130,14 @@ internal static class GpuCheckProgram
     internal static CheckSettings? Parse(IReadOnlyList<string> arguments, string? outFolder)
     {
         List<string> stages = [];
-        CheckSettings settings = new() { Stages = stages, OutFolder = outFolder ?? "." };
+        CheckSettings settings =
+            new() { Stages = stages, OutFolder = string.IsNullOrEmpty(outFolder) ? "." : outFolder };
         for (int at = 0; at < arguments.Count; at++)
         {
             string argument = arguments[at];
             if (argument is "--help" or "-h")
                 return null;
-            string Value() => at + 1 < arguments.Count
+            string Value() => at + 1 < arguments.Count && arguments[at + 1].Length > 0
                 ? arguments[++at]
                 : throw new OptionsException(argument, "it takes a value");
             settings = argument switch
@@ -141,7 +148,7 @@ internal static class GpuCheckProgram
                 "--resume" => settings with { ResumeFolder = Value() },
                 "--only" => settings with { Only = Value() },
                 "--again" => settings with { RunsFailedAgain = true },
-                "--minutes" => settings with { Time = TimeSpan.FromMinutes(Number(argument, Value())) },
+                "--minutes" => settings with { Time = TimeSpan.FromMinutes(Minutes(argument, Value())) },
                 "--gpu" => settings with { Gpu = Whole(argument, Value()) },
                 "--driver" => settings with { DriverPath = Value() },
                 "--cublaslt" => settings with { CublasPath = Value() },
@@ -154,6 +161,8 @@ internal static class GpuCheckProgram
                 _ => throw new OptionsException(argument, "there is no such stage or flag; see --help"),
             };
         }
+        if (stages.Count == 0 && arguments.Count > 0)
+            throw new OptionsException("stage", "none is named: verify, kernels, model or all; see --help");
         return stages.Count > 0 ? settings : null;
     }
 
@@ -163,11 +172,11 @@ internal static class GpuCheckProgram
         return settings;
     }
 
-    private static double Number(string flag, string text) =>
+    private static double Minutes(string flag, string text) =>
         double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double value)
-        && value >= 0
+        && value is >= 0 and <= MostMinutes
             ? value
-            : throw new OptionsException(flag, $"'{text}' is no number from 0 on");
+            : throw new OptionsException(flag, $"'{text}' is no number from 0 to {MostMinutes}");
 
     private static int Whole(string flag, string text) =>
         int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int value)

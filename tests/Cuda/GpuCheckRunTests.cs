@@ -59,7 +59,8 @@ public sealed class GpuCheckRunTests
         Assert.That(_journal.StatusOf("verify/c"), Is.Null);
         Assert.That(
             _output.ToString(), Does.Match(@"SIGTERM came \d+ s into verify/b")
-                .And.Contain("the first: verify/a"));
+                .And.Contain("the first: verify/a").And.Contain("it was told to stop")
+                .And.Not.Contain("the time was up"));
     }
 
     [Test]
@@ -75,7 +76,7 @@ public sealed class GpuCheckRunTests
             }));
         Assert.That(_ends, Is.EqualTo(1));
         Assert.That(_journal.StatusOf("kernel/stuck"), Is.Null);
-        Assert.That(_output.ToString(), Does.Contain("the time is up"));
+        Assert.That(_output.ToString(), Does.Contain("the time is up").And.Contain("the time was up"));
     }
 
     [Test]
@@ -84,14 +85,36 @@ public sealed class GpuCheckRunTests
         int runs = 0;
         int Lost(int before, TimeSpan left) => ++runs > 0 ? GpuCheckProgram.Lost : 0;
         Assert.That(
-            CheckLoop.Run(TimeSpan.FromHours(1), Lost, () => false, _output),
+            CheckLoop.Run(TimeSpan.FromHours(1), Lost, () => null, () => false, _output),
             Is.EqualTo(GpuCheckProgram.Lost));
         Assert.That(runs, Is.InRange(2, 20));
         runs = 0;
         Assert.That(
-            CheckLoop.Run(TimeSpan.FromHours(1), Lost, () => true, _output),
+            CheckLoop.Run(TimeSpan.FromHours(1), Lost, () => null, () => true, _output),
             Is.EqualTo(GpuCheckProgram.Unfinished));
         Assert.That(runs, Is.EqualTo(1));
+    }
+
+    // Processes that a signal ends, of which each says in the report what it was amid.
+    [Test]
+    public void A_process_that_ends_outside_of_a_new_row_is_not_followed_by_another()
+    {
+        const int aborted = 134;
+        _journal.Add(new CheckRow("verify/of an earlier call").Begun());
+        string?[] amid = ["verify/a", "verify/b", null, "verify/c"];
+        Assert.That(Follow(amid, aborted, TimeSpan.FromHours(1)), Is.EqualTo((GpuCheckProgram.Lost, 3)));
+        Assert.That(_output.ToString(), Does.Contain($"the process ended with {aborted} and not amid a row"));
+        amid = ["verify/d", "verify/d", "verify/e"];
+        Assert.That(Follow(amid, aborted, TimeSpan.FromHours(1)), Is.EqualTo((GpuCheckProgram.Lost, 2)));
+        Assert.That(Follow([null], aborted, TimeSpan.Zero), Is.EqualTo((GpuCheckProgram.Lost, 1)));
+        Assert.That(Follow([null], 137, TimeSpan.Zero), Is.EqualTo((GpuCheckProgram.Unfinished, 1)));
+    }
+
+    [Test]
+    public void A_further_process_neither_resumes_nor_tries_again()
+    {
+        string[] arguments = ["verify", "--again", "--resume", "b", "--out", "a", "--toy"];
+        Assert.That(CheckLoop.OfNext(arguments), Is.EqualTo(new[] { "verify", "--out", "a", "--toy" }));
     }
 
     [Test]
@@ -142,6 +165,24 @@ public sealed class GpuCheckRunTests
         Assert.That(text, Does.Contain("ran verify"));
         Assert.That(File.ReadAllText(beside), Is.EqualTo("mended"));
         Assert.That(File.Exists(Path.Combine(published, "stale")), Is.False);
+    }
+
+    private (int Code, int Runs) Follow(string?[] amid, int code, TimeSpan time)
+    {
+        LostRows lost = new(new() { Stages = ["kernels"], OutFolder = _folder });
+        int count = 0;
+        int RunOnce(int runs, TimeSpan left)
+        {
+            count++;
+            if (amid[runs] is { } row)
+            {
+                // Rows are of one attempt by their time.
+                Thread.Sleep(2);
+                _journal.Add(new CheckRow(row).Begun());
+            }
+            return code;
+        }
+        return (CheckLoop.Run(time, RunOnce, lost.Next, () => false, _output), count);
     }
 
     private CheckRun Make(TimeSpan time, int stageCount) => new(

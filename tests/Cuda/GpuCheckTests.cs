@@ -131,7 +131,7 @@ public sealed class GpuCheckTests
             return code;
         }
         using StringWriter output = new();
-        int last = CheckLoop.Run(TimeSpan.FromMinutes(10), RunOnce, () => false, output);
+        int last = CheckLoop.Run(TimeSpan.FromMinutes(10), RunOnce, () => null, () => false, output);
         Assert.That(codes, Is.EqualTo(new[] { GpuCheckProgram.Lost, GpuCheckProgram.Failed }), text);
         Assert.That(last, Is.EqualTo(GpuCheckProgram.Failed));
         string?[] status = [.. Rows().Select(row => row.GetProperty("status").GetString())];
@@ -167,7 +167,15 @@ public sealed class GpuCheckTests
         (int code, string text) = Run(settings => settings with { Only = "/rms_norm" }, "verify");
         Assert.That(code, Is.EqualTo(GpuCheckProgram.Fine), text);
         Assert.That(Rows().Select(row => row.GetProperty("row").GetString()), Has.All.Contain("rms_norm"));
-        Assert.That(File.Exists(Path.Combine(_folder, $"{CheckJournal.FileName}.old")));
+        Assert.That(text, Does.Contain("of another gpu").And.Contain("gpu-check.old-1.json"));
+        StandIn.SetCapability(90);
+        Run(settings => settings with { Only = "/embed" }, "verify");
+        foreach ((int old, string row) in (IEnumerable<(int, string)>)[(1, "embed"), (2, "rms_norm")])
+        {
+            Assert.That(
+                File.ReadAllText(Path.Combine(_folder, $"gpu-check.old-{old}.json")),
+                Does.Contain($"verify/{row}"));
+        }
     }
 
     [Test]
@@ -217,10 +225,14 @@ public sealed class GpuCheckTests
     [TestCase("/rms_nurm", "verify/rms_norm")]
     public void Names_that_no_row_has_are_refused_with_rows_that_are_near(string only, string near)
     {
+        const string other = """{"gpu": "another", "rows": []}""";
+        string report = Path.Combine(_folder, CheckJournal.FileName);
+        File.WriteAllText(report, other);
         (int code, string text) = Run(settings => settings with { Only = only }, "verify");
         Assert.That(code, Is.EqualTo(GpuCheckProgram.Refused), text);
         Assert.That(text.Trim().Split('\n'), Has.Length.EqualTo(1));
         Assert.That(text, Does.Contain($"'{only}'").And.Contain(near));
+        Assert.That(File.ReadAllText(report), Is.EqualTo(other), "the report stays where it was");
     }
 
     [Test]
@@ -261,7 +273,8 @@ public sealed class GpuCheckTests
         (int code, string text) = Run(settings => settings with { Only = "/embed" }, "verify");
         Assert.That(code, Is.EqualTo(GpuCheckProgram.Fine), text);
         Assert.That(text, Does.Contain("is damaged"));
-        Assert.That(File.ReadAllText($"{report}.damaged"), Is.EqualTo(damaged));
+        Assert.That(
+            File.ReadAllText(Path.Combine(_folder, "gpu-check.damaged-1.json")), Is.EqualTo(damaged));
         Assert.That(Rows(), Is.Not.Empty);
     }
 

@@ -5,7 +5,7 @@ namespace PdEngine.Bench;
 
 /// <summary>
 /// Whether the candidate product has the bits of the engine's: the question that decides whether wgmma may be
-/// used at all. Either answer is a fine row.
+/// used at all. Either answer is a fine row; outputs further off than by rounding are a failed one.
 /// </summary>
 internal sealed class CandidateTrials(CheckRig rig, CheckJournal journal, CheckSettings settings)
 {
@@ -51,13 +51,21 @@ internal sealed class CandidateTrials(CheckRig rig, CheckJournal journal, CheckS
             Upload(product.Weight(0), shape.Outputs * shape.Columns, seed: 2);
         }
         float[] expected = Run(product, shape, () => product.LaunchPlan(product.Plan, 0));
+        return Judged(row, expected, WgmmaCandidate.Ways(shape).Select(way => (
+            $"{way.Tile.Name}{(way.IsSpread ? " spread" : "")}",
+            Run(product, shape, () => product.LaunchCandidate(candidate, way.Tile, way.IsSpread, 0)))));
+    }
+
+    /// <summary>The row with what came out in each way.</summary>
+    internal static CheckRow Judged(
+        CheckRow row, float[] expected, IEnumerable<(string Way, float[] Actual)> outcomes)
+    {
         string? other = null;
         long compared = 0, differing = 0;
         double error = 0;
         bool isRight = true;
-        foreach ((WgmmaTile tile, bool isSpread) in WgmmaCandidate.Ways(shape))
+        foreach ((string way, float[] actual) in outcomes)
         {
-            float[] actual = Run(product, shape, () => product.LaunchCandidate(candidate, tile, isSpread, 0));
             Difference bits = Difference.Exact(actual, expected);
             compared += bits.Count;
             if (bits.IsFine)
@@ -65,14 +73,18 @@ internal sealed class CandidateTrials(CheckRig rig, CheckJournal journal, CheckS
             Difference near = Difference.Near(actual, expected, Tolerance);
             differing += (long)bits.Error;
             error = near.Error <= error ? error : near.Error;
+            // What is wrong says more than what is rounded otherwise.
+            if (other is null || (isRight && !near.IsFine))
+                other = (near.IsFine ? bits : near).Text(way, seed: 0);
             isRight &= near.IsFine;
-            other ??= (near.IsFine ? bits : near).Text($"{tile.Name}{(isSpread ? " spread" : "")}", seed: 0);
         }
         row.With("compared", compared).With("bitwise_equal", other is null ? 1 : 0)
             .With("differing", differing).With("error", error);
         if (other is null)
             return row.Noted($"{Question}: yes");
-        return row.Noted($"{Question}: {(isRight ? "no" : "no, and wrong, not only rounded")}: {other}");
+        return isRight
+            ? row.Noted($"{Question}: no: {other}")
+            : row.Failed($"{Question}: no, and wrong, not only rounded: {other}");
     }
 
     private float[] Run(CandidateProduct product, CudaGemmShape shape, Action launch)
