@@ -38,6 +38,17 @@ public sealed class GpuCheckImageTests
     }
 
     [Test]
+    public void The_program_under_the_sanitizer_takes_the_same_kernels()
+    {
+        CheckSettings settings = Settings("", _images);
+        CheckSettings other = GpuCheckProgram.Parse(
+            [.. SanitizerTrials.ArgumentsOf(settings, "elsewhere")], null)!;
+        Assert.That(
+            (other.ImagesFolder, other.DriverPath, other.OutFolder),
+            Is.EqualTo((_images, StandIn.Path, "elsewhere")));
+    }
+
+    [Test]
     public void A_damaged_candidate_is_a_row_that_failed()
     {
         byte[] whole = Shipped("candidates", Candidate);

@@ -36,7 +36,7 @@ public sealed unsafe class NcclTests
     public void Another_library_is_refused_by_what_it_lacks() =>
         Assert.That(
             Assert.Throws<CudaException>(() => Nccl.Open("libc.so.6"))!.Message,
-            Does.Contain("libc.so.6 has no nccl"));
+            Does.Contain("libc.so.6 is no NCCL (has no ncclGetVersion)"));
 
     [TestCase(1)]
     [TestCase(2)]

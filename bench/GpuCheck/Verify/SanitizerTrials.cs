@@ -32,13 +32,8 @@ internal sealed class SanitizerTrials(CheckSettings settings)
         if (!settings.RunsPeers || sanitizer is null || Environment.ProcessPath is not { } self)
             return row.Missing("compute-sanitizer is not here");
         string folder = Directory.CreateTempSubdirectory("gpu-check").FullName;
-        string[] driver = settings.DriverPath is { } path ? ["--driver", path] : [];
         ProcessStartInfo start = new(
-            sanitizer,
-            [
-                "--tool", tool, "--error-exitcode", "9", self, "verify", "--toy", "--no-peers", "--alone",
-                "--only", Rows, "--out", folder, "--gpu", $"{settings.Gpu}", .. driver,
-            ]);
+            sanitizer, ["--tool", tool, "--error-exitcode", "9", self, .. ArgumentsOf(settings, folder)]);
         try
         {
             (int code, string text) = ChildProcess.Run(start, TimeoutSeconds);
@@ -62,6 +57,15 @@ internal sealed class SanitizerTrials(CheckSettings settings)
             Directory.Delete(folder, recursive: true);
         }
     }
+
+    /// <summary>Of this program, for the same GPU with the same kernels.</summary>
+    public static IEnumerable<string> ArgumentsOf(CheckSettings settings, string outFolder) =>
+    [
+        "verify", "--toy", "--no-peers", "--alone", "--only", Rows, "--out", outFolder,
+        "--gpu", $"{settings.Gpu}",
+        .. settings.DriverPath is { } driver ? (string[])["--driver", driver] : [],
+        .. settings.ImagesFolder is { } images ? (string[])["--images", images] : [],
+    ];
 
     private static string? Find() => (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':')
         .Concat(Places)
