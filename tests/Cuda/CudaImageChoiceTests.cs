@@ -86,8 +86,8 @@ public sealed class CudaImageChoiceTests
             "longer" => [.. packed, 0],
             "nothing packed" => Packed([]),
             "text packed" => Packed([.. Enumerable.Repeat((byte)'x', 100)]),
-            "header packed" => Packed(whole[..64]),
-            _ => Packed(whole[..(whole.Length / 2)]),
+            "header packed" => Packed(whole.AsSpan(0, 64)),
+            _ => Packed(whole.AsSpan(0, whole.Length / 2)),
         });
         BackendException refused = Assert.Throws<BackendException>(
             () => CudaImages.For(Device(90), Options() with { ImagesFolder = folder }))!;
