@@ -69,7 +69,7 @@ public sealed class GpuCheckImageTests
         Assert.That(code, Is.EqualTo(GpuCheckProgram.Fine), text);
         Assert.That(before, Is.Positive);
         Assert.That(Rows().Select(row => row.GetProperty("row").GetString()), Has.All.Contain("rms_norm"));
-        Assert.That(File.Exists(Path.Combine(_out, $"{CheckJournal.FileName}.old")));
+        Assert.That(text, Does.Contain("of another candidate").And.Contain("gpu-check.old-1.json"));
     }
 
     [Test]
