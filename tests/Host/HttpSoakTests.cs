@@ -40,12 +40,12 @@ public sealed class HttpSoakTests
         Task<int>[] clients = [.. Enumerable.Range(0, Clients).Select(index => index % 50 == 0
             ? CrawlAsync(rig, bodies[index % Bodies], end.Token)
             : LoopAsync(rig, bodies, alone, new Random(seed + index), end.Token))];
-        await Task.Delay(time * 0.25);
+        await UntilAsync(0.25);
         // The first time it finds the heap lower than it ever is again: that is not growth.
         await ResidentBytesAsync();
-        await Task.Delay(time * 0.5 > watch.Elapsed ? (time * 0.5) - watch.Elapsed : TimeSpan.Zero);
+        await UntilAsync(0.5);
         long half = await ResidentBytesAsync();
-        await Task.Delay(time * 0.9 > watch.Elapsed ? (time * 0.9) - watch.Elapsed : TimeSpan.Zero);
+        await UntilAsync(0.9);
         long grown = await ResidentBytesAsync() - half;
         await Task.WhenAll(clients);
         int answers = clients.Sum(client => client.Result);
@@ -62,6 +62,9 @@ public sealed class HttpSoakTests
         Assert.That(rig.Log.ToString(), Does.Not.Contain("\"fault\""));
         rig.Client.Dispose();
         Assert.That(() => Connections(rig.Server.Address.Port), Is.Zero.After(60_000, 50));
+
+        Task UntilAsync(double part) => Task.Delay(
+            time * part > watch.Elapsed ? (time * part) - watch.Elapsed : TimeSpan.Zero);
     }
 
     private static async Task<int> LoopAsync(

@@ -12,27 +12,21 @@ internal static class ListenAddress
     {
         if (options.Port is < 0 or > 65535)
             throw new OptionsException("--port", $"{options.Port} is not in 0 to 65535");
-        if (IsLoopback(options.Host) || options.ApiKey is not null || options.IsInsecure)
+        if (IPAddress.IsLoopback(Parse(options.Host)) || options.ApiKey is not null || options.IsInsecure)
             return;
         throw new OptionsException("--host", $"'{options.Host}' can be reached from outside this machine, "
             + "and there is no key: give --api-key-file FILE or PDENGINE_API_KEY, or --insecure to let "
             + "everybody in");
     }
 
-    public static void Listen(KestrelServerOptions kestrel, ServeOptions options)
-    {
-        if (options.Host.Equals("localhost", StringComparison.OrdinalIgnoreCase))
-            kestrel.Listen(IPAddress.Loopback, options.Port);
-        else
-            kestrel.Listen(Parse(options.Host), options.Port);
-    }
+    public static void Listen(KestrelServerOptions kestrel, ServeOptions options) =>
+        kestrel.Listen(Parse(options.Host), options.Port);
 
     /// <summary>Tries the address, so that a taken one is known before a model is loaded.</summary>
     /// <exception cref="OptionsException">It cannot be listened on.</exception>
     public static void ThrowIfTaken(ServeOptions options)
     {
-        IPAddress address = options.Host.Equals("localhost", StringComparison.OrdinalIgnoreCase)
-            ? IPAddress.Loopback : Parse(options.Host);
+        IPAddress address = Parse(options.Host);
         using Socket socket = new(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
         try
         {
@@ -45,12 +39,13 @@ internal static class ListenAddress
         }
     }
 
-    private static bool IsLoopback(string host) =>
-        host.Equals("localhost", StringComparison.OrdinalIgnoreCase) || IPAddress.IsLoopback(Parse(host));
-
-    private static IPAddress Parse(string host) =>
-        IPAddress.TryParse(host.Trim('[', ']'), out IPAddress? address)
+    private static IPAddress Parse(string host)
+    {
+        if (host.Equals("localhost", StringComparison.OrdinalIgnoreCase))
+            return IPAddress.Loopback;
+        return IPAddress.TryParse(host.Trim('[', ']'), out IPAddress? address)
             ? address
             : throw new OptionsException("--host", $"'{host}' is no IP address; give one, or localhost "
                 + "(names that clients use go to --allowed-host)");
+    }
 }

@@ -45,22 +45,7 @@ public sealed class WeightUpdate : IDisposable
     {
         ArgumentNullException.ThrowIfNull(folder);
         DeltaFolders.Refuse(folder);
-        WeightUpdate update = new() { Version = version };
-        try
-        {
-            foreach (SafetensorsFile file in HfFolder.OpenFiles(folder))
-            {
-                update._owned.Add(file);
-                foreach (SafetensorsTensor stored in file.Tensors.Values)
-                    update.Add(stored.Name, new GivenTensor(file, stored));
-            }
-            return update;
-        }
-        catch
-        {
-            update.Dispose();
-            throw;
-        }
+        return Of(new() { Version = version }, HfFolder.OpenFiles(folder));
     }
 
     /// <summary>
@@ -75,51 +60,13 @@ public sealed class WeightUpdate : IDisposable
         IReadOnlyList<ReadOnlyMemory<byte>> files, string? version = null, bool isPartial = false)
     {
         ArgumentNullException.ThrowIfNull(files);
-        WeightUpdate update = new() { Version = version, IsPartial = isPartial };
-        try
-        {
-            for (int i = 0; i < files.Count; i++)
-            {
-                SafetensorsFile file = new($"safetensors file {i} in memory", new MemoryBytes(files[i]));
-                update._owned.Add(file);
-                foreach (SafetensorsTensor stored in file.Tensors.Values)
-                    update.Add(stored.Name, new GivenTensor(file, stored));
-            }
-            return update;
-        }
-        catch
-        {
-            update.Dispose();
-            throw;
-        }
+        return Of(new() { Version = version, IsPartial = isPartial }, InMemory(files));
     }
 
     /// <summary>The same of files of which a later one may give a tensor again; the last counts.</summary>
     internal static WeightUpdate FromLastSafetensors(
-        IReadOnlyList<ReadOnlyMemory<byte>> files, string? version)
-    {
-        WeightUpdate update = new() { Version = version, IsPartial = true };
-        try
-        {
-            for (int i = 0; i < files.Count; i++)
-            {
-                SafetensorsFile file = new($"safetensors file {i} in memory", new MemoryBytes(files[i]));
-                update._owned.Add(file);
-                foreach (SafetensorsTensor stored in file.Tensors.Values)
-                {
-                    if (update._tensors.Remove(stored.Name, out GivenTensor? earlier))
-                        earlier.Dispose();
-                    update.Add(stored.Name, new GivenTensor(file, stored));
-                }
-            }
-            return update;
-        }
-        catch
-        {
-            update.Dispose();
-            throw;
-        }
-    }
+        IReadOnlyList<ReadOnlyMemory<byte>> files, string? version) =>
+        Of(new() { Version = version, IsPartial = true }, InMemory(files), lastCounts: true);
 
     /// <summary>Copies a tensor, or a part of it; the parts of one may come in any order.</summary>
     /// <param name="name">For example <c>model.layers.0.self_attn.q_proj.weight</c>.</param>
@@ -221,6 +168,37 @@ public sealed class WeightUpdate : IDisposable
                 throw new WeightUpdateException(
                     $"'{Shown.Line(name)}' cannot have shape {TensorShape.Show(shape.ToArray())}");
             count *= length;
+        }
+    }
+
+    private static IEnumerable<SafetensorsFile> InMemory(IReadOnlyList<ReadOnlyMemory<byte>> files)
+    {
+        for (int i = 0; i < files.Count; i++)
+            yield return new($"safetensors file {i} in memory", new MemoryBytes(files[i]));
+    }
+
+    /// <summary>Gives an update all tensors of files, which it owns from then on.</summary>
+    private static WeightUpdate Of(
+        WeightUpdate update, IEnumerable<SafetensorsFile> files, bool lastCounts = false)
+    {
+        try
+        {
+            foreach (SafetensorsFile file in files)
+            {
+                update._owned.Add(file);
+                foreach (SafetensorsTensor stored in file.Tensors.Values)
+                {
+                    if (lastCounts && update._tensors.Remove(stored.Name, out GivenTensor? earlier))
+                        earlier.Dispose();
+                    update.Add(stored.Name, new GivenTensor(file, stored));
+                }
+            }
+            return update;
+        }
+        catch
+        {
+            update.Dispose();
+            throw;
         }
     }
 
